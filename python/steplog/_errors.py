@@ -1,0 +1,55 @@
+"""The exception tree of steplog; imports nothing.
+
+SteplogError
+├─ UsageError(ValueError)        the caller's mistake: raised at once, at the call
+│  ├─ ArgumentTypeError(TypeError)   … of type
+│  ├─ RunClosedError(RuntimeError)   logging after finish
+│  └─ BatchError                     a batch that the server cannot read
+│     └─ BatchTooLargeError          … or that is over the documented size
+├─ StorageError(OSError)         the log cannot be written or read; errno kept
+│  └─ CorruptLogError            bytes disagree with their checksum, not at the tail
+├─ ServerError                   the server refused for good; never for "try again"
+└─ InternalError(RuntimeError)   our bug; asks for a report
+"""
+
+from __future__ import annotations
+
+
+class SteplogError(Exception):
+    """Base of every exception that steplog raises on purpose."""
+
+
+class UsageError(SteplogError, ValueError):
+    """The caller's mistake, raised at the call that made it."""
+
+
+class ArgumentTypeError(UsageError, TypeError):
+    """An argument has the wrong type."""
+
+
+class RunClosedError(UsageError, RuntimeError):
+    """The run has finished and takes no more data."""
+
+
+class BatchError(UsageError):
+    """A batch of records is malformed: the server cannot read it."""
+
+
+class BatchTooLargeError(BatchError):
+    """A batch is over the size that the server accepts, decoded."""
+
+
+class StorageError(SteplogError, OSError):
+    """The log cannot be written or read. `errno` is kept where the system gave one."""
+
+
+class CorruptLogError(StorageError):
+    """Bytes of the log disagree with their checksum, and not at the torn tail of a crash."""
+
+
+class ServerError(SteplogError):
+    """The server refused for good: wrong key, unknown version, request too large."""
+
+
+class InternalError(SteplogError, RuntimeError):
+    """A bug in steplog. Please report it with the traceback."""
