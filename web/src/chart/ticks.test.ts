@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { linearTicks, logTicks, niceStep, relativeTicks, wallTicks } from './ticks';
+
+test('steps are 1, 2 or 5 times a power of ten', () => {
+  expect([0.03, 0.9, 1, 3, 7, 1900].map(niceStep)).toEqual([0.05, 1, 1, 5, 10, 2000]);
+});
+
+test('labels have the decimals of the step', () => {
+  expect(linearTicks(0, 9600, 6).labels).toEqual(['0', '2k', '4k', '6k', '8k']);
+  expect(linearTicks(1, 4.2, 5).labels).toEqual(['1', '2', '3', '4']);
+  expect(linearTicks(0.1, 0.35, 5)).toEqual({
+    at: [0.1, 0.15, 0.2, 0.25, 0.3, 0.35],
+    labels: ['0.10', '0.15', '0.20', '0.25', '0.30', '0.35'],
+  });
+  expect(linearTicks(12000, 12600, 4).labels).toEqual(['12.0k', '12.2k', '12.4k', '12.6k']);
+  expect(linearTicks(-2, 2, 4).labels).toEqual(['−2', '−1', '0', '1', '2']);
+});
+
+test('never more ticks than asked for, by one', () => {
+  for (let i = 1; i < 200; i++) expect(linearTicks(0, i * 0.37, 6).at.length).toBeLessThanOrEqual(7);
+});
+
+test('extreme spans have ticks', () => {
+  expect(linearTicks(0, 1e300, 5).labels).toContain('2e299');
+  expect(linearTicks(1e-300, 5e-300, 5).at.length).toBeGreaterThan(2);
+  expect(linearTicks(3, 3, 5).at).toEqual([]);
+});
+
+test('whole steps only on the step axis', () => {
+  expect(linearTicks(0, 2, 6, true).at).toEqual([0, 1, 2]);
+});
+
+test('log axes name 1, 2 and 5 over one decade', () => {
+  const ticks = logTicks(1, 10, 5);
+  expect(ticks.at).toHaveLength(10);
+  expect(ticks.labels.filter(Boolean)).toEqual(['1', '2', '5', '10']);
+  expect(logTicks(1e-6, 1e3, 5).labels).toContain('1e-6');
+});
+
+test('a narrow log axis falls back on linear ticks', () => {
+  expect(logTicks(2.1, 2.4, 5).at.length).toBeGreaterThan(2);
+});
+
+test('elapsed time is in its own units', () => {
+  expect(relativeTicks(0, 4 * 3600e3, 5).labels).toEqual(['0', '1h', '2h', '3h', '4h']);
+  expect(relativeTicks(0, 90e3, 5).labels).toEqual(['0', '30s', '1m', '1m30s']);
+});
+
+test('wall time ticks lie inside the range', () => {
+  const from = Date.UTC(2026, 0, 5, 10, 3);
+  const ticks = wallTicks(from, from + 3600e3, 6);
+  expect(ticks.at.length).toBeGreaterThan(3);
+  expect(ticks.at.every((at) => at >= from && at <= from + 3600e3)).toBe(true);
+});

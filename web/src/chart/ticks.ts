@@ -1,0 +1,147 @@
+/** Where the ticks of an axis are and what stands beside them. */
+
+export interface Ticks {
+  at: number[];
+  /** One label per tick; empty for a grid line without a label. */
+  labels: string[];
+}
+
+/** The smallest of 1, 2, 5 × 10^k that is >= size. */
+export function niceStep(size: number): number {
+  const power = 10 ** Math.floor(Math.log10(size));
+  for (const factor of [1, 2, 5]) if (size <= factor * power * (1 + 1e-9)) return factor * power;
+  return 10 * power;
+}
+
+const SUFFIXES: [number, string][] = [
+  [1e12, 'T'],
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+];
+
+/** Labels with the decimals that the step needs, and no more. */
+export function labelTicks(at: readonly number[], step: number): string[] {
+  const greatest = Math.max(0, ...at.map(Math.abs));
+  if (greatest >= 1e15 || (greatest > 0 && greatest < 1e-4)) {
+    const digits = Math.max(0, Math.ceil(Math.log10(greatest / step)));
+    return at.map((value) => (value === 0 ? '0' : shortExponent(value, Math.min(digits, 6))));
+  }
+  const [unit, suffix] =
+    SUFFIXES.find(([size]) => greatest >= size && (step >= size / 1000 || greatest >= 10 * size)) ?? [1, ''];
+  const decimals = Math.min(12, Math.max(0, -Math.floor(Math.log10(step / unit) + 1e-9)));
+  return at.map((value) => (value === 0 ? '0' : `${minus((value / unit).toFixed(decimals))}${suffix}`));
+}
+
+const minus = (text: string): string => text.replace('-', '−');
+
+function shortExponent(value: number, digits: number): string {
+  const [mantissa, exponent] = value.toExponential(digits).split('e') as [string, string];
+  return `${minus(mantissa.replace(/\.?0+$/, ''))}e${exponent.replace('+', '')}`;
+}
+
+/** Ticks of a linear axis, at most `count`. */
+export function linearTicks(min: number, max: number, count: number, whole = false): Ticks {
+  const span = max - min;
+  if (!(span > 0) || !Number.isFinite(span)) return { at: [], labels: [] };
+  let step = niceStep(span / Math.max(1, count));
+  if (whole) step = Math.max(1, step);
+  const first = Math.ceil(min / step - 1e-9);
+  const at: number[] = [];
+  for (let i = first; i * step <= max + step * 1e-9 && at.length < 100; i++) at.push(clean(i * step, step));
+  return { at, labels: labelTicks(at, step) };
+}
+
+/** Removes the noise of `3 * 0.1`. */
+function clean(value: number, step: number): number {
+  const decimals = -Math.floor(Math.log10(step)) + 1;
+  return decimals > 0 && decimals < 20 ? Number(value.toFixed(decimals)) : value;
+}
+
+/** Ticks of a log axis: a grid line per digit over few decades, labels at 1 (2, 5). Both ends are positive. */
+export function logTicks(min: number, max: number, count: number): Ticks {
+  const low = Math.floor(Math.log10(min));
+  const high = Math.ceil(Math.log10(max));
+  const decades = Math.max(1, high - low);
+  const stride = Math.max(1, Math.ceil(decades / count));
+  const digits = decades <= 3 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [1];
+  const named = decades === 1 ? [1, 2, 5] : decades <= 2 ? [1, 3] : [1];
+  const at: number[] = [];
+  const labels: string[] = [];
+  for (let power = low; power <= high; power++) {
+    if (stride > 1 && power % stride !== 0) continue;
+    for (const digit of digits) {
+      const value = Number(`${digit}e${power}`);
+      if (value < min * (1 - 1e-9) || value > max * (1 + 1e-9)) continue;
+      at.push(value);
+      labels.push(named.includes(digit) ? logLabel(value, power) : '');
+    }
+  }
+  if (labels.filter(Boolean).length < 2) return linearTicks(min, max, count);
+  return { at, labels };
+}
+
+function logLabel(value: number, power: number): string {
+  return power < -3 || power > 5 ? shortExponent(value, 0) : labelTicks([value], value)[0] as string;
+}
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const TIME_STEPS = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * MINUTE),
+  ...[1, 2, 3, 6, 12].map((n) => n * HOUR),
+  ...[1, 2, 7, 14, 30, 90, 180, 365, 730, 1825].map((n) => n * DAY),
+];
+
+function timeStep(span: number, count: number): number {
+  return TIME_STEPS.find((step) => span / step <= count) ?? niceStep(span / count / DAY) * DAY;
+}
+
+/** Ticks of elapsed milliseconds. */
+export function relativeTicks(min: number, max: number, count: number): Ticks {
+  if (!(max > min)) return { at: [], labels: [] };
+  const step = timeStep(max - min, count);
+  const at: number[] = [];
+  for (let value = Math.ceil(min / step) * step; value <= max && at.length < 100; value += step) at.push(value);
+  return { at, labels: at.map((value) => elapsed(value, step)) };
+}
+
+function elapsed(value: number, step: number): string {
+  if (value === 0) return '0';
+  const sign = value < 0 ? '−' : '';
+  const size = Math.abs(value);
+  if (step < SECOND) return `${sign}${(size / SECOND).toFixed(step < 10 ? 3 : step < 100 ? 2 : 1)}s`;
+  if (step < MINUTE && size < MINUTE) return `${sign}${size / SECOND}s`;
+  if (step < HOUR && size < HOUR) {
+    const secs = (size % MINUTE) / SECOND;
+    return `${sign}${Math.floor(size / MINUTE)}m${secs ? `${secs}s` : ''}`;
+  }
+  if (step < DAY && size < 2 * DAY) {
+    const minutes = Math.floor((size % HOUR) / MINUTE);
+    return `${sign}${Math.floor(size / HOUR)}h${minutes ? `${minutes}m` : ''}`;
+  }
+  const hours = Math.floor((size % DAY) / HOUR);
+  return `${sign}${Math.floor(size / DAY)}d${hours ? `${hours}h` : ''}`;
+}
+
+/** Ticks of epoch milliseconds, in the browser's zone and language. */
+export function wallTicks(min: number, max: number, count: number): Ticks {
+  if (!(max > min)) return { at: [], labels: [] };
+  const step = timeStep(max - min, count);
+  const offset = new Date(min).getTimezoneOffset() * MINUTE;
+  const at: number[] = [];
+  const first = Math.ceil((min - offset) / step) * step + offset;
+  for (let value = first; value <= max && at.length < 100; value += step) at.push(value);
+  const style: Intl.DateTimeFormatOptions =
+    step >= DAY
+      ? { month: 'short', day: 'numeric' }
+      : step >= MINUTE
+        ? { hour: '2-digit', minute: '2-digit' }
+        : { minute: '2-digit', second: '2-digit', ...(step < SECOND && { fractionalSecondDigits: 3 }) };
+  const format = new Intl.DateTimeFormat(undefined, style);
+  return { at, labels: at.map((value) => format.format(value)) };
+}

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { displayKey, joinKey, keySegments } from './keys';
+
+test('splits at dots that are not escaped', () => {
+  expect(keySegments('n.x')).toEqual(['n', 'x']);
+  expect(keySegments('n\\.x')).toEqual(['n.x']);
+  expect(keySegments('a\\\\.b')).toEqual(['a\\', 'b']);
+  expect(keySegments('')).toEqual(['']);
+});
+
+test('joinKey is the inverse of keySegments', () => {
+  for (const path of [['a'], ['a.b', 'c'], ['\\', '.'], ['', 'x', ''], ['train/loss'], ['a\\.b']]) {
+    expect(keySegments(joinKey(path))).toEqual(path);
+  }
+});
+
+test('displayKey shows what was logged', () => {
+  expect(displayKey('train/loss')).toBe('train/loss');
+  expect(displayKey('lr\\.0')).toBe('lr.0');
+});

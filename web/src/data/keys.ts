@@ -1,0 +1,30 @@
+/** Keys as the server spells them: path segments joined by `.`, with `\` and `.` escaped inside a segment. */
+
+/** Splits an escaped key into its path segments, unescaped. */
+export function keySegments(key: string): string[] {
+  const segments: string[] = [];
+  let current = '';
+  for (let i = 0; i < key.length; i++) {
+    const char = key.charAt(i);
+    if (char === '\\' && i + 1 < key.length) {
+      current += key.charAt(++i);
+    } else if (char === '.') {
+      segments.push(current);
+      current = '';
+    } else {
+      current += char;
+    }
+  }
+  segments.push(current);
+  return segments;
+}
+
+/** Joins path segments into an escaped key: the inverse of {@link keySegments}. */
+export function joinKey(segments: readonly string[]): string {
+  return segments.map((segment) => segment.replaceAll('\\', '\\\\').replaceAll('.', '\\.')).join('.');
+}
+
+/** The key as people logged it: segments joined by dots, without escapes. */
+export function displayKey(key: string): string {
+  return key.includes('\\') ? keySegments(key).join('.') : key;
+}

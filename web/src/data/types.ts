@@ -1,0 +1,105 @@
+/** What the server answers, spelled as on the wire. */
+
+export type RunState = 'running' | 'finished' | 'crashed' | 'failed' | 'killed' | 'pending';
+export type XAxis = 'step' | 'wall' | 'relative';
+export type SortDir = 'asc' | 'desc';
+
+export interface Session {
+  user: string;
+  server: { id: string; version: string; name: string; features: string[] };
+}
+
+export interface Project {
+  entity: string;
+  project: string;
+  runs: number;
+  states: Partial<Record<RunState, number>>;
+  /** Epoch seconds; null before the first record. */
+  last_activity: number | null;
+}
+
+export interface RunsQuery {
+  columns: string[];
+  sort: { k: string; dir: SortDir }[];
+  search?: { q: string; mode: 'regex' | 'exact' | 'fuzzy' };
+  limit: number;
+  offset: number;
+}
+
+/** Columnar: `cols[name][i]` belongs to `ids[i]`; a column in `dict` holds indexes into it. */
+export interface RunColumns {
+  ids: string[];
+  cols: Record<string, unknown[]>;
+  dict?: Record<string, string[]>;
+}
+
+export interface RunsAnswer extends RunColumns {
+  version: number;
+  total: number;
+  matched: number;
+}
+
+export interface Run {
+  id: string;
+  entity: string;
+  project: string;
+  name: string;
+  notes: string | null;
+  tags: string[];
+  group: string | null;
+  job_type: string | null;
+  state: RunState;
+  exit_code: number | null;
+  created: number;
+  updated: number;
+  duration: number;
+  config: Record<string, unknown>;
+  summary: Record<string, unknown>;
+  writers: { writer: string; label: string; generation: number; acknowledged: number }[];
+  key_count: number;
+  last_step: number | null;
+}
+
+export interface KeyInfo {
+  name: string;
+  kinds: string[];
+  n: number;
+  last_step: number;
+  n_runs?: number;
+}
+
+export interface PanelQuery {
+  id: string;
+  series: { metric: string }[];
+  runs: { ids: string[] };
+  x: XAxis;
+  range: [number, number] | null;
+  /** Device pixels of the plot's width. */
+  px: number;
+  fields: string[];
+}
+
+export interface SeriesMeta {
+  i: number;
+  run: string;
+  metric: string;
+  label: string;
+  n: number;
+  nan: number;
+  first_nan: number | null;
+  last_x: number | null;
+  y: [number, number] | null;
+}
+
+/** The JSON beside the numbers of one panel, in an answer or in a live frame. */
+export interface PanelHeader {
+  id: string;
+  mode: 'bucket' | 'raw';
+  x0: number;
+  dx: number;
+  nb: number;
+  unit: string;
+  series: SeriesMeta[];
+  reset?: boolean;
+  version?: number;
+}

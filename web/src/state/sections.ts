@@ -1,0 +1,70 @@
+/** How keys become sections of panels, and how the search box picks among them. */
+import { displayKey } from '../data/keys';
+import type { KeyInfo } from '../data/types';
+
+export interface Panel {
+  /** The escaped key, as the server spells it. */
+  key: string;
+  /** The key as people logged it. */
+  title: string;
+}
+export interface Section {
+  name: string;
+  panels: Panel[];
+}
+
+/** Where keys without a slash go. */
+export const UNPREFIXED = 'charts';
+
+/** Whether a key has numbers to draw. */
+export function isPlotted(key: KeyInfo): boolean {
+  return key.kinds.includes('number') || key.kinds.includes('bool');
+}
+
+/** Groups keys by the text before their first slash; keys without one come first. */
+export function sectionsOf(keys: readonly KeyInfo[]): Section[] {
+  const sections = new Map<string, Panel[]>();
+  for (const key of keys) {
+    const title = displayKey(key.name);
+    const slash = title.indexOf('/');
+    const name = slash > 0 ? title.slice(0, slash) : UNPREFIXED;
+    const panels = sections.get(name);
+    if (panels) panels.push({ key: key.name, title });
+    else sections.set(name, [{ key: key.name, title }]);
+  }
+  return [...sections]
+    .map(([name, panels]) => ({ name, panels }))
+    .sort((a, b) => Number(b.name === UNPREFIXED) - Number(a.name === UNPREFIXED));
+}
+
+export type Matcher = { ok: true; test: (text: string) => boolean } | { ok: false; reason: string };
+
+/**
+ * Reads a search: `/regex/`, a glob when it holds `*` or `?`, else words that must all occur. Case is ignored.
+ */
+export function matcherOf(query: string): Matcher {
+  const trimmed = query.trim();
+  if (trimmed === '') return { ok: true, test: () => true };
+  const regex = /^\/(.+?)\/?$/.exec(trimmed);
+  try {
+    if (regex) {
+      const pattern = new RegExp(regex[1] as string, 'i');
+      return { ok: true, test: (text) => pattern.test(text) };
+    }
+  } catch (error) {
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+  if (/[*?]/.test(trimmed)) {
+    const source = trimmed.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+    const pattern = new RegExp(`^${source}$`, 'i');
+    return { ok: true, test: (text) => pattern.test(text) };
+  }
+  const words = trimmed.toLowerCase().split(/\s+/);
+  return {
+    ok: true,
+    test: (text) => {
+      const lower = text.toLowerCase();
+      return words.every((word) => lower.includes(word));
+    },
+  };
+}
