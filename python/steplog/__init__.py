@@ -1,0 +1,3 @@
+"""steplog: async-native experiment logging."""
+
+from __future__ import annotations

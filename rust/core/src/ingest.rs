@@ -1,0 +1,299 @@
+//! From a batch to what the stores take: blocks of points, and changes of the run's metadata.
+
+use std::collections::HashMap;
+
+use crate::batch;
+use crate::error::{Error, Result};
+use crate::native::{At, Block, Cell, Series};
+use crate::path;
+use crate::record::{History, Record};
+use crate::summary::Summary;
+use crate::value::Value;
+
+/// How far a writer's records have come in each store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records up to here are complete in every store and are trimmed.
+    pub acknowledged: u64,
+    /// Points up to here are in the table of appends.
+    pub points: u64,
+    /// Points up to here are in the table of patches.
+    pub patches: u64,
+}
+
+/// A key of a batch, for the index of keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeyStats {
+    /// `1 << kind` of each kind of value seen.
+    pub kinds: u32,
+    /// Points in the batch.
+    pub count: u64,
+    /// Greatest step.
+    pub last_step: i64,
+}
+
+/// What a batch comes to.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Position behind which the batch begins.
+    pub after: u64,
+    /// Position of its last record.
+    pub end: u64,
+    /// Records taken in (not trimmed).
+    pub records: u64,
+    /// Of these, records of kinds unknown here.
+    pub skipped: u64,
+    /// Points whose step is greater than any before of their key.
+    pub points: Block,
+    /// All other points.
+    pub patches: Block,
+    /// The run start record's map.
+    pub start: Option<Value>,
+    /// Config updates, in order.
+    pub config: Vec<Value>,
+    /// Exit code, if the run ended.
+    pub exit_code: Option<i64>,
+    /// Statistics of each key.
+    pub keys: HashMap<String, KeyStats>,
+    /// Wall clock of the first and last record that has one.
+    pub walls: Option<(i64, i64)>,
+    /// Greatest step, -1 without history.
+    pub last_step: i64,
+    /// No records at all: a sign of life.
+    pub heartbeat: bool,
+}
+
+/// One writer's way from batches to blocks: keeps the last appended step of each key, so that every
+/// point is known as an append or a patch, and the writer's summary.
+#[derive(Debug)]
+pub struct Decoder {
+    series: Series,
+    last_steps: HashMap<String, i64>,
+    summary: Summary,
+}
+
+impl Decoder {
+    /// A decoder for a writer that the stores know nothing of.
+    pub fn new(series: Series) -> Self {
+        Self { series, last_steps: HashMap::new(), summary: Summary::default() }
+    }
+
+    /// Goes on from what the stores hold: for each key the greatest step in the table of appends
+    /// among positions that are acknowledged. Leaving out later ones makes a replay decide between
+    /// append and patch exactly as the first time.
+    ///
+    /// # Errors
+    /// `summary` is not a state of [`Summary::to_bytes`].
+    pub fn restore(&mut self, last_steps: HashMap<String, i64>, summary: &[u8]) -> Result<()> {
+        self.summary = Summary::from_bytes(summary)?;
+        self.last_steps = last_steps;
+        Ok(())
+    }
+
+    /// What the points of a block share.
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
+    /// The writer's summary so far.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Decodes a batch. On an error the decoder is as it was.
+    ///
+    /// # Errors
+    /// The body is not a batch, or larger than `limit` bytes decoded.
+    pub fn decode(&mut self, body: &[u8], after: u64, progress: Progress, limit: usize) -> Result<Decoded> {
+        let plain = batch::decompress(body, limit)?;
+        let records = batch::read(&plain)?;
+        if records.after != after {
+            return Err(Error::Malformed { what: "batch: its start is not the request's", at: 0 });
+        }
+        let mut parsed = Vec::with_capacity(records.items.len());
+        for (position, payload) in &records.items {
+            if *position > progress.acknowledged {
+                let record = Record::parse(payload)?;
+                if let Record::History(history) = &record {
+                    check(history)?;
+                }
+                parsed.push((*position, record));
+            }
+        }
+        // Everything has been checked: from here on nothing fails half-way.
+        let mut decoded = Decoded {
+            after: records.after,
+            end: records.end,
+            last_step: -1,
+            heartbeat: records.items.is_empty(),
+            ..Decoded::default()
+        };
+        for (position, record) in parsed {
+            self.summary.apply(position, &record)?;
+            self.take(position, record, progress, &mut decoded)?;
+        }
+        Ok(decoded)
+    }
+
+    fn take(&mut self, position: u64, record: Record<'_>, progress: Progress, into: &mut Decoded) -> Result<()> {
+        into.records += 1;
+        let mut seen = |wall: i64| into.walls = Some((into.walls.map_or(wall, |(first, _)| first), wall));
+        match record {
+            Record::Start(identity) => into.start = Some(identity),
+            Record::Config { wall, entries } => {
+                seen(wall);
+                into.config.push(entries);
+            }
+            Record::History(history) => {
+                seen(history.wall);
+                self.points(position, &history, progress, into)?;
+            }
+            Record::Summary { wall, .. } => seen(wall),
+            Record::Exit { wall, code } => {
+                seen(wall);
+                into.exit_code = Some(code);
+            }
+            Record::Unknown(_) => into.skipped += 1,
+        }
+        Ok(())
+    }
+
+    fn points(&mut self, position: u64, history: &History<'_>, progress: Progress, into: &mut Decoded) -> Result<()> {
+        let at = At { step: history.step, wall: history.wall, runtime: history.runtime, position };
+        into.last_step = into.last_step.max(history.step);
+        let mut failed = None;
+        let mut any = false;
+        path::walk(history.values, &mut |key, raw| {
+            if key.is_empty() {
+                return;
+            }
+            any = true;
+            match Cell::read(raw) {
+                Ok(cell) => self.point(key, at, &cell, progress, into),
+                Err(error) => failed = Some(error),
+            }
+        })?;
+        if !any {
+            self.point("", at, &Cell::MARKER, progress, into);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn point(&mut self, key: &str, at: At, cell: &Cell<'_>, progress: Progress, into: &mut Decoded) {
+        let append = match self.last_steps.get_mut(key) {
+            Some(last) if at.step <= *last => false,
+            Some(last) => {
+                *last = at.step;
+                true
+            }
+            None => {
+                self.last_steps.insert(key.to_owned(), at.step);
+                true
+            }
+        };
+        // What a crash left in a table is not put there again.
+        if append && at.position > progress.points {
+            into.points.push(key, at, cell);
+        } else if !append && at.position > progress.patches {
+            into.patches.push(key, at, cell);
+        }
+        if !key.is_empty() {
+            let stats = match into.keys.get_mut(key) {
+                Some(stats) => stats,
+                None => into.keys.entry(key.to_owned()).or_default(),
+            };
+            stats.kinds |= 1 << (cell.kind as u8);
+            stats.count += 1;
+            stats.last_step = stats.last_step.max(at.step);
+        }
+    }
+}
+
+fn check(history: &History<'_>) -> Result<()> {
+    let mut failed = None;
+    path::walk(history.values, &mut |_, raw| {
+        if let Err(error) = Cell::read(raw) {
+            failed = Some(error);
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::BatchBuilder;
+    use crate::record;
+
+    const LIMIT: usize = 1 << 20;
+
+    fn decoder() -> Decoder {
+        Decoder::new(Series { run: 1, writer: "w".to_owned(), label: String::new(), generation: 0 })
+    }
+
+    fn batch(after: u64, rows: &[(u64, u64, &str)]) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(after);
+        for (position, step, key) in rows {
+            let values = [((*key).to_owned(), Value::Int(1))];
+            builder.push(*position, &record::history(*step, 1, 1, true, &values));
+        }
+        builder.finish().unwrap().body
+    }
+
+    #[test]
+    fn later_steps_are_appends_and_the_rest_are_patches() {
+        let body = batch(0, &[(8, 0, "a"), (16, 1, "a"), (24, 1, "a"), (32, 0, "b"), (40, 0, "a")]);
+        let decoded = decoder().decode(&body, 0, Progress::default(), LIMIT).unwrap();
+        assert_eq!((decoded.points.rows(), decoded.patches.rows()), (3, 2));
+        assert_eq!((decoded.points.last_position(), decoded.patches.last_position()), (32, 40));
+        assert_eq!(decoded.keys["a"].count, 4);
+        assert_eq!((decoded.records, decoded.last_step), (5, 1));
+    }
+
+    #[test]
+    fn replay_after_a_crash_between_the_tables_completes_and_never_doubles() {
+        let body = batch(0, &[(8, 0, "a"), (16, 0, "a"), (24, 1, "a")]);
+        let progress = Progress { acknowledged: 0, points: 24, patches: 0 };
+        let mut again = decoder();
+        again.restore(HashMap::new(), b"").unwrap();
+        let decoded = again.decode(&body, 0, progress, LIMIT).unwrap();
+        assert_eq!((decoded.points.rows(), decoded.patches.rows()), (0, 1));
+    }
+
+    #[test]
+    fn acknowledged_records_are_trimmed() {
+        let body = batch(0, &[(8, 0, "a"), (16, 1, "a")]);
+        let mut decoder = decoder();
+        let progress = Progress { acknowledged: 8, points: 8, patches: 0 };
+        decoder.restore(HashMap::from([("a".to_owned(), 0)]), b"").unwrap();
+        let decoded = decoder.decode(&body, 0, progress, LIMIT).unwrap();
+        assert_eq!((decoded.records, decoded.points.rows(), decoded.end), (1, 1, 16));
+    }
+
+    #[test]
+    fn an_error_leaves_the_decoder_as_it_was() {
+        let mut decoder = decoder();
+        let mut builder = BatchBuilder::new(0);
+        builder.push(8, &record::history(0, 1, 1, true, &[("a".to_owned(), Value::Int(1))]));
+        builder.push(16, &[0x92, 2, 0xc0]);
+        let body = builder.finish().unwrap().body;
+        assert!(decoder.decode(&body, 0, Progress::default(), LIMIT).is_err());
+        assert_eq!(decoder.summary(), &Summary::default());
+        let good = batch(0, &[(8, 0, "a")]);
+        assert!(decoder.decode(&good, 4, Progress::default(), LIMIT).is_err());
+        let decoded = decoder.decode(&good, 0, Progress::default(), LIMIT).unwrap();
+        assert_eq!(decoded.points.rows(), 1);
+    }
+
+    #[test]
+    fn empty_rows_leave_a_marker_and_empty_batches_are_heartbeats() {
+        let mut builder = BatchBuilder::new(0);
+        builder.push(8, &record::history(0, 1, 1, true, &[]));
+        let body = builder.finish().unwrap().body;
+        let mut decoder = decoder();
+        let decoded = decoder.decode(&body, 0, Progress::default(), LIMIT).unwrap();
+        assert_eq!((decoded.points.rows(), decoded.keys.len()), (1, 0));
+        let empty = BatchBuilder::new(8).finish().unwrap().body;
+        assert!(decoder.decode(&empty, 8, Progress::default(), LIMIT).unwrap().heartbeat);
+    }
+}

@@ -1,0 +1,13 @@
+//! The core of steplog: records, the write-ahead log, the merge of steps into rows, the summary and
+//! the upload. Nothing here knows Python.
+//!
+//! The way of a value: [`record`] → the log → [`batch`] → the server's [`ingest`] → [`native`].
+
+pub mod batch;
+pub mod error;
+pub mod ingest;
+pub mod native;
+pub mod path;
+pub mod record;
+pub mod summary;
+pub mod value;

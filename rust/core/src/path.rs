@@ -1,0 +1,143 @@
+//! Paths of nested values as text: the keys of the server and of the summary.
+
+use crate::error::Result;
+use crate::value::{Cursor, Value};
+use rmp::Marker;
+
+/// Appends one segment to a path: segments are joined by `.`; `\` and `.` inside are escaped.
+pub fn push_segment(path: &mut String, segment: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    if segment.contains(['.', '\\']) {
+        for letter in segment.chars() {
+            if matches!(letter, '.' | '\\') {
+                path.push('\\');
+            }
+            path.push(letter);
+        }
+    } else {
+        path.push_str(segment);
+    }
+}
+
+/// Joins segments to a path.
+pub fn join<S: AsRef<str>>(segments: &[S]) -> String {
+    let mut path = String::new();
+    for segment in segments {
+        push_segment(&mut path, segment.as_ref());
+    }
+    path
+}
+
+/// Splits a path into its segments, undoing the escapes.
+pub fn split(path: &str) -> Vec<String> {
+    let mut segments = vec![String::new()];
+    let mut letters = path.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '.' => segments.push(String::new()),
+            '\\' => segments.last_mut().into_iter().for_each(|last| last.extend(letters.next())),
+            other => segments.last_mut().into_iter().for_each(|last| last.push(other)),
+        }
+    }
+    segments
+}
+
+/// Calls `leaf` with the path and the bytes of every leaf of a msgpack map.
+///
+/// Empty keys at the top and empty maps are no leaves; lists are leaves.
+///
+/// # Errors
+/// The bytes are not a map with text keys.
+pub fn walk<'a>(map: &'a [u8], leaf: &mut impl FnMut(&str, &'a [u8])) -> Result<()> {
+    let mut cursor = Cursor::new(map);
+    let mut path = String::new();
+    walk_map(&mut cursor, &mut path, leaf)
+}
+
+fn walk_map<'a>(
+    cursor: &mut Cursor<'a>,
+    path: &mut String,
+    leaf: &mut impl FnMut(&str, &'a [u8]),
+) -> Result<()> {
+    let before = path.len();
+    for _ in 0..cursor.map_len("values")? {
+        push_segment(path, cursor.str("key")?);
+        if matches!(cursor.peek(), Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)) {
+            walk_map(cursor, path, leaf)?;
+        } else {
+            leaf(path, cursor.raw("value")?);
+        }
+        path.truncate(before);
+    }
+    Ok(())
+}
+
+/// Merges `update` into `tree` path by path: a later value wins, maps merge, a leaf over a subtree
+/// replaces it and the other way round, empty maps change nothing.
+pub fn merge(tree: &mut Vec<(String, Value)>, update: Vec<(String, Value)>) {
+    for (key, value) in update {
+        let value = match value {
+            Value::Map(entries) => {
+                let mut inner = Vec::new();
+                match tree.iter_mut().find(|(name, _)| *name == key) {
+                    Some((_, Value::Map(existing))) => {
+                        merge(existing, entries);
+                        continue;
+                    }
+                    _ => merge(&mut inner, entries),
+                }
+                if inner.is_empty() {
+                    continue;
+                }
+                Value::Map(inner)
+            }
+            leaf => leaf,
+        };
+        match tree.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, existing)) => *existing = value,
+            None => tree.push((key, value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn split_undoes_join(segments in prop::collection::vec("[a.\\\\/é]{1,5}", 1..5)) {
+            prop_assert_eq!(split(&join(&segments)), segments);
+        }
+    }
+
+    fn map(entries: &[(&str, Value)]) -> Vec<(String, Value)> {
+        entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+    }
+
+    #[test]
+    fn literal_dots_and_nesting_stay_apart() {
+        let nested = map(&[("x", Value::Int(1))]);
+        let tree = Value::Map(map(&[("n", Value::Map(nested)), ("n.x", Value::Int(2))]));
+        let mut bytes = Vec::new();
+        tree.write(&mut bytes);
+        let mut seen = Vec::new();
+        walk(&bytes, &mut |path, raw| seen.push((path.to_owned(), raw.to_vec()))).unwrap();
+        assert_eq!(seen, [("n.x".to_owned(), vec![1]), ("n\\.x".to_owned(), vec![2])]);
+    }
+
+    #[test]
+    fn leaves_and_subtrees_replace_each_other() {
+        let mut tree = map(&[("a", Value::Int(1)), ("b", Value::Map(map(&[("c", Value::Int(2))])))]);
+        merge(&mut tree, map(&[("a", Value::Map(map(&[("x", Value::Int(3))])))]));
+        merge(&mut tree, map(&[("b", Value::Map(map(&[("d", Value::Int(4))])))]));
+        merge(&mut tree, map(&[("b", Value::Map(Vec::new())), ("e", Value::Map(Vec::new()))]));
+        let b = map(&[("c", Value::Int(2)), ("d", Value::Int(4))]);
+        assert_eq!(tree, map(&[("a", Value::Map(map(&[("x", Value::Int(3))]))), ("b", Value::Map(b))]));
+        merge(&mut tree, map(&[("b", Value::Nil)]));
+        assert_eq!(tree[1].1, Value::Nil);
+    }
+}

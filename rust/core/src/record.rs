@@ -1,0 +1,317 @@
+//! Records: what is appended to the log, one msgpack array each (`docs/format.md`).
+
+use crate::error::{Error, Result};
+use crate::value::{
+    Cursor, Value, write_array_len, write_bool, write_int, write_map_len, write_str, write_u64_fixed,
+};
+
+/// Version of the record and segment formats.
+pub const FORMAT: u16 = 1;
+
+/// Greatest size of a record's payload: the row limit (10 MiB) and room for its frame of keys.
+pub const MAX_RECORD_BYTES: usize = 12 << 20;
+
+/// Kind numbers, the first item of a record's array.
+pub mod kind {
+    /// Run start.
+    pub const START: u64 = 0;
+    /// Config update.
+    pub const CONFIG: u64 = 1;
+    /// Values of a step.
+    pub const HISTORY: u64 = 2;
+    /// Explicit summary writes.
+    pub const SUMMARY: u64 = 3;
+    /// End of the run.
+    pub const EXIT: u64 = 4;
+}
+
+/// One record, its values still as bytes where most readers pass them on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record<'a> {
+    /// The run's identity, a map.
+    Start(Value),
+    /// Config keys that were set, a map.
+    Config {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// Key to value.
+        entries: Value,
+    },
+    /// Values logged at a step.
+    History(History<'a>),
+    /// Explicit summary writes.
+    Summary {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// Paths removed, before the writes.
+        deleted: Vec<Vec<String>>,
+        /// Paths written.
+        set: Vec<(Vec<String>, Value)>,
+    },
+    /// The run has ended.
+    Exit {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// Exit code, 0 = success.
+        code: i64,
+    },
+    /// A kind that this build does not know.
+    Unknown(u64),
+}
+
+/// The values of one `log` call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History<'a> {
+    /// The row that the values belong to.
+    pub step: i64,
+    /// Wall clock, nanoseconds since the epoch.
+    pub wall: i64,
+    /// Nanoseconds since the run's start.
+    pub runtime: i64,
+    /// Whether the call closed its row.
+    pub commit: bool,
+    /// The msgpack map of values, nested as logged.
+    pub values: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Reads a record from its payload.
+    ///
+    /// # Errors
+    /// The bytes are not a record of this format.
+    pub fn parse(payload: &'a [u8]) -> Result<Self> {
+        let mut cursor = Cursor::new(payload);
+        let record = Self::read(&mut cursor)?;
+        if cursor.is_empty() {
+            Ok(record)
+        } else {
+            Err(Error::Malformed { what: "record: bytes after its end", at: cursor.at() })
+        }
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+        let len = cursor.array_len("record")?;
+        let kind = cursor.u64("record kind")?;
+        let expect = |wanted: usize, at: usize| {
+            if len == wanted { Ok(()) } else { Err(Error::Malformed { what: "record length", at }) }
+        };
+        Ok(match kind {
+            kind::START => {
+                expect(2, cursor.at())?;
+                Self::Start(map(cursor, "run start")?)
+            }
+            kind::CONFIG => {
+                expect(3, cursor.at())?;
+                let wall = cursor.i64("config time")?;
+                Self::Config { wall, entries: map(cursor, "config")? }
+            }
+            kind::HISTORY => {
+                expect(6, cursor.at())?;
+                Self::History(History {
+                    step: cursor.i64("step")?,
+                    wall: cursor.i64("history time")?,
+                    runtime: cursor.i64("history runtime")?,
+                    commit: cursor.bool("commit")?,
+                    values: raw_map(cursor)?,
+                })
+            }
+            kind::SUMMARY => {
+                expect(4, cursor.at())?;
+                let wall = cursor.i64("summary time")?;
+                let mut deleted = Vec::new();
+                for _ in 0..cursor.array_len("summary deletions")? {
+                    deleted.push(path(cursor)?);
+                }
+                let mut set = Vec::new();
+                for _ in 0..cursor.array_len("summary writes")? {
+                    if cursor.array_len("summary write")? != 2 {
+                        return Err(Error::Malformed { what: "summary write", at: cursor.at() });
+                    }
+                    let path = path(cursor)?;
+                    set.push((path, cursor.value("summary value")?));
+                }
+                Self::Summary { wall, deleted, set }
+            }
+            kind::EXIT => {
+                expect(3, cursor.at())?;
+                Self::Exit { wall: cursor.i64("exit time")?, code: cursor.i64("exit code")? }
+            }
+            other => {
+                for _ in 1..len {
+                    cursor.raw("record of an unknown kind")?;
+                }
+                Self::Unknown(other)
+            }
+        })
+    }
+}
+
+fn map(cursor: &mut Cursor<'_>, what: &'static str) -> Result<Value> {
+    match cursor.value(what)? {
+        value @ Value::Map(_) => Ok(value),
+        _ => Err(Error::Malformed { what, at: cursor.at() }),
+    }
+}
+
+fn raw_map<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
+    let at = cursor.at();
+    let bytes = cursor.raw("history values")?;
+    Cursor::new(bytes)
+        .map_len("history values")
+        .map_err(|_wrong_type| Error::Malformed { what: "history values", at })?;
+    Ok(bytes)
+}
+
+fn path(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
+    let len = cursor.array_len("summary path")?;
+    let mut segments = Vec::new();
+    for _ in 0..len {
+        segments.push(cursor.str("summary path")?.to_owned());
+    }
+    if segments.is_empty() {
+        return Err(Error::Malformed { what: "summary path", at: cursor.at() });
+    }
+    Ok(segments)
+}
+
+/// Builds history records in a buffer that is used again and again.
+///
+/// The values are encoded first, then the step is claimed and written in place: a value that turns
+/// out not to be storable costs no step.
+#[derive(Debug)]
+pub struct HistoryBuilder;
+
+/// Bytes of a history record before its map: array head, kind, step, two times, commit.
+const HISTORY_HEAD: usize = 1 + 1 + 9 + 9 + 9 + 1;
+
+impl HistoryBuilder {
+    /// Clears `out` and writes the head of a history record; the map of values follows.
+    #[inline]
+    pub fn begin(out: &mut Vec<u8>) {
+        out.clear();
+        let mut head = [0_u8; HISTORY_HEAD];
+        head[0] = 0x96;
+        head[1] = 2;
+        head[2] = 0xcf;
+        head[11] = 0xcf;
+        head[20] = 0xcf;
+        head[29] = 0xc2;
+        out.extend_from_slice(&head);
+    }
+
+    /// Writes step, times and commit over the head.
+    #[inline]
+    pub fn complete(out: &mut [u8], step: u64, wall: u64, runtime: u64, commit: bool) {
+        if let Some(head) = out.first_chunk_mut::<HISTORY_HEAD>() {
+            head[3..11].copy_from_slice(&step.to_be_bytes());
+            head[12..20].copy_from_slice(&wall.to_be_bytes());
+            head[21..29].copy_from_slice(&runtime.to_be_bytes());
+            head[29] = 0xc2 | u8::from(commit);
+        }
+    }
+
+    /// Where the map of values begins.
+    pub const VALUES_AT: usize = HISTORY_HEAD;
+}
+
+/// Encodes a run start record.
+pub fn start(identity: &Value) -> Vec<u8> {
+    let mut out = vec![0x92, 0];
+    identity.write(&mut out);
+    out
+}
+
+/// Encodes a config record.
+pub fn config(wall: u64, entries: &Value) -> Vec<u8> {
+    let mut out = vec![0x93, 1];
+    write_u64_fixed(&mut out, wall);
+    entries.write(&mut out);
+    out
+}
+
+/// Encodes a summary record.
+pub fn summary(wall: u64, deleted: &[Vec<String>], set: &[(Vec<String>, Value)]) -> Vec<u8> {
+    let mut out = vec![0x94, 3];
+    write_u64_fixed(&mut out, wall);
+    write_array_len(&mut out, deleted.len());
+    for path in deleted {
+        write_path(&mut out, path);
+    }
+    write_array_len(&mut out, set.len());
+    for (path, value) in set {
+        write_array_len(&mut out, 2);
+        write_path(&mut out, path);
+        value.write(&mut out);
+    }
+    out
+}
+
+fn write_path(out: &mut Vec<u8>, path: &[String]) {
+    write_array_len(out, path.len());
+    for segment in path {
+        write_str(out, segment);
+    }
+}
+
+/// Encodes an exit record.
+pub fn exit(wall: u64, code: i64) -> Vec<u8> {
+    let mut out = vec![0x93, 4];
+    write_u64_fixed(&mut out, wall);
+    write_int(&mut out, code);
+    out
+}
+
+/// Encodes a history record from values; the hot path uses [`HistoryBuilder`] instead.
+pub fn history(step: u64, wall: u64, runtime: u64, commit: bool, values: &[(String, Value)]) -> Vec<u8> {
+    let mut out = vec![0x96, 2];
+    for number in [step, wall, runtime] {
+        write_u64_fixed(&mut out, number);
+    }
+    write_bool(&mut out, commit);
+    write_map_len(&mut out, values.len());
+    for (key, value) in values {
+        write_str(&mut out, key);
+        value.write(&mut out);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builder_and_plain_encoding_agree() {
+        let values = vec![("loss".to_owned(), Value::Float(0.5))];
+        let plain = history(7, 11, 13, true, &values);
+        let mut built = Vec::new();
+        HistoryBuilder::begin(&mut built);
+        Value::Map(values).write(&mut built);
+        HistoryBuilder::complete(&mut built, 7, 11, 13, true);
+        assert_eq!(plain, built);
+        let Record::History(back) = Record::parse(&plain).unwrap() else { panic!("not history") };
+        assert_eq!((back.step, back.wall, back.runtime, back.commit), (7, 11, 13, true));
+        assert_eq!(back.values, &plain[HistoryBuilder::VALUES_AT..]);
+    }
+
+    #[test]
+    fn every_kind_comes_back() {
+        let identity = Value::Map(vec![("run".to_owned(), Value::Str("a".to_owned()))]);
+        assert_eq!(Record::parse(&start(&identity)).unwrap(), Record::Start(identity.clone()));
+        let parsed = config(3, &identity);
+        assert_eq!(Record::parse(&parsed).unwrap(), Record::Config { wall: 3, entries: identity });
+        let deleted = vec![vec!["x".to_owned()]];
+        let set = vec![(vec!["a".to_owned(), "b".to_owned()], Value::Int(4))];
+        let bytes = summary(5, &deleted, &set);
+        assert_eq!(Record::parse(&bytes).unwrap(), Record::Summary { wall: 5, deleted, set });
+        assert_eq!(Record::parse(&exit(6, -9)).unwrap(), Record::Exit { wall: 6, code: -9 });
+    }
+
+    #[test]
+    fn unknown_kinds_are_kept_apart_and_garbage_is_refused() {
+        assert_eq!(Record::parse(&[0x92, 99, 0xc0]).unwrap(), Record::Unknown(99));
+        for garbage in [&[][..], &[0xc0], &[0x92, 2, 0xc0], &[0x93, 4, 1, 0xc3], &[0x93, 4, 1, 1, 1]] {
+            assert!(Record::parse(garbage).is_err(), "{garbage:?}");
+        }
+    }
+}

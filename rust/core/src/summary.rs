@@ -1,0 +1,346 @@
+//! The summary of one writer: for each path the last value logged, and explicit writes in order.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::path;
+use crate::record::{History, Record};
+use crate::value::{
+    Cursor, Value, write_array_len, write_bool, write_int, write_str, write_u64_fixed,
+};
+
+/// Version of [`Summary::to_bytes`].
+const STATE: u64 = 1;
+
+/// One leaf, with what decides whether a later value replaces it.
+#[derive(Debug, Clone, PartialEq)]
+struct Leaf {
+    /// Step of the history record, or -1 for an explicit write.
+    step: i64,
+    /// Log position of the record.
+    position: u64,
+    /// Wall clock of the record; orders explicit writes of different writers.
+    wall: i64,
+    /// Written through `run.summary` rather than logged.
+    explicit: bool,
+    value: Value,
+}
+
+impl Leaf {
+    /// Whether a value logged at (`step`, `position`) replaces this one. Within one writer the log
+    /// position orders an explicit write against everything else.
+    fn yields_to(&self, step: i64, position: u64) -> bool {
+        if self.explicit { position > self.position } else { (step, position) >= (self.step, self.position) }
+    }
+}
+
+/// The record that closes the row with the greatest step: source of the automatic keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct LastRow {
+    step: i64,
+    position: u64,
+    wall: i64,
+    runtime: i64,
+}
+
+/// A writer's summary, fed record by record in log order.
+///
+/// Invariant: no path in `leaves` is a prefix of another.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summary {
+    leaves: BTreeMap<String, Leaf>,
+    last: Option<LastRow>,
+}
+
+impl Summary {
+    /// Takes in one record; kinds that do not touch the summary change nothing.
+    ///
+    /// # Errors
+    /// A history record's values are malformed.
+    pub fn apply(&mut self, position: u64, record: &Record<'_>) -> Result<()> {
+        match record {
+            Record::History(history) => self.apply_history(position, history),
+            Record::Summary { wall, deleted, set } => {
+                for segments in deleted {
+                    self.remove(&path::join(segments));
+                }
+                for (segments, value) in set {
+                    self.set(&path::join(segments), position, *wall, value.clone());
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn apply_history(&mut self, position: u64, history: &History<'_>) -> Result<()> {
+        let row = LastRow { step: history.step, position, wall: history.wall, runtime: history.runtime };
+        if self.last.is_none_or(|last| (last.step, last.position) <= (row.step, row.position)) {
+            self.last = Some(row);
+        }
+        let mut failed = None;
+        path::walk(history.values, &mut |key, raw| match Cursor::new(raw).value("summary value") {
+            Ok(Value::Nil) => {}
+            Ok(value) => self.log(key, history, position, value),
+            Err(error) => failed = Some(error),
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn log(&mut self, key: &str, history: &History<'_>, position: u64, value: Value) {
+        if key.is_empty() || matches!(key, "_step" | "_timestamp" | "_runtime") {
+            return;
+        }
+        let leaf = Leaf { step: history.step, position, wall: history.wall, explicit: false, value };
+        match self.leaves.get_mut(key) {
+            Some(existing) => {
+                if existing.yields_to(leaf.step, leaf.position) {
+                    *existing = leaf;
+                }
+            }
+            None => self.insert(key, leaf),
+        }
+    }
+
+    fn set(&mut self, key: &str, position: u64, wall: i64, value: Value) {
+        self.remove(key);
+        self.set_leaves(key, position, wall, value);
+    }
+
+    /// A mapping is written leaf by leaf, so that one of its members can be written again alone.
+    fn set_leaves(&mut self, key: &str, position: u64, wall: i64, value: Value) {
+        match value {
+            Value::Map(entries) if !entries.is_empty() => {
+                for (segment, value) in entries {
+                    let mut below = key.to_owned();
+                    path::push_segment(&mut below, &segment);
+                    self.set_leaves(&below, position, wall, value);
+                }
+            }
+            value => self.insert(key, Leaf { step: -1, position, wall, explicit: true, value }),
+        }
+    }
+
+    fn insert(&mut self, key: &str, leaf: Leaf) {
+        for (at, _) in key.match_indices('.') {
+            if let Some(ancestor) = key.get(..at) {
+                self.leaves.remove(ancestor);
+            }
+        }
+        self.remove_below(key);
+        self.leaves.insert(key.to_owned(), leaf);
+    }
+
+    fn remove(&mut self, key: &str) {
+        self.leaves.remove(key);
+        self.remove_below(key);
+    }
+
+    fn remove_below(&mut self, key: &str) {
+        let prefix = format!("{key}.");
+        let below: Vec<String> = self
+            .leaves
+            .range(prefix.clone()..)
+            .take_while(|(name, _)| name.starts_with(&prefix))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in below {
+            self.leaves.remove(&name);
+        }
+    }
+
+    /// The summary as a nested map, with `_step`, `_timestamp` and `_runtime` of the last row.
+    pub fn to_map(&self) -> Vec<(String, Value)> {
+        let mut tree = Vec::new();
+        for (key, leaf) in &self.leaves {
+            let mut segments = path::split(key);
+            let Some(top) = segments.pop() else { continue };
+            let entry = segments.into_iter().rev().fold((top, leaf.value.clone()), |(key, value), outer| {
+                (outer, Value::Map(vec![(key, value)]))
+            });
+            path::merge(&mut tree, vec![entry]);
+        }
+        if let Some(last) = self.last {
+            tree.push(("_step".to_owned(), Value::Int(last.step)));
+            tree.push(("_timestamp".to_owned(), Value::Float(seconds(last.wall))));
+            tree.push(("_runtime".to_owned(), Value::Float(seconds(last.runtime))));
+        }
+        tree
+    }
+
+    /// Takes in another writer's summary: of two values for a path the later one stays, by step for
+    /// logged values, by wall clock when one of them was written explicitly or the steps are equal.
+    pub fn absorb(&mut self, other: &Self) {
+        for (key, leaf) in &other.leaves {
+            let stays = self.leaves.get(key).is_some_and(|mine| {
+                if mine.explicit || leaf.explicit {
+                    mine.wall > leaf.wall
+                } else {
+                    (mine.step, mine.wall) > (leaf.step, leaf.wall)
+                }
+            });
+            if !stays {
+                self.insert(key, leaf.clone());
+            }
+        }
+        if other.last.map(|last| (last.step, last.wall)) > self.last.map(|last| (last.step, last.wall)) {
+            self.last = other.last;
+        }
+    }
+
+    /// The state as bytes, for a store that goes on later.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_array_len(&mut out, 3);
+        write_u64_fixed(&mut out, STATE);
+        match self.last {
+            Some(last) => {
+                write_array_len(&mut out, 4);
+                write_int(&mut out, last.step);
+                write_u64_fixed(&mut out, last.position);
+                write_int(&mut out, last.wall);
+                write_int(&mut out, last.runtime);
+            }
+            None => write_array_len(&mut out, 0),
+        }
+        write_array_len(&mut out, self.leaves.len());
+        for (key, leaf) in &self.leaves {
+            write_array_len(&mut out, 6);
+            write_str(&mut out, key);
+            write_int(&mut out, leaf.step);
+            write_u64_fixed(&mut out, leaf.position);
+            write_int(&mut out, leaf.wall);
+            write_bool(&mut out, leaf.explicit);
+            leaf.value.write(&mut out);
+        }
+        out
+    }
+
+    /// Reads [`Summary::to_bytes`]; no bytes at all are an empty summary.
+    ///
+    /// # Errors
+    /// The bytes are not such a state.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let mut summary = Self::default();
+        if bytes.is_empty() {
+            return Ok(summary);
+        }
+        let mut cursor = Cursor::new(bytes);
+        let (len, state) = (cursor.array_len("summary state")?, cursor.u64("summary state")?);
+        if (len, state) != (3, STATE) {
+            return Err(Error::Malformed { what: "summary state", at: 0 });
+        }
+        if cursor.array_len("summary row")? == 4 {
+            summary.last = Some(LastRow {
+                step: cursor.i64("summary step")?,
+                position: cursor.u64("summary position")?,
+                wall: cursor.i64("summary time")?,
+                runtime: cursor.i64("summary runtime")?,
+            });
+        }
+        for _ in 0..cursor.array_len("summary leaves")? {
+            if cursor.array_len("summary leaf")? != 6 {
+                return Err(Error::Malformed { what: "summary leaf", at: cursor.at() });
+            }
+            let key = cursor.str("summary key")?.to_owned();
+            let leaf = Leaf {
+                step: cursor.i64("summary step")?,
+                position: cursor.u64("summary position")?,
+                wall: cursor.i64("summary time")?,
+                explicit: cursor.bool("summary kind")?,
+                value: cursor.value("summary value")?,
+            };
+            summary.leaves.insert(key, leaf);
+        }
+        Ok(summary)
+    }
+}
+
+/// Nanoseconds as float seconds, the form of `_timestamp` and `_runtime`.
+pub fn seconds(nanos: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a float64 second keeps 0.2 µs until 2100")]
+    let seconds = nanos as f64 / 1e9;
+    seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record;
+
+    fn log(summary: &mut Summary, position: u64, step: u64, values: &[(&str, Value)]) {
+        let values: Vec<_> = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        let bytes = record::history(step, 5_000_000_000, 1_000_000_000, true, &values);
+        summary.apply(position, &Record::parse(&bytes).unwrap()).unwrap();
+    }
+
+    fn set(summary: &mut Summary, position: u64, path: &[&str], value: Value) {
+        let path: Vec<String> = path.iter().map(|segment| (*segment).to_owned()).collect();
+        let record = Record::Summary { wall: 6, deleted: Vec::new(), set: vec![(path, value)] };
+        summary.apply(position, &record).unwrap();
+    }
+
+    fn get(summary: &Summary, key: &str) -> Option<Value> {
+        Value::Map(summary.to_map()).get(key).cloned()
+    }
+
+    #[test]
+    fn last_step_wins_and_none_changes_nothing() {
+        let mut summary = Summary::default();
+        log(&mut summary, 8, 5, &[("a", Value::Int(1))]);
+        log(&mut summary, 16, 3, &[("a", Value::Int(2)), ("b", Value::Int(3))]);
+        log(&mut summary, 24, 6, &[("a", Value::Nil)]);
+        assert_eq!(get(&summary, "a"), Some(Value::Int(1)));
+        assert_eq!(get(&summary, "b"), Some(Value::Int(3)));
+        assert_eq!(get(&summary, "_step"), Some(Value::Int(6)));
+        assert_eq!(get(&summary, "_timestamp"), Some(Value::Float(5.0)));
+    }
+
+    #[test]
+    fn explicit_writes_and_logged_values_follow_the_log() {
+        let mut summary = Summary::default();
+        log(&mut summary, 8, 9, &[("best", Value::Int(1))]);
+        set(&mut summary, 16, &["best"], Value::Int(7));
+        assert_eq!(get(&summary, "best"), Some(Value::Int(7)));
+        log(&mut summary, 24, 9, &[("best", Value::Int(2))]);
+        assert_eq!(get(&summary, "best"), Some(Value::Int(2)));
+        summary.apply(32, &Record::Summary { wall: 1, deleted: vec![vec!["best".to_owned()]], set: Vec::new() }).unwrap();
+        assert_eq!(get(&summary, "best"), None);
+    }
+
+    #[test]
+    fn leaves_and_subtrees_replace_each_other() {
+        let mut summary = Summary::default();
+        let nested = Value::Map(vec![("c".to_owned(), Value::Int(2)), ("d".to_owned(), Value::Int(3))]);
+        log(&mut summary, 8, 0, &[("a", nested)]);
+        set(&mut summary, 16, &["a", "c"], Value::Int(9));
+        let expected = vec![("c".to_owned(), Value::Int(9)), ("d".to_owned(), Value::Int(3))];
+        assert_eq!(get(&summary, "a"), Some(Value::Map(expected)));
+        log(&mut summary, 24, 1, &[("a", Value::Int(4))]);
+        assert_eq!(get(&summary, "a"), Some(Value::Int(4)));
+    }
+
+    #[test]
+    fn state_comes_back_and_goes_on() {
+        let mut summary = Summary::default();
+        log(&mut summary, 8, 0, &[("a", Value::Float(f64::INFINITY)), ("t", Value::Str("x".to_owned()))]);
+        set(&mut summary, 16, &["b.c"], Value::List(vec![Value::Int(1)]));
+        let back = Summary::from_bytes(&summary.to_bytes()).unwrap();
+        assert_eq!(back, summary);
+        assert_eq!(Summary::from_bytes(b"").unwrap(), Summary::default());
+        assert!(Summary::from_bytes(b"junk").is_err());
+    }
+
+    #[test]
+    fn writers_merge_by_step_then_time() {
+        let (mut one, mut two) = (Summary::default(), Summary::default());
+        log(&mut one, 8, 10, &[("a", Value::Int(1)), ("x", Value::Int(1))]);
+        log(&mut two, 8, 11, &[("a", Value::Int(2))]);
+        for (mut first, second) in [(one.clone(), &two), (two.clone(), &one)] {
+            first.absorb(second);
+            assert_eq!(get(&first, "a"), Some(Value::Int(2)));
+            assert_eq!(get(&first, "x"), Some(Value::Int(1)));
+            assert_eq!(get(&first, "_step"), Some(Value::Int(11)));
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The server's side: batches in, blocks and metadata out.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use steplog_core::batch;
+use steplog_core::ingest::{self, Progress};
+use steplog_core::native::Series;
+use steplog_core::record::Record;
+use steplog_core::summary::Summary;
+use steplog_core::value::{Cursor, Value};
+
+use crate::convert::{to_dict, to_object};
+use crate::error::to_py;
+
+/// One writer's way from batches to blocks.
+#[pyclass(frozen)]
+pub(crate) struct Decoder {
+    inner: Mutex<ingest::Decoder>,
+}
+
+impl Decoder {
+    fn with<T>(&self, act: impl FnOnce(&mut ingest::Decoder) -> T) -> T {
+        // The core leaves a decoder unchanged on errors, and it does not panic while it changes one.
+        act(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[pymethods]
+impl Decoder {
+    #[new]
+    fn new(run: u64, writer: String, label: String, generation: u32) -> Self {
+        let series = Series { run, writer, label, generation };
+        Self { inner: Mutex::new(ingest::Decoder::new(series)) }
+    }
+
+    fn restore(&self, py: Python<'_>, last_steps: Vec<(String, i64)>, summary: &[u8]) -> PyResult<()> {
+        let last_steps: HashMap<String, i64> = last_steps.into_iter().collect();
+        py.detach(|| self.with(|inner| inner.restore(last_steps, summary))).map_err(to_py)
+    }
+
+    #[pyo3(signature = (body, *, after, acknowledged, points_after, patches_after, max_decoded_bytes))]
+    #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
+    fn decode(
+        &self,
+        py: Python<'_>,
+        body: &[u8],
+        after: u64,
+        acknowledged: u64,
+        points_after: u64,
+        patches_after: u64,
+        max_decoded_bytes: usize,
+    ) -> PyResult<Decoded> {
+        let progress = Progress { acknowledged, points: points_after, patches: patches_after };
+        py.detach(|| {
+            self.with(|inner| {
+                let decoded = inner.decode(body, after, progress, max_decoded_bytes)?;
+                let points = decoded.points.finish(inner.series());
+                let patches = decoded.patches.finish(inner.series());
+                Ok(Decoded { inner: decoded, points, patches })
+            })
+        })
+        .map_err(to_py)
+    }
+
+    fn summary_state<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let state = py.detach(|| self.with(|inner| inner.summary().to_bytes()));
+        PyBytes::new(py, &state)
+    }
+}
+
+/// What a batch comes to.
+#[pyclass(frozen)]
+pub(crate) struct Decoded {
+    inner: ingest::Decoded,
+    points: Vec<u8>,
+    patches: Vec<u8>,
+}
+
+#[pymethods]
+impl Decoded {
+    #[getter]
+    fn after(&self) -> u64 {
+        self.inner.after
+    }
+    #[getter]
+    fn end(&self) -> u64 {
+        self.inner.end
+    }
+    #[getter]
+    fn records(&self) -> u64 {
+        self.inner.records
+    }
+    #[getter]
+    fn skipped_kinds(&self) -> u64 {
+        self.inner.skipped
+    }
+    #[getter]
+    fn points<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.points)
+    }
+    #[getter]
+    fn point_rows(&self) -> usize {
+        self.inner.points.rows()
+    }
+    #[getter]
+    fn patches<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.patches)
+    }
+    #[getter]
+    fn patch_rows(&self) -> usize {
+        self.inner.patches.rows()
+    }
+    #[getter]
+    fn last_point(&self) -> u64 {
+        self.inner.points.last_position()
+    }
+    #[getter]
+    fn last_patch(&self) -> u64 {
+        self.inner.patches.last_position()
+    }
+    #[getter]
+    fn start<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.inner.start.as_ref().map(|value| to_object(py, value)).transpose()
+    }
+    #[getter]
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        self.inner.config.iter().map(|value| to_object(py, value)).collect()
+    }
+    #[getter]
+    fn exit_code(&self) -> Option<i64> {
+        self.inner.exit_code
+    }
+    #[getter]
+    fn keys(&self) -> Vec<(&str, u32, u64, i64)> {
+        let keys = self.inner.keys.iter();
+        keys.map(|(key, stats)| (key.as_str(), stats.kinds, stats.count, stats.last_step)).collect()
+    }
+    #[getter]
+    fn first_wall(&self) -> i64 {
+        self.inner.walls.map_or(0, |(first, _)| first)
+    }
+    #[getter]
+    fn last_wall(&self) -> i64 {
+        self.inner.walls.map_or(0, |(_, last)| last)
+    }
+    #[getter]
+    fn last_step(&self) -> i64 {
+        self.inner.last_step
+    }
+    #[getter]
+    fn heartbeat(&self) -> bool {
+        self.inner.heartbeat
+    }
+}
+
+#[pyfunction]
+pub(crate) fn peek_start<'py>(
+    py: Python<'py>,
+    body: &[u8],
+    max_decoded_bytes: usize,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let plain = py.detach(|| batch::decompress(body, max_decoded_bytes)).map_err(to_py)?;
+    let records = batch::read(&plain).map_err(to_py)?;
+    let Some((_, payload)) = records.items.first() else { return Ok(None) };
+    match Record::parse(payload).map_err(to_py)? {
+        Record::Start(identity) => to_object(py, &identity).map(Some),
+        _ => Ok(None),
+    }
+}
+
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "an extracted argument is owned")]
+pub(crate) fn merge_summaries<'py>(py: Python<'py>, states: Vec<Vec<u8>>) -> PyResult<Bound<'py, PyDict>> {
+    let mut merged = Summary::default();
+    for state in &states {
+        merged.absorb(&Summary::from_bytes(state).map_err(to_py)?);
+    }
+    to_dict(py, &merged.to_map())
+}
+
+#[pyfunction]
+pub(crate) fn unpack_value<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let mut cursor = Cursor::new(data);
+    let value: Value = cursor.value("value").map_err(to_py)?;
+    to_object(py, &value)
+}
