@@ -5,9 +5,14 @@
 
 pub mod batch;
 pub mod error;
+pub mod frame;
 pub mod ingest;
 pub mod native;
 pub mod path;
+mod platform;
 pub mod record;
+mod segment;
+pub mod signal;
 pub mod summary;
 pub mod value;
+pub mod wal;

@@ -1,0 +1,394 @@
+//! The write-ahead log of one writer: a row of segments, the next one prepared ahead.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use crate::error::{Error, Result, io_at};
+use crate::frame::{FRAME_HEAD, Identity, SEGMENT_HEAD, framed_len, position};
+use crate::platform;
+use crate::record::MAX_RECORD_BYTES;
+use crate::segment::{Appended, ForkFlag, Segment};
+use crate::signal::Signal;
+
+/// How records reach the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Mapped where the file system allows it, written elsewhere.
+    Auto,
+    /// Always one `write(2)` a record.
+    Written,
+}
+
+/// Sizes of the segments: small first, so that a short run costs nothing, then doubling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentSizes {
+    /// The first segment.
+    pub first_bytes: usize,
+    /// The greatest.
+    pub max_bytes: usize,
+}
+
+impl Default for SegmentSizes {
+    fn default() -> Self {
+        Self { first_bytes: 1 << 20, max_bytes: 64 << 20 }
+    }
+}
+
+/// After a segment could not be had, the next attempt waits this long: each costs a system call.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Who takes the next segment. The lock is taken when a segment is full, never by an append that
+/// fits; order: `rotation` before `queue`.
+#[derive(Debug)]
+struct Rotation {
+    next: Option<Arc<Segment>>,
+    next_number: u32,
+    next_bytes: usize,
+    failed: Option<(Instant, i32, String)>,
+    closed: bool,
+}
+
+/// The log, open for appending by any thread of this process.
+#[derive(Debug)]
+pub struct Wal {
+    dir: PathBuf,
+    identity: Identity,
+    sizes: SegmentSizes,
+    mapped: bool,
+    /// Holds `lock` (flock) while the writer lives.
+    _lock: File,
+    fork: ForkFlag,
+    current: ArcSwap<Segment>,
+    rotation: Mutex<Rotation>,
+    /// Segments that the drain has not passed yet, oldest first; the last is the current one.
+    queue: Mutex<VecDeque<Arc<Segment>>>,
+    /// Told when a segment was taken and the next one must be prepared.
+    wanted: Arc<Signal>,
+    closed: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code that holds one of these locks can panic half-way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Wal {
+    /// Creates the writer's folder and its first segment.
+    ///
+    /// # Errors
+    /// The folder exists with segments of another writer, is locked by a live process, or cannot be written.
+    pub fn create(dir: &Path, identity: Identity, mode: Mode, sizes: SegmentSizes, wanted: Arc<Signal>) -> Result<Self> {
+        identity.check()?;
+        std::fs::create_dir_all(dir).map_err(io_at("create", dir))?;
+        let lock_file = take_lock(dir)?;
+        let mapped = mode == Mode::Auto && platform::can_map(dir);
+        let fork = ForkFlag::new().map_err(io_at("map memory for", dir))?;
+        let first = Arc::new(Segment::create(dir, &identity, 1, sizes.first_bytes, mapped)?);
+        let rotation = Rotation {
+            next: None,
+            next_number: 2,
+            next_bytes: (sizes.first_bytes * 2).min(sizes.max_bytes),
+            failed: None,
+            closed: false,
+        };
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            identity,
+            sizes,
+            mapped,
+            _lock: lock_file,
+            fork,
+            queue: Mutex::new(VecDeque::from([Arc::clone(&first)])),
+            current: ArcSwap::new(first),
+            rotation: Mutex::new(rotation),
+            wanted,
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// The writer's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether records go through mapped memory.
+    pub fn is_mapped(&self) -> bool {
+        self.mapped
+    }
+
+    /// Whether this process is a fork of the one that opened the log.
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        self.fork.is_forked()
+    }
+
+    /// Appends a record and returns its position. When this returns the record survives the death
+    /// of the process. Takes no lock unless the segment is full.
+    ///
+    /// # Errors
+    /// Closed, forked, the record is over the format's limit, or no segment can be had: then the
+    /// record is lost, and the caller counts it.
+    #[inline]
+    pub fn append(&self, payload: &[u8]) -> Result<u64> {
+        if self.fork.is_forked() {
+            return Err(Error::Forked);
+        }
+        if payload.len() > MAX_RECORD_BYTES {
+            return Err(Error::RecordTooLarge { bytes: payload.len(), limit: MAX_RECORD_BYTES });
+        }
+        loop {
+            let segment = self.current.load();
+            match segment.append(payload) {
+                Ok(Appended::At(offset)) => return Ok(position(segment.number(), offset)),
+                Ok(Appended::Full) => self.rotate(segment.number(), payload.len())?,
+                Err(error) => {
+                    let errno = error.raw_os_error().unwrap_or(0);
+                    return Err(Error::NoSegment { errno, reason: error.to_string() });
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn rotate(&self, full: u32, payload_len: usize) -> Result<()> {
+        let mut rotation = lock(&self.rotation);
+        if rotation.closed {
+            return Err(Error::Closed);
+        }
+        if self.current.load().number() != full {
+            return Ok(());
+        }
+        let room = SEGMENT_HEAD + framed_len(payload_len) + FRAME_HEAD;
+        let next = match rotation.next.take() {
+            Some(next) if next.capacity() >= room => next,
+            small => {
+                if let Some(small) = small {
+                    // Its number must be used next: make it anew, with room for the record.
+                    small.discard()?;
+                    rotation.next_number = small.number();
+                }
+                rotation.next_bytes = rotation.next_bytes.max(room.next_power_of_two());
+                self.make(&mut rotation)?
+            }
+        };
+        lock(&self.queue).push_back(Arc::clone(&next));
+        self.current.store(next);
+        drop(rotation);
+        self.wanted.notify();
+        Ok(())
+    }
+
+    fn make(&self, rotation: &mut Rotation) -> Result<Arc<Segment>> {
+        if let Some((since, errno, reason)) = &rotation.failed
+            && since.elapsed() < RETRY
+        {
+            return Err(Error::NoSegment { errno: *errno, reason: reason.clone() });
+        }
+        let bytes = rotation.next_bytes.next_multiple_of(8);
+        match Segment::create(&self.dir, &self.identity, rotation.next_number, bytes, self.mapped) {
+            Ok(segment) => {
+                rotation.failed = None;
+                rotation.next_number += 1;
+                rotation.next_bytes = (bytes * 2).min(self.sizes.max_bytes);
+                Ok(Arc::new(segment))
+            }
+            Err(error) => {
+                let errno = match &error {
+                    Error::Io { source, .. } => source.raw_os_error().unwrap_or(0),
+                    _ => 0,
+                };
+                let reason = error.to_string();
+                rotation.failed = Some((Instant::now(), errno, reason.clone()));
+                Err(Error::NoSegment { errno, reason })
+            }
+        }
+    }
+
+    /// Makes the next segment ready, so that no append has to. Called by the writer's thread.
+    ///
+    /// # Errors
+    /// It cannot be made now; appends go on until the current one is full.
+    pub fn prepare(&self) -> Result<()> {
+        let mut rotation = lock(&self.rotation);
+        if rotation.closed || rotation.next.is_some() {
+            return Ok(());
+        }
+        rotation.next = Some(self.make(&mut rotation)?);
+        Ok(())
+    }
+
+    /// Lets no more records in. What is published stays; records being appended at this moment are
+    /// either in or refused with [`Error::Closed`].
+    ///
+    /// # Errors
+    /// The segment that was prepared and never used cannot be removed.
+    pub fn close(&self) -> Result<()> {
+        let mut rotation = lock(&self.rotation);
+        rotation.closed = true;
+        self.closed.store(true, Ordering::Release);
+        self.current.load().seal();
+        rotation.next.take().map_or(Ok(()), |unused| unused.discard())
+    }
+
+    /// Whether [`Wal::close`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The oldest segment that is not passed yet.
+    pub(crate) fn oldest(&self) -> Option<Arc<Segment>> {
+        lock(&self.queue).front().map(Arc::clone)
+    }
+
+    /// Forgets the oldest segment, unless it is the last.
+    pub(crate) fn pass(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        queue.len() > 1 && queue.pop_front().is_some()
+    }
+
+    /// The segment that takes the appends now.
+    pub(crate) fn current(&self) -> Arc<Segment> {
+        self.current.load_full()
+    }
+}
+
+/// Takes the writer's lock, which tells readers that the writer lives.
+fn take_lock(dir: &Path) -> Result<File> {
+    let path = dir.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(io_at("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: dir.to_path_buf() }),
+        // A file system without locks: the run is then taken for crashed while it lives, and revived
+        // by its heartbeat.
+        Err(TryLockError::Error(_unsupported)) => Ok(file),
+    }
+}
+
+/// Whether a live process holds the writer's lock.
+pub fn is_live(writer_dir: &Path) -> bool {
+    let opened = OpenOptions::new().write(true).open(writer_dir.join("lock"));
+    opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Found, Scan};
+
+    const SMALL: SegmentSizes = SegmentSizes { first_bytes: 4096, max_bytes: 16_384 };
+
+    fn wal(dir: &Path, mode: Mode) -> Wal {
+        let identity = Identity { run: "r".to_owned(), writer: "w".to_owned() };
+        Wal::create(dir, identity, mode, SMALL, Arc::new(Signal::default())).unwrap()
+    }
+
+    fn read_back(dir: &Path) -> Vec<Vec<u8>> {
+        let mut names: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.retain(|path| path.extension().is_some_and(|ext| ext == "wal"));
+        names.sort();
+        let mut all = Vec::new();
+        for (number, name) in (1..).zip(names) {
+            let bytes = std::fs::read(name).unwrap();
+            for found in Scan::new(&bytes, number) {
+                match found {
+                    Found::Frame { payload, .. } => all.push(payload.to_vec()),
+                    Found::Damage { .. } => panic!("damage in segment {number}"),
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn records_of_many_threads_are_all_there_in_both_modes() {
+        for mode in [Mode::Auto, Mode::Written] {
+            let dir = tempfile::tempdir().unwrap();
+            let wal = wal(dir.path(), mode);
+            std::thread::scope(|scope| {
+                for thread in 0..4_u32 {
+                    let wal = &wal;
+                    scope.spawn(move || {
+                        for number in 0..500_u32 {
+                            wal.append(format!("{thread}:{number}:{}", "x".repeat((number % 90) as usize)).as_bytes()).unwrap();
+                            if number % 7 == 0 {
+                                wal.prepare().unwrap();
+                            }
+                        }
+                    });
+                }
+            });
+            wal.close().unwrap();
+            assert!(matches!(wal.append(b"late"), Err(Error::Closed)));
+            let back = read_back(dir.path());
+            assert_eq!(back.len(), 2000, "{mode:?}");
+            for thread in 0..4 {
+                let prefix = format!("{thread}:");
+                let numbers: Vec<u32> = back
+                    .iter()
+                    .map(|payload| std::str::from_utf8(payload).unwrap())
+                    .filter(|text| text.starts_with(&prefix))
+                    .map(|text| text.split(':').nth(1).unwrap().parse().unwrap())
+                    .collect();
+                assert_eq!(numbers, (0..500).collect::<Vec<_>>(), "order within a thread");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_larger_than_a_segment_gets_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let wal = wal(dir.path(), Mode::Auto);
+        wal.prepare().unwrap();
+        let large = vec![7; 100_000];
+        wal.append(b"small").unwrap();
+        wal.append(&large).unwrap();
+        wal.append(b"after").unwrap();
+        assert!(matches!(wal.append(&vec![0; MAX_RECORD_BYTES + 1]), Err(Error::RecordTooLarge { .. })));
+        wal.close().unwrap();
+        assert_eq!(read_back(dir.path()), [b"small".to_vec(), large, b"after".to_vec()]);
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_while_the_first_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = wal(dir.path(), Mode::Auto);
+        let identity = Identity { run: "r".to_owned(), writer: "w".to_owned() };
+        let second = Wal::create(dir.path(), identity, Mode::Auto, SMALL, Arc::new(Signal::default()));
+        assert!(matches!(second, Err(Error::Locked { .. })));
+        assert!(is_live(dir.path()));
+        drop(first);
+        assert!(!is_live(dir.path()));
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_made_loses_the_record_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let wal = wal(dir.path(), Mode::Auto);
+        // The next segment's name is taken: creating it fails as a full disk would.
+        std::fs::write(dir.path().join("00000002.wal"), b"in the way").unwrap();
+        let mut lost = 0;
+        for _ in 0..100 {
+            match wal.append(&[1; 100]) {
+                Ok(_) => {}
+                Err(Error::NoSegment { reason, .. }) => {
+                    assert!(reason.contains("00000002.wal"), "{reason}");
+                    lost += 1;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!(lost, 100 - (4096 - 256) / 112);
+    }
+}
