@@ -146,15 +146,17 @@ pub fn read_segment_head(bytes: &[u8]) -> Result<(u32, Identity)> {
     Ok((number, Identity { run, writer }))
 }
 
-/// The payload of the frame at `offset`, if a whole frame that checks stands there.
-pub fn checked(bytes: &[u8], segment: u32, offset: usize) -> Option<&[u8]> {
-    let head = bytes.get(offset..offset.checked_add(FRAME_HEAD)?)?;
+/// The payload of the frame at `offset`, if a whole frame that checks stands there. `bytes` are the
+/// segment's from `base` on.
+pub fn checked(bytes: &[u8], base: usize, segment: u32, offset: usize) -> Option<&[u8]> {
+    let bytes = bytes.get(offset.checked_sub(base)?..)?;
+    let head = bytes.get(..FRAME_HEAD)?;
     let word = u64::from_le_bytes(head.try_into().ok()?);
     let len = payload_len(word);
     if len == 0 || len > MAX_RECORD_BYTES {
         return None;
     }
-    let payload = bytes.get(offset + FRAME_HEAD..offset + FRAME_HEAD + len)?;
+    let payload = bytes.get(FRAME_HEAD..FRAME_HEAD + len)?;
     (head_word(segment, offset, payload) == word).then_some(payload)
 }
 
@@ -184,30 +186,41 @@ pub enum Found<'a> {
 #[derive(Debug)]
 pub struct Scan<'a> {
     bytes: &'a [u8],
+    base: usize,
     segment: u32,
     offset: usize,
 }
 
 impl<'a> Scan<'a> {
-    /// Starts behind the segment's head.
+    /// Starts behind the head of a whole segment.
     pub fn new(bytes: &'a [u8], segment: u32) -> Self {
-        Self { bytes, segment, offset: SEGMENT_HEAD }
+        Self { bytes, base: 0, segment, offset: SEGMENT_HEAD }
     }
 
-    /// Where the next frame is looked for: behind the last one found.
-    pub fn offset(&self) -> usize {
-        self.offset
+    /// Starts at offset `base`, a multiple of 8, with the segment's bytes from there on.
+    pub fn from(bytes: &'a [u8], segment: u32, base: usize) -> Self {
+        Self { bytes, base, segment, offset: base }
+    }
+
+    /// Where the bytes end.
+    fn end(&self) -> usize {
+        self.base + self.bytes.len()
+    }
+
+    fn rest(&self, from: usize) -> &'a [u8] {
+        self.bytes.get(from.saturating_sub(self.base)..).unwrap_or_default()
     }
 
     fn is_zero(&self, from: usize, to: usize) -> bool {
-        self.bytes.get(from..to).is_none_or(|gap| gap.iter().all(|byte| *byte == 0))
+        self.rest(from).iter().take(to.saturating_sub(from)).all(|byte| *byte == 0)
     }
 
     /// Whether the bytes from `from` on are one frame that ends behind the file: a write cut short.
     fn is_cut_short(&self, from: usize) -> bool {
-        let Some(head) = self.bytes.get(from..from + FRAME_HEAD) else { return true };
-        let len = head.first_chunk().map_or(0, |len: &[u8; 4]| u32::from_le_bytes(*len) as usize);
-        len <= MAX_RECORD_BYTES && from + FRAME_HEAD + len > self.bytes.len()
+        let rest = self.rest(from);
+        let Some(head) = rest.first_chunk::<FRAME_HEAD>() else { return true };
+        let len = payload_len(u64::from_le_bytes(*head));
+        len <= MAX_RECORD_BYTES && FRAME_HEAD + len > rest.len()
     }
 }
 
@@ -217,8 +230,8 @@ impl<'a> Iterator for Scan<'a> {
     fn next(&mut self) -> Option<Found<'a>> {
         let start = self.offset;
         let mut at = start;
-        while at < self.bytes.len() {
-            if let Some(payload) = checked(self.bytes, self.segment, at) {
+        while at < self.end() {
+            if let Some(payload) = checked(self.bytes, self.base, self.segment, at) {
                 if at > start && !self.is_zero(start, at) {
                     self.offset = at;
                     return Some(Found::Damage { offset: start, end: at });
@@ -228,11 +241,11 @@ impl<'a> Iterator for Scan<'a> {
             }
             at += 8;
         }
-        self.offset = self.bytes.len();
-        if self.is_zero(start, self.bytes.len()) || self.is_cut_short(start) {
+        self.offset = self.end();
+        if self.is_zero(start, self.end()) || self.is_cut_short(start) {
             return None;
         }
-        Some(Found::Damage { offset: start, end: self.bytes.len() })
+        Some(Found::Damage { offset: start, end: self.end() })
     }
 }
 

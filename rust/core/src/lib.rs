@@ -4,12 +4,16 @@
 //! The way of a value: [`record`] → the log → [`batch`] → the server's [`ingest`] → [`native`].
 
 pub mod batch;
+pub mod clock;
+pub mod drain;
 pub mod error;
 pub mod frame;
 pub mod ingest;
 pub mod native;
 pub mod path;
 mod platform;
+pub mod progress;
+pub mod reader;
 pub mod record;
 mod segment;
 pub mod signal;

@@ -1,0 +1,44 @@
+//! The two times of a record from one read of the clock.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Monotonic time since the run's start, and the wall clock as an offset to it that the writer's
+/// thread renews: a record costs one clock read, and a clock that is set right shows within a tick.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+    wall_at_start: AtomicI64,
+}
+
+/// The system's wall clock, nanoseconds since the epoch.
+pub fn wall_now() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
+    let now = SystemTime::now();
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl Clock {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self { start: Instant::now(), wall_at_start: AtomicI64::new(wall_now()) }
+    }
+
+    /// Nanoseconds since the start.
+    #[inline]
+    pub fn runtime(&self) -> i64 {
+        i64::try_from(self.start.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// The wall clock that belongs to a runtime, never before the epoch.
+    #[inline]
+    pub fn wall(&self, runtime: i64) -> u64 {
+        u64::try_from(self.wall_at_start.load(Ordering::Relaxed) + runtime).unwrap_or(0)
+    }
+
+    /// Takes the system's wall clock anew.
+    pub fn renew(&self) {
+        self.wall_at_start.store(wall_now() - self.runtime(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,146 @@
+//! How far a writer's records have come, and who waits for it.
+
+use std::os::unix::net::UnixStream;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::reader::Limit;
+
+/// What an upload is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UploadState {
+    /// There is none: the run is offline.
+    Off,
+    /// The server has not answered yet.
+    Connecting,
+    /// The server answers.
+    Connected,
+    /// The server cannot be reached; trying again.
+    Waiting {
+        /// Why.
+        reason: String,
+    },
+    /// The server refused for good.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A place that a record can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Synced to the disk.
+    Disk,
+    /// Acknowledged by the server.
+    Server,
+    /// The writer's threads have done all they can.
+    Done,
+}
+
+/// The state that threads share. A lock is held for a few instructions only.
+#[derive(Debug)]
+pub struct State {
+    /// Everything below is published and drained.
+    pub limit: Limit,
+    /// Position of the last record drained.
+    pub last: u64,
+    /// Position of the last record known to be on the disk.
+    pub synced: u64,
+    /// Position of the last record that the server acknowledged.
+    pub acknowledged: u64,
+    /// Records that this upload sent and the server acknowledged.
+    pub sent: u64,
+    /// Someone waits for the disk.
+    pub sync_wanted: bool,
+    /// Set by `finish`: the last moment for the upload.
+    pub closing: Option<Instant>,
+    /// The writer's thread has ended.
+    pub drained: bool,
+    /// The upload's thread has ended, or there is none.
+    pub uploaded: bool,
+    /// What the upload is doing.
+    pub upload: UploadState,
+    /// Id of the server that answered.
+    pub server: Option<String>,
+    /// The last error of the disk.
+    pub storage_error: Option<(i32, String)>,
+    waiters: Vec<(Stage, u64, UnixStream)>,
+}
+
+impl State {
+    fn reached(&self, stage: Stage, position: u64) -> bool {
+        match stage {
+            Stage::Disk => self.synced >= position || self.drained,
+            Stage::Server => self.acknowledged >= position || self.uploaded,
+            Stage::Done => self.drained && self.uploaded,
+        }
+    }
+}
+
+/// Shared progress.
+#[derive(Debug)]
+pub struct Progress {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Progress {
+    /// Nothing published yet.
+    pub fn new(limit: Limit, upload: UploadState) -> Self {
+        let state = State {
+            limit,
+            last: 0,
+            synced: 0,
+            acknowledged: 0,
+            sent: 0,
+            sync_wanted: false,
+            closing: None,
+            drained: false,
+            uploaded: upload == UploadState::Off,
+            upload,
+            server: None,
+            storage_error: None,
+            waiters: Vec::new(),
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// The state, to look at.
+    pub fn get(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and wakes those whose wish came true.
+    pub fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.get();
+        let answer = change(&mut state);
+        let waiters = std::mem::take(&mut state.waiters);
+        // Dropping our end is the message: the other end becomes readable.
+        state.waiters = waiters.into_iter().filter(|(stage, at, _)| !state.reached(*stage, *at)).collect();
+        drop(state);
+        self.changed.notify_all();
+        answer
+    }
+
+    /// A socket that becomes readable when the stage is reached, or can no longer be.
+    ///
+    /// # Errors
+    /// The system has no more descriptors.
+    pub fn subscribe(&self, stage: Stage, position: u64) -> std::io::Result<UnixStream> {
+        let (ours, theirs) = UnixStream::pair()?;
+        self.update(|state| state.waiters.push((stage, position, ours)));
+        Ok(theirs)
+    }
+
+    /// Blocks until the stage is reached, or can no longer be, or the time is over.
+    pub fn wait(&self, stage: Stage, position: u64, timeout: Duration) -> bool {
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(self.get(), timeout, |state| !state.reached(stage, position))
+            .unwrap_or_else(PoisonError::into_inner);
+        state.reached(stage, position)
+    }
+}

@@ -1,0 +1,351 @@
+//! Reads a writer's folder from a position on: what a crash left, or a log that is still growing.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::batch::BatchBuilder;
+use crate::error::{Result, io_at};
+use crate::frame::{self, FRAME_HEAD, Found, SEGMENT_HEAD, Scan, framed_len, place, position};
+use crate::segment::file_name;
+
+/// A log that is still written is read in pieces of this size.
+const PIECE: usize = 4 << 20;
+
+/// Everything below this place is published: a growing log is never read beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Limit {
+    /// Segment number.
+    pub segment: u32,
+    /// Offset of the next frame.
+    pub offset: usize,
+}
+
+/// Something in a log that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub path: PathBuf,
+    /// Where in it.
+    pub offset: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Reads the records of one writer in log order.
+#[derive(Debug)]
+pub struct LogReader {
+    dir: PathBuf,
+    segment: u32,
+    offset: usize,
+    file: Option<File>,
+    piece: Vec<u8>,
+    piece_at: usize,
+    damage: Vec<Damage>,
+}
+
+impl LogReader {
+    /// Starts at the beginning.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_path_buf(),
+            segment: 1,
+            offset: SEGMENT_HEAD,
+            file: None,
+            piece: Vec::new(),
+            piece_at: 0,
+            damage: Vec::new(),
+        }
+    }
+
+    /// The damage met so far.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// Goes behind the record at `after`; 0 is the beginning.
+    ///
+    /// # Errors
+    /// The segment cannot be read.
+    pub fn seek(&mut self, after: u64) -> Result<()> {
+        let (segment, offset) = place(after);
+        let mut fresh = Self::new(&self.dir);
+        fresh.damage = std::mem::take(&mut self.damage);
+        if after > 0 {
+            fresh.segment = segment;
+            fresh.offset = offset.next_multiple_of(8).max(SEGMENT_HEAD);
+            if fresh.open()? {
+                let mut head = [0; FRAME_HEAD];
+                let len = match fresh.read_at(&mut head, offset)? {
+                    FRAME_HEAD => frame::payload_len(u64::from_le_bytes(head)),
+                    _ => 0,
+                };
+                let mut bytes = vec![0; FRAME_HEAD + len.min(crate::record::MAX_RECORD_BYTES)];
+                fresh.read_at(&mut bytes, offset)?;
+                fresh.offset += frame::checked(&bytes, offset, segment, offset)
+                    .map_or(8, |payload| framed_len(payload.len()));
+            }
+        }
+        *self = fresh;
+        Ok(())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.join(file_name(self.segment))
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: usize) -> Result<usize> {
+        let Some(file) = &self.file else { return Ok(0) };
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, (offset + filled) as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(io_at("read", &self.path())(error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Opens the segment if it is there, and checks its head.
+    fn open(&mut self) -> Result<bool> {
+        if self.file.is_some() {
+            return Ok(true);
+        }
+        let path = self.path();
+        match File::open(&path) {
+            Ok(file) => self.file = Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io_at("open", &path)(error)),
+        }
+        let mut head = [0; SEGMENT_HEAD];
+        let filled = self.read_at(&mut head, 0)?;
+        let problem = match frame::read_segment_head(head.get(..filled).unwrap_or_default()) {
+            Ok((number, _)) if number == self.segment => None,
+            Ok((number, _)) => Some(format!("the head says segment {number}")),
+            // An empty file is a segment that was being prepared when its process died.
+            Err(_) if filled == 0 => None,
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(what) = problem {
+            self.damage.push(Damage { path, offset: 0, what });
+        }
+        Ok(true)
+    }
+
+    /// The next segment number that exists, after this one.
+    fn following(&self) -> Result<Option<u32>> {
+        Ok(segments(&self.dir)?.into_iter().find(|number| *number > self.segment))
+    }
+
+    fn go_to(&mut self, segment: u32) {
+        self.segment = segment;
+        self.offset = SEGMENT_HEAD;
+        self.file = None;
+        self.piece.clear();
+    }
+
+    /// Makes the bytes at `offset` available; false when the segment has no more below the limit.
+    fn fill(&mut self, limit: Option<Limit>) -> Result<bool> {
+        let inside = self.offset >= self.piece_at && self.offset < self.piece_at + self.piece.len();
+        if inside && limit.is_none() {
+            return Ok(true);
+        }
+        let len = self.file.as_ref().map_or(Ok(0), |file| file.metadata().map(|meta| meta.len()));
+        let len = usize::try_from(len.map_err(io_at("read", &self.path()))?).unwrap_or(usize::MAX);
+        let end = match limit {
+            Some(limit) if limit.segment == self.segment => len.min(limit.offset),
+            _ => len,
+        };
+        if self.offset >= end {
+            return Ok(false);
+        }
+        let mut want = end - self.offset;
+        if limit.is_some() {
+            // All frames below the limit are whole, so the log can be read piece by piece.
+            let mut head = [0; FRAME_HEAD];
+            self.read_at(&mut head, self.offset)?;
+            let first = framed_len(frame::payload_len(u64::from_le_bytes(head)));
+            want = want.min(PIECE.max(first));
+        }
+        let mut piece = std::mem::take(&mut self.piece);
+        piece.clear();
+        piece.resize(want, 0);
+        let filled = self.read_at(&mut piece, self.offset)?;
+        piece.truncate(filled);
+        self.piece = piece;
+        self.piece_at = self.offset;
+        Ok(filled > 0)
+    }
+
+    /// Hands records to `take`, in order, until it answers false or there are no more. With a limit
+    /// nothing beyond it is touched; without one the log is dead, and every frame that checks is found.
+    ///
+    /// # Errors
+    /// A file cannot be read. Damage is no error: it is reported by [`LogReader::damage`].
+    pub fn read(&mut self, limit: Option<Limit>, mut take: impl FnMut(u64, &[u8]) -> bool) -> Result<()> {
+        loop {
+            if limit.is_some_and(|limit| (self.segment, self.offset) >= (limit.segment, limit.offset)) {
+                return Ok(());
+            }
+            if self.open()? && self.fill(limit)? {
+                if !self.scan(limit.is_some(), &mut take) {
+                    return Ok(());
+                }
+                continue;
+            }
+            match self.following()? {
+                Some(next) => self.go_to(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Scans the piece; false when `take` had enough.
+    fn scan(&mut self, growing: bool, take: &mut impl FnMut(u64, &[u8]) -> bool) -> bool {
+        let from = self.offset;
+        let bytes = self.piece.get(from - self.piece_at..).unwrap_or_default();
+        let end = from + bytes.len();
+        let mut last_end = from;
+        for found in Scan::from(bytes, self.segment, from) {
+            match found {
+                Found::Frame { offset, payload } => {
+                    last_end = offset + framed_len(payload.len());
+                    if !take(position(self.segment, offset), payload) {
+                        self.offset = last_end;
+                        return false;
+                    }
+                }
+                Found::Damage { offset, end } => {
+                    let what = format!("{} bytes that are no record", end - offset);
+                    self.damage.push(Damage { path: self.dir.join(file_name(self.segment)), offset, what });
+                }
+            }
+        }
+        // A piece of a growing log may end inside a frame, and goes on from there; a dead segment was
+        // read whole, and what is left is its torn tail.
+        self.offset = if growing && last_end > from { last_end } else { end };
+        true
+    }
+
+    /// The next batch behind `after`, empty when there is nothing.
+    ///
+    /// # Errors
+    /// As [`LogReader::read`].
+    pub fn batch(&mut self, after: u64, limit: Option<Limit>, max_bytes: usize, max_count: usize) -> Result<BatchBuilder> {
+        let mut batch = BatchBuilder::new(after);
+        self.read(limit, |position, payload| {
+            if position > after {
+                batch.push(position, payload);
+            }
+            batch.bytes() < max_bytes && batch.count() < max_count
+        })?;
+        Ok(batch)
+    }
+}
+
+/// The segment numbers of a writer's folder, ascending.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn segments(dir: &Path) -> Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(io_at("read", dir))? {
+        let name = entry.map_err(io_at("read", dir))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".wal")).and_then(|name| name.parse::<u32>().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Identity;
+    use crate::signal::Signal;
+    use crate::wal::{Mode, SegmentSizes, Wal};
+    use std::sync::Arc;
+
+    fn filled(dir: &Path, count: u32) -> Vec<u64> {
+        let identity = Identity { run: "r".to_owned(), writer: "w".to_owned() };
+        let sizes = SegmentSizes { first_bytes: 4096, max_bytes: 8192 };
+        let wal = Wal::create(dir, identity, Mode::Auto, sizes, Arc::new(Signal::default())).unwrap();
+        let positions = (0..count).map(|n| wal.append(format!("record {n}").as_bytes()).unwrap()).collect();
+        wal.close().unwrap();
+        positions
+    }
+
+    fn all(reader: &mut LogReader, limit: Option<Limit>) -> Vec<u64> {
+        let mut seen = Vec::new();
+        reader
+            .read(limit, |position, _| {
+                seen.push(position);
+                true
+            })
+            .unwrap();
+        seen
+    }
+
+    #[test]
+    fn reads_across_segments_and_from_any_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let positions = filled(dir.path(), 600);
+        assert!(segments(dir.path()).unwrap().len() > 2);
+        let mut reader = LogReader::new(dir.path());
+        assert_eq!(all(&mut reader, None), positions);
+        for skip in [1, 161, 500, 600] {
+            reader.seek(positions[skip - 1]).unwrap();
+            assert_eq!(all(&mut reader, None), positions[skip..]);
+        }
+        assert!(reader.damage().is_empty());
+    }
+
+    #[test]
+    fn stops_at_the_limit_and_goes_on_from_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let positions = filled(dir.path(), 600);
+        let mut reader = LogReader::new(dir.path());
+        let (segment, offset) = place(positions[300]);
+        assert_eq!(all(&mut reader, Some(Limit { segment, offset })), positions[..300]);
+        assert_eq!(all(&mut reader, Some(Limit { segment: 99, offset: 0 })), positions[300..]);
+    }
+
+    #[test]
+    fn batches_are_bounded_and_join() {
+        let dir = tempfile::tempdir().unwrap();
+        let positions = filled(dir.path(), 100);
+        let mut reader = LogReader::new(dir.path());
+        let mut after = 0;
+        let mut count = 0;
+        loop {
+            let batch = reader.batch(after, None, 1 << 20, 7).unwrap();
+            if batch.count() == 0 {
+                break;
+            }
+            count += batch.count();
+            after = batch.end();
+        }
+        assert_eq!((count, after), (100, positions[99]));
+    }
+
+    #[test]
+    fn damage_is_reported_with_its_place_and_the_rest_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut positions = filled(dir.path(), 20);
+        let path = dir.path().join("00000001.wal");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (_, offset) = place(positions[5]);
+        bytes[offset + FRAME_HEAD] ^= 0x40;
+        std::fs::write(&path, &bytes).unwrap();
+        std::fs::write(dir.path().join("notes.txt"), b"foreign").unwrap();
+        std::fs::write(dir.path().join("00000002.wal"), b"").unwrap();
+        let mut reader = LogReader::new(dir.path());
+        positions.remove(5);
+        assert_eq!(all(&mut reader, None), positions);
+        assert_eq!(reader.damage().len(), 1);
+        assert_eq!((&reader.damage()[0].path, reader.damage()[0].offset), (&path, offset));
+    }
+}
