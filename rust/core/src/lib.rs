@@ -18,5 +18,8 @@ pub mod record;
 mod segment;
 pub mod signal;
 pub mod summary;
+pub mod transport;
+pub mod upload;
 pub mod value;
 pub mod wal;
+pub mod writer;

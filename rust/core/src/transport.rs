@@ -1,0 +1,183 @@
+//! The one place that speaks HTTP to the server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Url};
+
+use crate::batch::PROTOCOL;
+use crate::error::{Error, Result};
+
+/// Where the key comes from.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// Given by the user.
+    Given(String),
+    /// The file that the server writes, `{base URL: key}`; read again at each connection, so that a
+    /// server that is started later is found.
+    File(PathBuf),
+}
+
+/// Which writer is uploaded, and where to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The server's base URL.
+    pub base_url: String,
+    /// Entity.
+    pub entity: String,
+    /// Project.
+    pub project: String,
+    /// Run id.
+    pub run: String,
+    /// Writer id.
+    pub writer: String,
+    /// The key.
+    pub key: KeySource,
+}
+
+/// A server's answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<Duration>,
+    /// `Steplog-Server`: the server's id.
+    pub server: Option<String>,
+}
+
+/// No answer came: connection refused, reset, timed out. Nothing is known about what the server did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoReply {
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Sends requests about one writer; a fake takes its place in tests.
+pub trait Transport {
+    /// Asks how far the server has come.
+    fn position(&mut self) -> impl Future<Output = std::result::Result<Reply, NoReply>>;
+    /// Sends a batch that begins behind `after`. `closed` says that the writer is dead.
+    fn send(
+        &mut self,
+        after: u64,
+        closed: bool,
+        body: Vec<u8>,
+    ) -> impl Future<Output = std::result::Result<Reply, NoReply>>;
+}
+
+/// Longest time for one request: a batch of a few MiB over a slow link.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// HTTP by reqwest, TLS by rustls on ring.
+#[derive(Debug)]
+pub struct Http {
+    client: Client,
+    url: Url,
+    base_url: String,
+    key: KeySource,
+}
+
+impl Http {
+    /// Prepares requests about a writer; does not connect.
+    ///
+    /// # Errors
+    /// The base URL is not an HTTP address, or the TLS library cannot start.
+    pub fn new(target: &Target) -> Result<Self> {
+        let bad = |reason: String| Error::Address { url: target.base_url.clone(), reason };
+        let mut url = Url::parse(&target.base_url).map_err(|error| bad(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(bad("it must begin with http:// or https://".to_owned()));
+        }
+        match url.path_segments_mut() {
+            Ok(mut segments) => {
+                segments.pop_if_empty().extend(["api", "v1", "projects"]);
+                segments.extend([&target.entity, &target.project]).push("runs");
+                segments.push(&target.run).push("writers").push(&target.writer);
+            }
+            Err(()) => return Err(bad("it has no host".to_owned())),
+        }
+        // Another user of rustls in this process may have chosen first: theirs does as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = Client::builder()
+            .user_agent(concat!("steplog/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| bad(error.to_string()))?;
+        Ok(Self { client, url, base_url: target.base_url.trim_end_matches('/').to_owned(), key: target.key.clone() })
+    }
+
+    fn key(&self) -> String {
+        match &self.key {
+            KeySource::Given(key) => key.clone(),
+            KeySource::File(path) => {
+                // No file yet means no server of this user yet: the request is then refused, and tried again.
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                let keys: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+                keys.get(&self.base_url).and_then(|key| key.as_str()).unwrap_or_default().to_owned()
+            }
+        }
+    }
+
+    async fn reply(&self, request: reqwest::RequestBuilder) -> std::result::Result<Reply, NoReply> {
+        let no_reply = |error: reqwest::Error| NoReply { reason: explain(&error) };
+        let answer = request
+            .header(AUTHORIZATION, format!("Bearer {}", self.key()))
+            .header("Steplog-Protocol", PROTOCOL)
+            .send()
+            .await
+            .map_err(no_reply)?;
+        let status = answer.status().as_u16();
+        let text = |headers: &HeaderMap, name: &str| {
+            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let retry_after = text(answer.headers(), RETRY_AFTER.as_str())
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
+        let server = text(answer.headers(), "Steplog-Server");
+        let body = answer.bytes().await.map_err(no_reply)?.to_vec();
+        Ok(Reply { status, body, retry_after, server })
+    }
+}
+
+/// The innermost reason of a failed request, which is what a person needs.
+fn explain(error: &reqwest::Error) -> String {
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        reason = inner.to_string();
+        source = inner.source();
+    }
+    reason
+}
+
+impl Transport for Http {
+    async fn position(&mut self) -> std::result::Result<Reply, NoReply> {
+        self.reply(self.client.get(self.url.clone())).await
+    }
+
+    async fn send(&mut self, after: u64, closed: bool, body: Vec<u8>) -> std::result::Result<Reply, NoReply> {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push("records");
+        }
+        url.query_pairs_mut().append_pair("after", &after.to_string());
+        if closed {
+            url.query_pairs_mut().append_pair("closed", "1");
+        }
+        let request = self
+            .client
+            .post(url)
+            .header(CONTENT_TYPE, "application/msgpack")
+            .header(CONTENT_ENCODING, "zstd")
+            .body(body);
+        self.reply(request).await
+    }
+}

@@ -1,0 +1,435 @@
+//! Sends a writer's records to the server, each exactly once, whatever the network does.
+//!
+//! The server says how far it has come; the log is read from there. An answer that never came is
+//! asked for again with the same records, and the server trims what it has.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::error::Result;
+use crate::progress::{Progress, State, UploadState};
+use crate::reader::LogReader;
+use crate::transport::{NoReply, Reply, Transport};
+
+/// Most bytes of records in a batch, before compression: a fraction of a second of work for both sides.
+const BATCH_BYTES: usize = 4 << 20;
+/// Most records in a batch.
+const BATCH_COUNT: usize = 50_000;
+
+/// How an upload behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Least time between batches of a live run: records gather meanwhile.
+    pub gather: Duration,
+    /// A sign of life is sent after this long without a batch.
+    pub heartbeat: Duration,
+    /// First wait after a failure; doubles up to `backoff_max`.
+    pub backoff_min: Duration,
+    /// Longest wait between attempts.
+    pub backoff_max: Duration,
+    /// Once closing: give up after this many failures in a row if the server never answered.
+    pub attempts_unseen: u32,
+    /// The writer is dead: tell the server so with the last batch.
+    pub dead: bool,
+}
+
+impl Pace {
+    /// For a run that is being logged.
+    pub fn live(heartbeat: Duration) -> Self {
+        Self {
+            gather: Duration::from_millis(100),
+            heartbeat,
+            backoff_min: Duration::from_millis(200),
+            backoff_max: Duration::from_secs(15),
+            attempts_unseen: 2,
+            dead: false,
+        }
+    }
+
+    /// For a folder that `steplog sync` sends.
+    pub fn sync(dead: bool) -> Self {
+        Self { gather: Duration::ZERO, attempts_unseen: 3, dead, ..Self::live(Duration::from_secs(10)) }
+    }
+}
+
+/// What to do after an answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Go on.
+    Go,
+    /// Wait and try again.
+    Again { reason: String, after: Option<Duration> },
+    /// Refused for good.
+    Stop { status: u16, reason: String },
+    /// Too large: send fewer records at once.
+    Halve,
+}
+
+/// One upload.
+#[derive(Debug)]
+pub struct Upload<T> {
+    transport: T,
+    reader: LogReader,
+    progress: Arc<Progress>,
+    wake: Arc<Notify>,
+    pace: Pace,
+    max_bytes: usize,
+    max_count: usize,
+    failures: u32,
+    seen: bool,
+    jitter: u64,
+}
+
+impl<T: Transport> Upload<T> {
+    /// An upload of the log that `reader` reads, as far as `progress` says that it is published.
+    pub fn new(transport: T, reader: LogReader, progress: Arc<Progress>, wake: Arc<Notify>, pace: Pace) -> Self {
+        let jitter = u64::from(std::process::id()) | 1;
+        Self {
+            transport,
+            reader,
+            progress,
+            wake,
+            pace,
+            max_bytes: BATCH_BYTES,
+            max_count: BATCH_COUNT,
+            failures: 0,
+            seen: false,
+            jitter,
+        }
+    }
+
+    /// Runs until everything is acknowledged after `finish`, the time is over, or the server refuses.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn run(&mut self) -> Result<()> {
+        if !self.connect().await? {
+            return Ok(());
+        }
+        let mut last_sent = Instant::now();
+        loop {
+            let (behind, closing) = {
+                let state = self.progress.get();
+                (state.last > state.acknowledged, state.closing)
+            };
+            // The drain may still be behind when closing is set: its end is told by `drained`.
+            let drained = self.progress.get().drained;
+            if closing.is_some() && drained && !behind {
+                if self.pace.dead {
+                    self.send(true).await?;
+                }
+                return Ok(());
+            }
+            if closing.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(());
+            }
+            if behind || last_sent.elapsed() >= self.pace.heartbeat {
+                let next = self.send(false).await?;
+                if next == Next::Go {
+                    last_sent = Instant::now();
+                }
+                if !self.settle(next).await {
+                    return Ok(());
+                }
+                if closing.is_none() {
+                    tokio::time::sleep(self.pace.gather).await;
+                }
+            } else {
+                let wait = self.pace.heartbeat.saturating_sub(last_sent.elapsed());
+                // A wake-up or the time: both lead to the next look at the state.
+                drop(tokio::time::timeout(wait, self.wake.notified()).await);
+            }
+        }
+    }
+
+    /// Asks how far the server has come, until it answers. False: the upload is over.
+    async fn connect(&mut self) -> Result<bool> {
+        loop {
+            let next = match self.transport.position().await {
+                Ok(reply) => self.judge(&reply, |progress, position| {
+                    progress.acknowledged = position;
+                }),
+                Err(no_reply) => again(no_reply),
+            };
+            let connected = next == Next::Go;
+            if !self.settle(next).await {
+                return Ok(false);
+            }
+            if connected {
+                let acknowledged = self.progress.get().acknowledged;
+                self.reader.seek(acknowledged)?;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Sends the next batch.
+    async fn send(&mut self, closed: bool) -> Result<Next> {
+        let (after, limit) = {
+            let state = self.progress.get();
+            (state.acknowledged, state.limit)
+        };
+        let limit = (!self.pace.dead).then_some(limit);
+        let batch = self.reader.batch(after, limit, self.max_bytes, self.max_count)?.finish()?;
+        let (end, count) = (batch.end, batch.count as u64);
+        let next = match self.transport.send(after, closed, batch.body).await {
+            Ok(reply) if reply.status == 200 => self.judge(&reply, |state, position| {
+                state.acknowledged = position;
+                state.sent += count;
+            }),
+            Ok(reply) if reply.status == 413 && count > 1 => Next::Halve,
+            Ok(reply) => self.judge(&reply, |state, position| state.acknowledged = position),
+            Err(no_reply) => again(no_reply),
+        };
+        let acknowledged = self.progress.get().acknowledged;
+        if acknowledged != end {
+            // Not what was sent: read again from where the server stands.
+            self.reader.seek(acknowledged)?;
+        }
+        if next == Next::Halve {
+            self.max_bytes = (self.max_bytes / 2).max(1);
+            self.max_count = (self.max_count / 2).max(1);
+        }
+        Ok(next)
+    }
+
+    /// Reads an answer; `took` records the position that a good one names.
+    fn judge(&self, reply: &Reply, took: impl FnOnce(&mut State, u64)) -> Next {
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let number = |name: &str| body.get(name).and_then(serde_json::Value::as_u64);
+        let detail = || {
+            let said = body.get("detail").or_else(|| body.get("title")).and_then(|text| text.as_str());
+            said.map_or_else(|| format!("HTTP {}", reply.status), str::to_owned)
+        };
+        match (reply.status, number("acknowledged"), number("expected")) {
+            (200, Some(position), _) | (409, _, Some(position)) => {
+                self.progress.update(|state| {
+                    took(state, position);
+                    state.server.clone_from(&reply.server);
+                });
+                Next::Go
+            }
+            (400..=499, _, _) if !matches!(reply.status, 408 | 409 | 425 | 429) => {
+                Next::Stop { status: reply.status, reason: detail() }
+            }
+            _ => Next::Again { reason: detail(), after: reply.retry_after },
+        }
+    }
+
+    /// Acts on what an answer asks for. False: the upload is over.
+    async fn settle(&mut self, next: Next) -> bool {
+        let (reason, after) = match next {
+            Next::Go => {
+                self.failures = 0;
+                self.seen = true;
+                self.progress.update(|state| state.upload = UploadState::Connected);
+                return true;
+            }
+            Next::Halve => return true,
+            Next::Stop { status, reason } => {
+                let refused = UploadState::Refused { status, reason };
+                self.progress.update(|state| state.upload = refused);
+                if self.progress.get().closing.is_some() {
+                    return false;
+                }
+                // The key file may be written later, the server replaced: look again now and then.
+                self.pause(self.pace.backoff_max.min(Duration::from_secs(5))).await;
+                return true;
+            }
+            Next::Again { reason, after } => (reason, after),
+        };
+        self.failures += 1;
+        self.progress.update(|state| state.upload = UploadState::Waiting { reason });
+        let closing = self.progress.get().closing;
+        let over = closing.is_some_and(|deadline| Instant::now() >= deadline);
+        if over || (closing.is_some() && !self.seen && self.failures >= self.pace.attempts_unseen) {
+            return false;
+        }
+        let wait = after.unwrap_or_else(|| self.backoff());
+        self.pause(wait).await;
+        true
+    }
+
+    /// Waits, but not beyond the deadline, and not on when `finish` is called meanwhile.
+    async fn pause(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let was_closing = self.progress.get().closing.is_some();
+        loop {
+            let closing = self.progress.get().closing;
+            if closing.is_some() && !was_closing {
+                return;
+            }
+            let end = closing.map_or(until, |deadline| deadline.min(until));
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            drop(tokio::time::timeout(left, self.wake.notified()).await);
+        }
+    }
+
+    /// Doubles with each failure, with jitter so that many clients do not come back at once.
+    fn backoff(&mut self) -> Duration {
+        let closing = self.progress.get().closing.is_some();
+        let top = if closing { Duration::from_secs(1) } else { self.pace.backoff_max };
+        let full = self.pace.backoff_min.saturating_mul(1 << self.failures.min(10).saturating_sub(1)).min(top);
+        // xorshift64: spreads, nothing more is asked of it.
+        self.jitter ^= self.jitter << 13;
+        self.jitter ^= self.jitter >> 7;
+        self.jitter ^= self.jitter << 17;
+        let percent = u32::try_from(50 + self.jitter % 51).unwrap_or(100);
+        full * percent / 100
+    }
+}
+
+fn again(no_reply: NoReply) -> Next {
+    Next::Again { reason: no_reply.reason, after: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch;
+    use crate::frame::Identity;
+    use crate::reader::Limit;
+    use crate::record;
+    use crate::signal::Signal;
+    use crate::value::Value;
+    use crate::wal::{Mode, SegmentSizes, Wal};
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    /// What the network does to one request.
+    #[derive(Debug, Clone, Copy)]
+    enum Fault {
+        None,
+        DropRequest,
+        DropAnswer,
+        Status(u16),
+        ForgetTo(usize),
+    }
+
+    /// A server that keeps every record once, behind a network that follows a script.
+    struct FlakyTransport {
+        stored: Vec<(u64, Vec<u8>)>,
+        script: Vec<Fault>,
+        limit: usize,
+    }
+
+    impl FlakyTransport {
+        fn acknowledged(&self) -> u64 {
+            self.stored.last().map_or(0, |(position, _)| *position)
+        }
+
+        fn reply(&self, status: u16, name: &str) -> Reply {
+            let body = format!("{{\"{name}\": {}}}", self.acknowledged()).into_bytes();
+            Reply { status, body, retry_after: None, server: Some("s".to_owned()) }
+        }
+
+        fn take(&mut self, after: u64, body: &[u8]) -> Reply {
+            if after > self.acknowledged() {
+                return self.reply(409, "expected");
+            }
+            let plain = batch::decompress(body, 1 << 24).unwrap();
+            let records = batch::read(&plain).unwrap();
+            if records.items.len() > self.limit {
+                return self.reply(413, "none");
+            }
+            for (position, payload) in records.items {
+                if position > self.acknowledged() {
+                    self.stored.push((position, payload.to_vec()));
+                }
+            }
+            self.reply(200, "acknowledged")
+        }
+    }
+
+    impl Transport for &mut FlakyTransport {
+        async fn position(&mut self) -> std::result::Result<Reply, NoReply> {
+            Ok(self.reply(200, "acknowledged"))
+        }
+
+        async fn send(&mut self, after: u64, _closed: bool, body: Vec<u8>) -> std::result::Result<Reply, NoReply> {
+            let lost = Err(NoReply { reason: "reset".to_owned() });
+            match self.script.pop().unwrap_or(Fault::None) {
+                Fault::None => Ok(self.take(after, &body)),
+                Fault::DropRequest => lost,
+                Fault::DropAnswer => {
+                    self.take(after, &body);
+                    lost
+                }
+                Fault::Status(status) => Ok(Reply { status, ..Reply::default() }),
+                Fault::ForgetTo(count) => {
+                    // A server that was restored from an older backup.
+                    self.stored.truncate(count);
+                    Ok(self.take(after, &body))
+                }
+            }
+        }
+    }
+
+    fn log(dir: &Path, count: u64) -> Vec<(u64, Vec<u8>)> {
+        let identity = Identity { run: "r".to_owned(), writer: "w".to_owned() };
+        let sizes = SegmentSizes { first_bytes: 4096, max_bytes: 8192 };
+        let wal = Wal::create(dir, identity, Mode::Auto, sizes, Arc::new(Signal::default())).unwrap();
+        let records = (0..count)
+            .map(|step| {
+                let bytes = record::history(step, 1, 1, true, &[("a".to_owned(), Value::Float(0.5))]);
+                (wal.append(&bytes).unwrap(), bytes)
+            })
+            .collect();
+        wal.close().unwrap();
+        records
+    }
+
+    fn run(dir: &Path, server: &mut FlakyTransport, last: u64) -> Arc<Progress> {
+        let limit = Limit { segment: u32::MAX, offset: 0 };
+        let progress = Arc::new(Progress::new(limit, UploadState::Connecting));
+        progress.update(|state| {
+            state.last = last;
+            state.drained = true;
+            state.closing = Some(Instant::now() + Duration::from_secs(20));
+        });
+        let pace = Pace { backoff_min: Duration::ZERO, backoff_max: Duration::ZERO, ..Pace::sync(true) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let reader = LogReader::new(dir);
+        let mut upload = Upload::new(server, reader, Arc::clone(&progress), Arc::new(Notify::new()), pace);
+        upload.max_count = 7;
+        runtime.block_on(upload.run()).unwrap();
+        progress
+    }
+
+    fn fault() -> impl Strategy<Value = Fault> {
+        prop_oneof![
+            Just(Fault::None),
+            Just(Fault::DropRequest),
+            Just(Fault::DropAnswer),
+            prop::sample::select(vec![429, 500, 503]).prop_map(Fault::Status),
+            (0_usize..60).prop_map(Fault::ForgetTo),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn every_record_arrives_once_whatever_the_network_does(script in prop::collection::vec(fault(), 0..40)) {
+            let dir = tempfile::tempdir().unwrap();
+            let records = log(dir.path(), 60);
+            let mut server = FlakyTransport { stored: Vec::new(), script, limit: 5 };
+            run(dir.path(), &mut server, records[59].0);
+            prop_assert_eq!(server.stored, records);
+        }
+    }
+
+    #[test]
+    fn a_refusal_ends_the_upload_and_says_why() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = log(dir.path(), 5);
+        let mut server = FlakyTransport { stored: Vec::new(), script: vec![Fault::Status(426)], limit: 99 };
+        let progress = run(dir.path(), &mut server, records[4].0);
+        assert_eq!(progress.get().upload, UploadState::Refused { status: 426, reason: "HTTP 426".to_owned() });
+        assert!(server.stored.is_empty());
+    }
+}

@@ -1,0 +1,513 @@
+//! One writer of a run: the log, the step rules, and the threads behind it.
+//!
+//! Threads: callers append; `steplog-writer` prepares segments, follows the log, syncs it;
+//! `steplog-upload` sends it. Lock order: `drain` before `Progress`.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::drain::Drain;
+use crate::error::{Error, Result};
+use crate::frame::{Identity, SEGMENT_HEAD};
+use crate::progress::{Progress, Stage, UploadState};
+use crate::reader::{Limit, LogReader};
+use crate::record;
+use crate::signal::Signal;
+use crate::summary::Summary;
+use crate::transport::{Http, Target, Transport};
+use crate::upload::{Pace, Upload};
+use crate::value::Value;
+use crate::wal::{Mode, SegmentSizes, Wal};
+
+/// How often the writer's thread looks at the log.
+const TICK: Duration = Duration::from_millis(50);
+/// Greatest step: the state packs it with one flag into 64 bits.
+pub const MAX_STEP: i64 = (1 << 62) - 1;
+
+/// How a writer is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The writer's folder.
+    pub dir: PathBuf,
+    /// Run and writer.
+    pub identity: Identity,
+    /// The run start record's map.
+    pub start: Value,
+    /// Mapped or written.
+    pub mode: Mode,
+    /// Sizes of the segments.
+    pub sizes: SegmentSizes,
+    /// Longest time that a record stays unsynced.
+    pub fsync: Duration,
+    /// Where to upload to, if at all.
+    pub target: Option<Target>,
+    /// Sign of life.
+    pub heartbeat: Duration,
+}
+
+/// Where a `log` call goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The row.
+    pub step: u64,
+    /// Whether the call closes it.
+    pub commit: bool,
+}
+
+/// A step that is smaller than the current one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// The step asked for.
+    pub step: i64,
+    /// The current step.
+    pub current: u64,
+}
+
+/// The step rules: current step and whether its row is open, in one word.
+#[derive(Debug, Default)]
+pub struct Steps(AtomicU64);
+
+impl Steps {
+    /// The step of the next `log` call without one.
+    pub fn current(&self) -> u64 {
+        self.0.load(Ordering::Acquire) >> 1
+    }
+
+    /// Decides the row of a call, at once and without a lock: without a step the current row, closed
+    /// unless `commit` is false; with one that row, open unless `commit` is true.
+    ///
+    /// # Errors
+    /// The step is smaller than the current one.
+    #[inline]
+    pub fn claim(&self, step: Option<i64>, commit: Option<bool>) -> std::result::Result<Claim, Refused> {
+        let commit = commit.unwrap_or(step.is_none());
+        let mut packed = self.0.load(Ordering::Acquire);
+        loop {
+            let current = packed >> 1;
+            let step = match step {
+                None => current,
+                Some(step) => match u64::try_from(step) {
+                    Ok(step) if step >= current => step,
+                    _ => return Err(Refused { step, current }),
+                },
+            };
+            let next = if commit { (step + 1) << 1 } else { (step << 1) | 1 };
+            match self.0.compare_exchange_weak(packed, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(Claim { step, commit }),
+                Err(seen) => packed = seen,
+            }
+        }
+    }
+}
+
+/// What a writer has done, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Records in the log.
+    pub records: u64,
+    /// History records in the log.
+    pub rows: u64,
+    /// Leaf values logged.
+    pub values: u64,
+    /// Records that could not be written and are lost.
+    pub lost: u64,
+    /// Position of the last record.
+    pub last: u64,
+    /// Position up to which the disk has it.
+    pub synced: u64,
+    /// Position up to which the server has it.
+    pub acknowledged: u64,
+    /// What the upload does.
+    pub upload: UploadState,
+    /// The server's id.
+    pub server: Option<String>,
+    /// The last error of the disk.
+    pub storage_error: Option<(i32, String)>,
+    /// Whether the log is mapped.
+    pub mapped: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    wal: Wal,
+    clock: Clock,
+    drain: Mutex<Drain>,
+    progress: Arc<Progress>,
+    wake_writer: Arc<Signal>,
+    wake_upload: Arc<Notify>,
+    lost: AtomicU64,
+    fsync: Duration,
+}
+
+/// One writer of a run.
+#[derive(Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    steps: Steps,
+    threads: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
+}
+
+impl Shared {
+    fn drain(&self) -> MutexGuard<'_, Drain> {
+        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what is published and tells the upload.
+    fn advance(&self) -> Result<MutexGuard<'_, Drain>> {
+        let mut drain = self.drain();
+        let before = drain.last;
+        drain.advance(&self.wal)?;
+        if drain.last != before {
+            let (limit, last) = (drain.limit(), drain.last);
+            self.progress.update(|state| {
+                state.limit = limit;
+                state.last = last;
+            });
+            self.wake_upload.notify_one();
+        }
+        Ok(drain)
+    }
+
+    fn storage_failed(&self, error: &Error) {
+        let errno = match error {
+            Error::Io { source, .. } => source.raw_os_error().unwrap_or(0),
+            Error::NoSegment { errno, .. } => *errno,
+            _ => 0,
+        };
+        self.progress.update(|state| state.storage_error = Some((errno, error.to_string())));
+    }
+
+    /// Syncs all that is drained.
+    fn sync(&self) -> Result<()> {
+        let (passed, last) = {
+            let mut drain = self.advance()?;
+            (drain.take_passed(), drain.last)
+        };
+        for segment in &passed {
+            segment.sync()?;
+            segment.cut()?;
+        }
+        self.wal.current().sync()?;
+        self.progress.update(|state| {
+            state.synced = last;
+            state.sync_wanted = false;
+        });
+        Ok(())
+    }
+
+    fn run_writer(&self) {
+        let mut synced = Instant::now();
+        loop {
+            self.wake_writer.wait(TICK);
+            self.clock.renew();
+            let closing = self.progress.get().closing.is_some();
+            if !closing && let Err(error) = self.wal.prepare() {
+                self.storage_failed(&error);
+            }
+            let (wanted, unsynced) = match self.advance() {
+                Ok(drain) => {
+                    let state = self.progress.get();
+                    (state.sync_wanted, drain.last > state.synced)
+                }
+                Err(error) => {
+                    self.storage_failed(&error);
+                    (false, false)
+                }
+            };
+            if closing || wanted || (unsynced && synced.elapsed() >= self.fsync) {
+                if let Err(error) = self.sync() {
+                    self.storage_failed(&error);
+                }
+                synced = Instant::now();
+            }
+            if closing {
+                if let Err(error) = self.wal.current().cut() {
+                    self.storage_failed(&error);
+                }
+                self.progress.update(|state| state.drained = true);
+                self.wake_upload.notify_one();
+                return;
+            }
+        }
+    }
+}
+
+/// Runs an upload to its end, on this thread.
+fn run_upload<T: Transport>(upload: &mut Upload<T>, progress: &Progress) {
+    let refused = |reason: String| UploadState::Refused { status: 0, reason };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let failed = match runtime {
+        Ok(runtime) => runtime.block_on(upload.run()).err().map(|error| refused(error.to_string())),
+        Err(error) => Some(refused(error.to_string())),
+    };
+    progress.update(|state| {
+        if let Some(failed) = failed {
+            state.upload = failed;
+        }
+        state.uploaded = true;
+    });
+}
+
+fn spawn(name: &'static str, body: impl FnOnce() + Send + 'static) -> Result<(&'static str, JoinHandle<()>)> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map(|handle| (name, handle))
+        .map_err(|source| Error::Io { action: "start the thread", path: name.into(), source })
+}
+
+/// Starts the thread that uploads a folder, which nobody writes any more.
+///
+/// # Errors
+/// The address cannot be used, or no thread can be started.
+pub fn start_sync(target: &Target, dir: PathBuf, last: u64, dead: bool, deadline: Instant) -> Result<Arc<Progress>> {
+    let progress = Arc::new(Progress::new(Limit { segment: u32::MAX, offset: 0 }, UploadState::Connecting));
+    progress.update(|state| {
+        state.last = last;
+        state.drained = true;
+        state.closing = Some(deadline);
+    });
+    let http = Http::new(target)?;
+    let shared = Arc::clone(&progress);
+    let pace = Pace { dead: true, ..Pace::sync(dead) };
+    spawn("steplog-upload", move || {
+        let reader = LogReader::new(&dir);
+        let mut upload = Upload::new(http, reader, Arc::clone(&shared), Arc::new(Notify::new()), pace);
+        run_upload(&mut upload, &shared);
+    })?;
+    Ok(progress)
+}
+
+impl Writer {
+    /// Creates the writer's folder, appends the run start record and starts the threads. Does not
+    /// wait for the network.
+    ///
+    /// # Errors
+    /// The folder cannot be written or is in use, the address cannot be used, no thread can be started.
+    pub fn open(options: Options) -> Result<Self> {
+        let wake_writer = Arc::new(Signal::default());
+        let http = options.target.as_ref().map(Http::new).transpose()?;
+        let wal = Wal::create(&options.dir, options.identity, options.mode, options.sizes, Arc::clone(&wake_writer))?;
+        let upload = if http.is_some() { UploadState::Connecting } else { UploadState::Off };
+        let shared = Arc::new(Shared {
+            wal,
+            clock: Clock::start(),
+            drain: Mutex::new(Drain::default()),
+            progress: Arc::new(Progress::new(Limit { segment: 1, offset: SEGMENT_HEAD }, upload)),
+            wake_writer,
+            wake_upload: Arc::new(Notify::new()),
+            lost: AtomicU64::new(0),
+            fsync: options.fsync,
+        });
+        shared.wal.append(&record::start(&options.start))?;
+        let mut threads = Vec::new();
+        let writer = Arc::clone(&shared);
+        threads.push(spawn("steplog-writer", move || writer.run_writer())?);
+        if let Some(http) = http {
+            let reader = LogReader::new(&options.dir);
+            let (progress, wake) = (Arc::clone(&shared.progress), Arc::clone(&shared.wake_upload));
+            let pace = Pace::live(options.heartbeat);
+            threads.push(spawn("steplog-upload", move || {
+                let mut upload = Upload::new(http, reader, Arc::clone(&progress), wake, pace);
+                run_upload(&mut upload, &progress);
+            })?);
+        }
+        Ok(Self { shared, steps: Steps::default(), threads: Mutex::new(threads) })
+    }
+
+    /// The step rules.
+    pub fn steps(&self) -> &Steps {
+        &self.steps
+    }
+
+    /// The clock of the run.
+    #[inline]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Whether this process is a fork of the one that opened the writer.
+    pub fn is_forked(&self) -> bool {
+        self.shared.wal.is_forked()
+    }
+
+    /// Whether [`Writer::begin_finish`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.shared.wal.is_closed()
+    }
+
+    /// Appends a record. When this returns it survives the death of the process.
+    ///
+    /// # Errors
+    /// As [`Wal::append`]; a record that no segment could be had for is counted as lost.
+    #[inline]
+    pub fn append(&self, payload: &[u8]) -> Result<u64> {
+        let appended = self.shared.wal.append(payload);
+        if let Err(Error::NoSegment { .. }) = &appended {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        appended
+    }
+
+    /// The wall clock for records that are not history.
+    pub fn wall(&self) -> u64 {
+        self.shared.clock.wall(self.shared.clock.runtime())
+    }
+
+    /// The summary, with everything logged before this call.
+    ///
+    /// # Errors
+    /// The log cannot be read back.
+    pub fn summary(&self) -> Result<Summary> {
+        Ok(self.shared.advance()?.summary.clone())
+    }
+
+    /// The numbers, with everything logged before this call.
+    ///
+    /// # Errors
+    /// The log cannot be read back.
+    pub fn status(&self) -> Result<Status> {
+        let drain = self.shared.advance()?;
+        let state = self.shared.progress.get();
+        Ok(Status {
+            records: drain.records,
+            rows: drain.rows,
+            values: drain.values,
+            lost: self.shared.lost.load(Ordering::Relaxed),
+            last: drain.last,
+            synced: state.synced,
+            acknowledged: state.acknowledged,
+            upload: state.upload.clone(),
+            server: state.server.clone(),
+            storage_error: state.storage_error.clone(),
+            mapped: self.shared.wal.is_mapped(),
+        })
+    }
+
+    /// How far records have come; for waiting.
+    pub fn progress(&self) -> &Progress {
+        &self.shared.progress
+    }
+
+    /// Asks for a sync now instead of within the interval.
+    pub fn want_sync(&self) {
+        self.shared.progress.update(|state| state.sync_wanted = true);
+        self.shared.wake_writer.notify();
+    }
+
+    /// Appends the exit record, lets nothing more in, and lets the threads come to their end:
+    /// everything on the disk, and at the server unless `deadline` passes.
+    ///
+    /// # Errors
+    /// Closed already; the exit record is lost (the end goes on all the same).
+    pub fn begin_finish(&self, exit_code: i64, deadline: Duration) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::Closed);
+        }
+        let exit = self.append(&record::exit(self.wall(), exit_code));
+        let closed = self.shared.wal.close();
+        self.shared.progress.update(|state| state.closing = Some(Instant::now() + deadline));
+        self.shared.wake_writer.notify();
+        self.shared.wake_upload.notify_one();
+        exit.and(closed)
+    }
+
+    /// Waits for the threads after [`Writer::begin_finish`]; true when they came to their end.
+    ///
+    /// # Errors
+    /// A thread died: a bug.
+    pub fn join(&self, timeout: Duration) -> Result<bool> {
+        if !self.shared.progress.wait(Stage::Done, 0, timeout) {
+            return Ok(false);
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for (name, handle) in threads {
+            handle.join().map_err(|_panicked| Error::Thread { name })?;
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Writer {
+    /// A writer that is dropped unfinished leaves its records and no exit record: a crashed run. In a
+    /// forked child the threads do not exist, and nothing is touched.
+    fn drop(&mut self) {
+        if !self.is_forked() && !self.is_closed() {
+            drop(self.shared.wal.close());
+            self.shared.progress.update(|state| state.closing = Some(Instant::now()));
+            self.shared.wake_writer.notify();
+            self.shared.wake_upload.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(dir: PathBuf) -> Options {
+        Options {
+            dir,
+            identity: Identity { run: "r".to_owned(), writer: "w".to_owned() },
+            start: Value::Map(vec![("run".to_owned(), Value::Str("r".to_owned()))]),
+            mode: Mode::Auto,
+            sizes: SegmentSizes::default(),
+            fsync: Duration::from_secs(1),
+            target: None,
+            heartbeat: Duration::from_secs(10),
+        }
+    }
+
+    #[test]
+    fn steps_follow_the_reference() {
+        let steps = Steps::default();
+        let claim = |step, commit| steps.claim(step, commit).map(|claim| claim.step);
+        assert_eq!(claim(None, None), Ok(0));
+        assert_eq!(claim(Some(10), None), Ok(10));
+        assert_eq!(claim(None, None), Ok(10), "a call without a step joins the open row");
+        assert_eq!(steps.current(), 11);
+        assert_eq!(claim(Some(10), None), Err(Refused { step: 10, current: 11 }));
+        assert_eq!(claim(Some(-1), None), Err(Refused { step: -1, current: 11 }));
+        assert_eq!(claim(Some(20), Some(true)), Ok(20));
+        assert_eq!(steps.current(), 21);
+        assert_eq!(claim(None, Some(false)), Ok(21));
+        assert_eq!(claim(None, Some(false)), Ok(21));
+        assert_eq!(steps.current(), 21);
+    }
+
+    #[test]
+    fn threads_never_share_a_committed_step() {
+        let steps = Steps::default();
+        let mut all: Vec<u64> = std::thread::scope(|scope| {
+            let handles: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..1000).map(|_| steps.claim(None, None).unwrap().step).collect::<Vec<_>>()))
+                .collect();
+            handles.into_iter().flat_map(|handle| handle.join().unwrap()).collect()
+        });
+        all.sort_unstable();
+        assert_eq!(all, (0..4000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn finish_leaves_everything_on_the_disk_and_cuts_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(options(dir.path().to_path_buf())).unwrap();
+        let bytes = record::history(0, 1, 1, true, &[("a".to_owned(), Value::Int(3))]);
+        let position = writer.append(&bytes).unwrap();
+        assert_eq!(Value::Map(writer.summary().unwrap().to_map()).get("a"), Some(&Value::Int(3)));
+        writer.begin_finish(0, Duration::from_secs(5)).unwrap();
+        assert!(writer.join(Duration::from_secs(10)).unwrap());
+        assert!(writer.progress().get().synced > position);
+        assert!(matches!(writer.append(&bytes), Err(Error::Closed)));
+        let status = writer.status().unwrap();
+        assert_eq!((status.records, status.rows, status.values, status.lost), (3, 1, 1, 0));
+        assert!(std::fs::metadata(dir.path().join("00000001.wal")).unwrap().len() < 1000);
+        assert!(!dir.path().join("00000002.wal").exists());
+    }
+}
