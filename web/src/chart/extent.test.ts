@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { bucketFrame, rawFrame } from '../data/fixtures';
+import { PanelData } from '../data/panelData';
+import { flagNames, marksOf, xExtent, yExtent, yRange, type Range } from './extent';
+
+const points: [number, number][] = [
+  [0, 5],
+  [1, NaN],
+  [2, -1],
+  [3, Infinity],
+  [4, 2],
+];
+const raw = new PanelData(rawFrame([{ run: 'a', points }]));
+const buckets = new PanelData(bucketFrame([{ run: 'a', points }], 2));
+const all: Range = [0, 4];
+
+test('NaN and infinities do not stretch the y axis', () => {
+  for (const data of [raw]) expect(yExtent(data.series[0]!.track, data.header, all, false)).toEqual([-1, 5]);
+  expect(yExtent(raw.series[0]!.track, raw.header, all, true)).toEqual([2, 5]);
+  expect(yExtent(buckets.series[0]!.track, buckets.header, [0, 1], false)).toEqual([5, 5]);
+});
+
+test('each NaN and infinity has a mark', () => {
+  expect(marksOf(raw.series[0]!, raw.header, all)).toEqual([
+    { sign: 'nan', x: 1 },
+    { sign: 'up', x: 3 },
+  ]);
+  expect(marksOf(buckets.series[0]!, buckets.header, all)[0]).toEqual({ sign: 'nan', x: 0.5 });
+  expect(flagNames(7)).toEqual(['NaN', '+∞', '−∞']);
+});
+
+test('a constant has room on both sides', () => {
+  expect(yRange([5, 5], false)).toEqual([4.5, 5.5]);
+  expect(yRange([0, 0], false)).toEqual([-1, 1]);
+  expect(yRange([4, 4], true)).toEqual([2, 8]);
+});
+
+test('the widest range stays finite', () => {
+  const [low, high] = yRange([-1.7e308, 1.7e308], false);
+  expect(Number.isFinite(high - low)).toBe(true);
+  expect(yRange(null, false)).toEqual([0, 1]);
+});
+
+test('a single point has an x range', () => {
+  expect(xExtent(new PanelData(rawFrame([{ run: 'a', points: [[7, 1]] }])))).toEqual([6, 8]);
+  expect(xExtent(new PanelData(rawFrame([{ run: 'a', points: [] }])))).toBe(null);
+  expect(xExtent(raw)).toEqual([0, 4]);
+});

@@ -1,0 +1,128 @@
+/** What a chart spans: x and y ranges, and the signs at its edge for values that have no place on it. */
+import type { PanelData, Series, Track } from '../data/panelData';
+import { lowerBound } from '../data/panelData';
+import { bucketX, type BucketGrid } from './m4';
+
+export type Range = [number, number];
+
+/** Beyond this the width of a range is no longer a finite number. */
+const LIMIT = 8e307;
+
+/** The x of the first and last row of a track, or null when it has none. */
+export function trackExtent(track: Track, grid: BucketGrid): Range | null {
+  const xs = track.kind === 'raw' ? track.x : track.b;
+  if (xs.length === 0) return null;
+  const [first, last] = [xs[0] as number, xs[xs.length - 1] as number];
+  return track.kind === 'raw' ? [first, last] : [bucketX(grid, first), bucketX(grid, last)];
+}
+
+/** The x range of all series; a single x gets room on both sides. Null without data. */
+export function xExtent(data: PanelData): Range | null {
+  let range: Range | null = null;
+  for (const { track, meta } of data.series) {
+    const own = trackExtent(track, data.header);
+    if (!own) continue;
+    // The last bucket is still filling: the axis ends at the last x, not at the middle of the bucket.
+    const end = Math.max(own[1], Math.min(meta.last_x ?? own[1], own[1] + data.header.dx));
+    range = range ? [Math.min(range[0], own[0]), Math.max(range[1], end)] : [own[0], end];
+  }
+  if (range && range[0] === range[1]) {
+    const room = data.header.unit === 'ms' ? 1000 : 1;
+    return [range[0] - room, range[1] + room];
+  }
+  return range;
+}
+
+/** Finite values (min, max) of a track inside an x range; with `positive` only those that a log axis can show. */
+export function yExtent(
+  track: Track,
+  grid: BucketGrid,
+  [from, to]: Readonly<Range>,
+  positive: boolean,
+): Range | null {
+  let low = Infinity;
+  let high = -Infinity;
+  const take = (value: number) => {
+    if (!Number.isFinite(value) || (positive && value <= 0)) return;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  };
+  if (track.kind === 'raw') {
+    for (let i = lowerBound(track.x, from); i < track.x.length && (track.x[i] as number) <= to; i++)
+      take(track.y[i] as number);
+  } else {
+    const first = lowerBound(track.b, Math.floor((from - grid.x0) / grid.dx));
+    for (let i = first; i < track.b.length; i++) {
+      if (grid.x0 + (track.b[i] as number) * grid.dx > to) break;
+      if (track.n[i] === 0) continue;
+      take(track.min[i] as number);
+      take(track.max[i] as number);
+      // Under a log axis the least value may be hidden while others of the bucket are not.
+      if (positive) {
+        take(track.first[i] as number);
+        take(track.last[i] as number);
+      }
+    }
+  }
+  return low <= high ? [low, high] : null;
+}
+
+/** The y range to show for values in [low, high]: some air, and room around a constant. */
+export function yRange(extent: Range | null, log: boolean): Range {
+  if (!extent) return log ? [0.1, 1] : [0, 1];
+  let [low, high] = extent;
+  if (log) {
+    if (low === high) return [low / 2, high * 2];
+    const air = (high / low) ** 0.04;
+    return [Math.max(low / air, 5e-324), Math.min(high * air, LIMIT)];
+  }
+  if (low === high) {
+    const room = low === 0 ? 1 : Math.abs(low) * 0.1;
+    [low, high] = [low - room, high + room];
+  } else {
+    const air = (high / 2 - low / 2) * 0.1;
+    [low, high] = [low - air, high + air];
+  }
+  return [Math.max(low, -LIMIT), Math.min(high, LIMIT)];
+}
+
+export interface Mark {
+  sign: 'nan' | 'up' | 'down';
+  x: number;
+}
+
+const NAN = 1;
+const UP = 2;
+const DOWN = 4;
+
+/** NaN and infinities of a series inside an x range, one mark per row and sign. */
+export function marksOf(series: Series, grid: BucketGrid, [from, to]: Readonly<Range>): Mark[] {
+  const marks: Mark[] = [];
+  const add = (flags: number, x: number) => {
+    if (x < from || x > to) return;
+    if (flags & NAN) marks.push({ sign: 'nan', x });
+    if (flags & UP) marks.push({ sign: 'up', x });
+    if (flags & DOWN) marks.push({ sign: 'down', x });
+  };
+  const { track } = series;
+  if (track.kind === 'raw') {
+    for (let i = 0; i < track.y.length; i++) add(flagsOf(track.y[i] as number), track.x[i] as number);
+  } else {
+    for (let i = 0; i < track.fl.length; i++) {
+      const flags = (track.fl[i] as number) & (NAN | UP | DOWN);
+      if (flags) add(flags, bucketX(grid, track.b[i] as number));
+    }
+  }
+  return marks;
+}
+
+/** The flag bits of one value: 1 NaN, 2 +Inf, 4 −Inf. */
+export function flagsOf(value: number): number {
+  if (Number.isNaN(value)) return NAN;
+  return value === Infinity ? UP : value === -Infinity ? DOWN : 0;
+}
+
+/** `NaN`, `+∞`, `−∞` for flag bits. */
+export function flagNames(flags: number): string[] {
+  return [flags & NAN ? 'NaN' : '', flags & UP ? '+∞' : '', flags & DOWN ? '−∞' : ''].filter(Boolean);
+}
