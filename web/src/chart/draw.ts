@@ -1,0 +1,117 @@
+/** Draws the series of a chart on a canvas: exact envelope, line, points, and signs for NaN and infinities. */
+import type { PanelData, Series } from '../data/panelData';
+import { marksOf, type Range } from './extent';
+import { traceBuckets, traceRaw, type Dots, type Mapping } from './m4';
+
+export interface SeriesStyle {
+  color: string;
+  dash: readonly number[];
+}
+
+export interface DrawView {
+  box: { left: number; top: number; width: number; height: number };
+  range: Range;
+  map: Mapping;
+  /** Device pixels per CSS pixel. */
+  ratio: number;
+  style: (series: Series) => SeriesStyle;
+  highlight: string | null;
+}
+
+const FADED = 0.25;
+/** The envelope is paler than the line of the means, and still a visible stroke at one pixel. */
+const ENVELOPE_ALPHA = 0.55;
+/** Logged values have their own dots when there is this much room for each, in CSS pixels. */
+const ROOM_FOR_DOTS = 9;
+
+/** Draws all series, the highlighted run last so that it lies on top. */
+export function drawSeries(ctx: CanvasRenderingContext2D, data: PanelData, view: DrawView): void {
+  const { box, highlight } = view;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(box.left, box.top - view.ratio, box.width, box.height + 2 * view.ratio);
+  ctx.clip();
+  ctx.lineJoin = 'round';
+  ctx.lineCap = 'butt';
+  const ordered =
+    highlight === null
+      ? data.series
+      : [...data.series].sort(
+          (a, b) => Number(a.meta.run === highlight) - Number(b.meta.run === highlight),
+        );
+  for (const series of ordered) drawOne(ctx, data, series, view);
+  ctx.restore();
+  ctx.save();
+  for (const series of ordered) drawMarks(ctx, data, series, view);
+  ctx.restore();
+}
+
+function drawOne(ctx: CanvasRenderingContext2D, data: PanelData, series: Series, view: DrawView): void {
+  const { ratio, highlight, range, map } = view;
+  const { color, dash } = view.style(series);
+  const stands = series.meta.run === highlight;
+  const alpha = highlight !== null && !stands ? FADED : 1;
+  const line = new Path2D();
+  let dots: Dots;
+  if (series.track.kind === 'bucket') {
+    const envelope = new Path2D();
+    dots = traceBuckets(series.track, data.header, range, map, { envelope, line });
+    ctx.strokeStyle = color;
+    ctx.globalAlpha = alpha * ENVELOPE_ALPHA;
+    ctx.lineWidth = ratio;
+    ctx.setLineDash([]);
+    ctx.stroke(envelope);
+  } else {
+    const { alone, all } = traceRaw(series.track, range, map, line);
+    dots = (all.length / 2) * ROOM_FOR_DOTS * ratio <= view.box.width ? all : alone;
+  }
+  ctx.globalAlpha = alpha;
+  ctx.strokeStyle = color;
+  ctx.fillStyle = color;
+  ctx.lineWidth = (stands ? 2.5 : 1.5) * ratio;
+  ctx.setLineDash(dash.map((length) => length * ratio));
+  ctx.stroke(line);
+  ctx.beginPath();
+  for (let i = 0; i < dots.length; i += 2) {
+    const [x, y] = [dots[i] as number, dots[i + 1] as number];
+    ctx.moveTo(x + 2.25 * ratio, y);
+    ctx.arc(x, y, 2.25 * ratio, 0, 2 * Math.PI);
+  }
+  ctx.fill();
+}
+
+/** ▲ at the top for +Inf, ▼ at the bottom for −Inf, ✕ above the bottom for NaN; one per pixel column. */
+function drawMarks(ctx: CanvasRenderingContext2D, data: PanelData, series: Series, view: DrawView): void {
+  const { box, map, ratio, highlight } = view;
+  const size = 4 * ratio;
+  const seen = new Set<string>();
+  ctx.globalAlpha = highlight !== null && series.meta.run !== highlight ? FADED : 1;
+  ctx.strokeStyle = ctx.fillStyle = view.style(series).color;
+  ctx.lineWidth = 1.75 * ratio;
+  ctx.setLineDash([]);
+  ctx.beginPath();
+  const triangles = new Path2D();
+  for (const mark of marksOf(series, data.header, view.range)) {
+    const x = map.x(mark.x);
+    const column = `${mark.sign}${Math.round(x / size)}`;
+    if (seen.has(column)) continue;
+    seen.add(column);
+    if (mark.sign === 'nan') {
+      const y = box.top + box.height - size - 2 * ratio;
+      ctx.moveTo(x - size, y - size);
+      ctx.lineTo(x + size, y + size);
+      ctx.moveTo(x + size, y - size);
+      ctx.lineTo(x - size, y + size);
+    } else {
+      const up = mark.sign === 'up';
+      const tip = up ? box.top : box.top + box.height;
+      const base = up ? tip + 1.7 * size : tip - 1.7 * size;
+      triangles.moveTo(x, tip);
+      triangles.lineTo(x - size, base);
+      triangles.lineTo(x + size, base);
+      triangles.closePath();
+    }
+  }
+  ctx.stroke();
+  ctx.fill(triangles);
+}

@@ -1,0 +1,226 @@
+/** One line chart on a canvas. The only file that imports uPlot, which draws axes, grid, crosshair and zoom box. */
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import type { PanelData, Series } from '../data/panelData';
+import type { XAxis } from '../data/types';
+import { drawSeries, type SeriesStyle } from './draw';
+import { xExtent, yExtent, yRange, type Range } from './extent';
+import { linearTicks, logTicks, relativeTicks, wallTicks, type Ticks } from './ticks';
+
+export interface ChartView {
+  data: PanelData;
+  /** The zoom; null shows all. */
+  range: Range | null;
+  axis: XAxis;
+  log: boolean;
+  /** Colour and dash of a series; changes with theme and selection. */
+  style: (series: Series) => SeriesStyle;
+  /** The run that stands out; null for none. */
+  highlight: string | null;
+}
+
+export interface ChartEvents {
+  /** The pointer is over x (data units) at a place in CSS pixels of the plot, or has left (null). */
+  hover: (x: number | null, left: number, top: number) => void;
+  zoom: (range: Range) => void;
+  reset: () => void;
+}
+
+const AXIS_FONT = '11px "Inter Variable", system-ui, sans-serif';
+const X_AXIS_HEIGHT = 26;
+const LABEL_PX = 6.4;
+
+const color = (name: string) => () =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** Resolves when axis labels can be drawn in the right typeface. */
+export const fontsReady: Promise<unknown> =
+  typeof document === 'undefined' ? Promise.resolve() : document.fonts.load('11px "Inter Variable"');
+
+export class LineChart {
+  private plot: uPlot | null = null;
+  private x: Range = [0, 1];
+  private y: Range = [0, 1];
+  private width = 0;
+  private height = 0;
+  /** A crosshair that we set ourselves must not come back as the pointer's. */
+  private muted = false;
+
+  constructor(
+    private readonly host: HTMLElement,
+    private view: ChartView,
+    private readonly events: ChartEvents,
+  ) {}
+
+  /** Shows other data or another view; builds the plot when the kind of y axis changes. */
+  update(view: ChartView): void {
+    const rebuild = view.log !== this.view.log || view.axis !== this.view.axis;
+    this.view = view;
+    if (rebuild) this.build();
+    else this.refresh();
+  }
+
+  /** CSS pixels of the whole chart. */
+  resize(width: number, height: number): void {
+    if (width === this.width && height === this.height) return;
+    [this.width, this.height] = [width, height];
+    if (this.plot) this.plot.setSize({ width, height });
+    else this.build();
+  }
+
+  /** Puts the crosshair at x, or takes it away. */
+  setCrosshair(x: number | null): void {
+    const plot = this.plot;
+    if (!plot) return;
+    const inside = x !== null && x >= this.x[0] && x <= this.x[1];
+    this.muted = true;
+    plot.setCursor({ left: inside ? plot.valToPos(x, 'x') : -10, top: inside ? 0 : -10 });
+    this.muted = false;
+  }
+
+  /** Where a value lies in CSS pixels of the host element. */
+  position(x: number, y: number): { left: number; top: number } | null {
+    const plot = this.plot;
+    if (!plot || !Number.isFinite(y)) return null;
+    const { left, top, width, height } = this.plotBox;
+    const at = { left: left + plot.valToPos(x, 'x'), top: top + plot.valToPos(y, 'y') };
+    const inside = at.left >= left - 1 && at.left <= left + width + 1 && at.top >= top - 1;
+    return inside && at.top <= top + height + 1 ? at : null;
+  }
+
+  /** The plot area in CSS pixels of the host element. */
+  get plotBox(): { left: number; top: number; width: number; height: number } {
+    const box = this.plot?.bbox ?? { left: 0, top: 0, width: 0, height: 0 };
+    const ratio = devicePixelRatio;
+    return {
+      left: box.left / ratio,
+      top: box.top / ratio,
+      width: box.width / ratio,
+      height: box.height / ratio,
+    };
+  }
+
+  /** The x range on screen. */
+  get range(): Range {
+    return this.x;
+  }
+
+  destroy(): void {
+    this.plot?.destroy();
+    this.plot = null;
+  }
+
+  private measure(): void {
+    const { data, range, log } = this.view;
+    this.x = range ?? xExtent(data) ?? [0, 1];
+    let extent: Range | null = null;
+    for (const { track } of data.series) {
+      const own = yExtent(track, data.header, this.x, log);
+      if (own) extent = extent ? [Math.min(extent[0], own[0]), Math.max(extent[1], own[1])] : own;
+    }
+    this.y = yRange(extent, log);
+  }
+
+  private refresh(): void {
+    if (!this.plot) return;
+    this.measure();
+    this.plot.setData([this.x, this.y]);
+  }
+
+  private build(): void {
+    this.plot?.destroy();
+    this.plot = null;
+    if (this.width < 10 || this.height < 10) return;
+    this.measure();
+    this.plot = new uPlot(this.options(), [this.x, this.y], this.host);
+  }
+
+  private options(): uPlot.Options {
+    const grid = { stroke: color('--chart-grid'), width: 1 };
+    const shared = { font: AXIS_FONT, stroke: color('--chart-axis'), grid, ticks: { show: false } };
+    return {
+      width: this.width,
+      height: this.height,
+      padding: [8, 10, 0, 0],
+      legend: { show: false },
+      scales: {
+        x: { time: false, range: () => this.x },
+        y: { range: () => this.y, distr: this.view.log ? 3 : 1 },
+      },
+      series: [{}, { paths: () => null, points: { show: false } }],
+      axes: [
+        {
+          ...shared,
+          size: X_AXIS_HEIGHT,
+          gap: 6,
+          splits: () => this.ticks('x').at,
+          values: () => this.ticks('x').labels,
+        },
+        {
+          ...shared,
+          gap: 6,
+          size: () => Math.max(36, 12 + LABEL_PX * Math.max(...this.ticks('y').labels.map((l) => l.length))),
+          splits: () => this.ticks('y').at,
+          values: () => this.ticks('y').labels,
+          filter: (_plot, splits) => splits,
+        },
+      ],
+      cursor: {
+        y: false,
+        points: { show: false },
+        drag: { x: true, y: false, setScale: false, dist: 4 },
+        bind: {
+          dblclick: () => () => {
+            this.events.reset();
+            return null;
+          },
+        },
+      },
+      hooks: {
+        draw: [(plot) => this.draw(plot)],
+        setSelect: [(plot) => this.selected(plot)],
+        setCursor: [(plot) => this.moved(plot)],
+      },
+    };
+  }
+
+  private ticks(axis: 'x' | 'y'): Ticks {
+    if (axis === 'y') {
+      const count = Math.min(6, Math.max(2, Math.floor(this.height / 38)));
+      return this.view.log ? logTicks(...this.y, count) : linearTicks(...this.y, count);
+    }
+    const count = Math.min(6, Math.max(2, Math.floor(this.width / 68)));
+    if (this.view.axis === 'wall') return wallTicks(...this.x, count);
+    return this.view.axis === 'relative' ? relativeTicks(...this.x, count) : linearTicks(...this.x, count, true);
+  }
+
+  private draw(plot: uPlot): void {
+    const { data, style, highlight, log } = this.view;
+    const ratio = devicePixelRatio;
+    const { left, top, width, height } = plot.bbox;
+    const slope = width / (this.x[1] - this.x[0]);
+    const bottom = top + height + 4 * ratio;
+    const map = {
+      x: (value: number) => left + (value - this.x[0]) * slope,
+      // A log axis has no place for zero and below: the line leaves through the bottom.
+      y: (value: number) =>
+        log && value <= 0 ? bottom : Math.min(1e6, Math.max(-1e6, plot.valToPos(value, 'y', true))),
+    };
+    drawSeries(plot.ctx, data, { box: plot.bbox, range: this.x, map, ratio, style, highlight });
+  }
+
+  private selected(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width < 4) return;
+    const range: Range = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.events.zoom(range);
+  }
+
+  private moved(plot: uPlot): void {
+    if (this.muted) return;
+    const { left = -10, top = -10 } = plot.cursor;
+    if (left < 0) this.events.hover(null, 0, 0);
+    else this.events.hover(plot.posToVal(left, 'x'), left, top);
+  }
+}

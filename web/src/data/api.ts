@@ -1,0 +1,125 @@
+/** The server's HTTP API. The only file that calls `fetch`; every path is relative to `document.baseURI`. */
+import { decodeArrow, decodeJson } from './arrow';
+import type { PanelFrame } from './panelData';
+import type { KeyInfo, PanelHeader, PanelQuery, Project, Run, RunsAnswer, RunsQuery, Session } from './types';
+
+const ARROW = 'application/vnd.apache.arrow.stream';
+
+/** The server refused, or could not be reached (`status` 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly detail: string,
+    readonly requestId: string | null = null,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+}
+
+/** Called on each 401, so that the shell can show how to log in. */
+let unauthorized = (): void => undefined;
+export function onUnauthorized(callback: () => void): void {
+  unauthorized = callback;
+}
+
+/** The absolute URL of an API path. */
+export function apiUrl(path: string): URL {
+  return new URL(`api/v1/${path}`, document.baseURI);
+}
+
+async function problemOf(response: Response): Promise<ApiError> {
+  const text = await response.text();
+  let [title, detail] = [response.statusText || `HTTP ${response.status}`, ''];
+  if (response.headers.get('Content-Type')?.includes('json')) {
+    const problem = JSON.parse(text) as { title?: string; detail?: string };
+    title = problem.title ?? title;
+    detail = problem.detail ?? '';
+  }
+  return new ApiError(response.status, title, detail, response.headers.get('X-Request-Id'));
+}
+
+async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(apiUrl(path), { credentials: 'same-origin', ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'The server cannot be reached', error instanceof Error ? error.message : '');
+  }
+  if (response.ok) return response;
+  if (response.status === 401) unauthorized();
+  throw await problemOf(response);
+}
+
+/**
+ * JSON with the bare `NaN` and `Infinity` that a summary may hold: those become strings, which is how they are
+ * shown. Quoted text is skipped.
+ */
+export function parseJson(text: string): unknown {
+  const safe = text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) =>
+    token.startsWith('"') ? token : `"${token}"`,
+  );
+  return JSON.parse(safe);
+}
+
+async function json<T>(path: string, init?: RequestInit): Promise<T> {
+  return parseJson(await (await request(path, init)).text()) as T;
+}
+
+const post = (body: unknown, signal?: AbortSignal | null, accept = 'application/json'): RequestInit => ({
+  method: 'POST',
+  body: JSON.stringify(body),
+  headers: { 'Content-Type': 'application/json', Accept: accept },
+  signal: signal ?? null,
+});
+
+export interface ProjectRef {
+  entity: string;
+  project: string;
+}
+
+const projectPath = ({ entity, project }: ProjectRef): string =>
+  `projects/${encodeURIComponent(entity)}/${encodeURIComponent(project)}`;
+const runPath = (ref: ProjectRef, run: string): string => `${projectPath(ref)}/runs/${encodeURIComponent(run)}`;
+
+export const getSession = (): Promise<Session> => json<Session>('session');
+
+export const getProjects = async (): Promise<Project[]> =>
+  (await json<{ projects: Project[] }>('projects')).projects;
+
+export const queryRuns = (ref: ProjectRef, query: RunsQuery, signal?: AbortSignal): Promise<RunsAnswer> =>
+  json<RunsAnswer>(`${projectPath(ref)}/runs:query`, post(query, signal));
+
+export const getRun = (ref: ProjectRef, run: string): Promise<Run> => json<Run>(runPath(ref, run));
+
+export const getProjectKeys = async (ref: ProjectRef): Promise<KeyInfo[]> =>
+  (await json<{ keys: KeyInfo[] }>(`${projectPath(ref)}/keys`)).keys;
+
+export const getRunKeys = async (ref: ProjectRef, run: string): Promise<KeyInfo[]> =>
+  (await json<{ keys: KeyInfo[] }>(`${runPath(ref, run)}/keys`)).keys;
+
+export interface SeriesAnswer {
+  /** The project's data version; null when the server does not say. */
+  version: number | null;
+  frames: PanelFrame[];
+}
+
+/** All panels in one request; frames come back in the order of `panels`. */
+export async function querySeries(
+  ref: ProjectRef,
+  panels: readonly PanelQuery[],
+  signal?: AbortSignal,
+): Promise<SeriesAnswer> {
+  const response = await request(`${projectPath(ref)}/series:query`, post({ panels }, signal, ARROW));
+  const stated = response.headers.get('X-Data-Version');
+  const version = stated === null ? null : Number(stated);
+  if (response.headers.get('Content-Type')?.startsWith(ARROW))
+    return { version, frames: decodeArrow(new Uint8Array(await response.arrayBuffer())) };
+  const answer = (await response.json()) as {
+    version?: number;
+    panels: (PanelHeader & { columns: Record<string, unknown[]> })[];
+  };
+  return { version: version ?? answer.version ?? null, frames: decodeJson(answer.panels) };
+}

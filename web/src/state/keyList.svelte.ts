@@ -1,0 +1,56 @@
+/** The keys of a project or of a run, asked again while runs are going on. */
+import { ApiError, getProjectKeys, getRunKeys, type ProjectRef } from '../data/api';
+import type { KeyInfo } from '../data/types';
+import { isPlotted } from './sections';
+
+/** New keys are rare after the first seconds of a run. */
+const AGAIN_MILLIS = 3000;
+
+export class KeyList {
+  /** Keys with numbers to draw, sorted by name. */
+  plotted = $state.raw<KeyInfo[]>([]);
+  status = $state<'loading' | 'ready' | 'error'>('loading');
+  error = $state.raw<ApiError | null>(null);
+  private timer: number | null = null;
+  private askedAt = -Infinity;
+  private names = '';
+
+  constructor(
+    private readonly ref: ProjectRef,
+    private readonly run: string | null,
+  ) {}
+
+  /** Asks now. */
+  async load(): Promise<void> {
+    this.askedAt = Date.now();
+    try {
+      const keys = this.run ? await getRunKeys(this.ref, this.run) : await getProjectKeys(this.ref);
+      const plotted = keys.filter(isPlotted);
+      const names = plotted.map((key) => key.name).join('\n');
+      // The same names keep the same panels: no rebuild of sections.
+      if (names !== this.names || this.status !== 'ready') this.plotted = plotted;
+      this.names = names;
+      this.status = 'ready';
+      this.error = null;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.error = error;
+      this.status = 'error';
+    }
+  }
+
+  /** Asks soon, at most every few seconds. */
+  poke(): void {
+    this.timer ??= setTimeout(
+      () => {
+        this.timer = null;
+        if (!document.hidden) void this.load();
+      },
+      Math.max(0, this.askedAt + AGAIN_MILLIS - Date.now()),
+    ) as unknown as number;
+  }
+
+  close(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+  }
+}

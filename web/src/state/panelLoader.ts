@@ -1,0 +1,254 @@
+/**
+ * Fetches and keeps up to date the charts that are on screen: one request for all of them, one live
+ * subscription, at most four repaints a second. Plain objects: series data never enters `$state`.
+ */
+import { ApiError, querySeries, type ProjectRef, type SeriesAnswer } from '../data/api';
+import type { LiveHandlers } from '../data/liveSocket';
+import { PanelData, type PanelFrame } from '../data/panelData';
+import type { PanelQuery, XAxis } from '../data/types';
+
+export interface LoaderContext {
+  runs: readonly string[];
+  x: XAxis;
+  range: [number, number] | null;
+}
+
+export type SlotStatus = 'idle' | 'loading' | 'ready' | 'error';
+
+/** What a chart is drawn from. */
+export interface Slot {
+  readonly key: string;
+  px: number;
+  status: SlotStatus;
+  /** The last data, also while newer is on its way. */
+  data: PanelData | null;
+  /** The x axis and zoom that `data` was asked with. */
+  context: LoaderContext | null;
+  error: ApiError | null;
+}
+
+export interface LoaderDeps {
+  query: (panels: readonly PanelQuery[], signal: AbortSignal) => Promise<SeriesAnswer>;
+  subscribe: (body: Record<string, unknown>, handlers: LiveHandlers) => () => void;
+  hidden: () => boolean;
+}
+
+const FIELDS = ['first', 'min', 'max', 'last', 'mean', 'n'];
+/** Long enough to gather the panels that one scroll reveals, too short to notice. */
+const GATHER_MILLIS = 25;
+const REPAINT_MILLIS = 250;
+
+interface Entry {
+  slot: Slot;
+  listeners: Set<(slot: Slot) => void>;
+  /** What was asked; null when nothing usable is held or on its way. */
+  asked: string | null;
+  version: number | null;
+  repaint: number | null;
+  paintedAt: number;
+}
+
+export class PanelLoader {
+  private context: LoaderContext = { runs: [], x: 'step', range: null };
+  private readonly entries = new Map<string, Entry>();
+  private timer: number | null = null;
+  private readonly aborts = new Set<AbortController>();
+  private endSubscription: (() => void) | null = null;
+  private subscribed = '';
+
+  constructor(
+    private readonly ref: ProjectRef,
+    private readonly deps: LoaderDeps,
+  ) {}
+
+  /** A loader on the real server and socket. */
+  static for(ref: ProjectRef, subscribe: LoaderDeps['subscribe']): PanelLoader {
+    return new PanelLoader(ref, {
+      query: (panels, signal) => querySeries(ref, panels, signal),
+      subscribe,
+      hidden: () => document.hidden,
+    });
+  }
+
+  /** Other runs, another x axis or zoom: every chart on screen is asked again and keeps its picture meanwhile. */
+  setContext(context: LoaderContext): void {
+    if (JSON.stringify(context) === JSON.stringify(this.context)) return;
+    this.context = context;
+    for (const abort of this.aborts) abort.abort();
+    this.schedule();
+  }
+
+  /** A chart comes on screen; `px` is its width in device pixels. Returns its leaving. */
+  show(key: string, px: number, listener: (slot: Slot) => void): () => void {
+    let entry = this.entries.get(key);
+    if (!entry) {
+      const slot: Slot = { key, px, status: 'idle', data: null, context: null, error: null };
+      entry = { slot, listeners: new Set(), asked: null, version: null, repaint: null, paintedAt: 0 };
+      this.entries.set(key, entry);
+    }
+    const shown = entry;
+    shown.slot.px = Math.max(px, shown.listeners.size ? shown.slot.px : 0);
+    shown.listeners.add(listener);
+    listener(shown.slot);
+    this.schedule();
+    return () => {
+      shown.listeners.delete(listener);
+      if (shown.listeners.size > 0) return;
+      if (shown.repaint !== null) clearTimeout(shown.repaint);
+      this.entries.delete(key);
+      this.schedule();
+    };
+  }
+
+  /** Asks again for one chart (Retry), or for all of them (reconnected, gap). */
+  refresh(key?: string): void {
+    for (const entry of this.entries.values()) {
+      if (key !== undefined && entry.slot.key !== key) continue;
+      entry.asked = null;
+      entry.version = null;
+    }
+    this.schedule();
+  }
+
+  close(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    for (const abort of this.aborts) abort.abort();
+    this.endSubscription?.();
+    this.endSubscription = null;
+  }
+
+  /** Call when the page is shown again. */
+  resume(): void {
+    this.schedule();
+  }
+
+  private schedule(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      if (!this.deps.hidden()) this.flush();
+    }, GATHER_MILLIS) as unknown as number;
+  }
+
+  private panelQuery(slot: Slot): PanelQuery {
+    const { runs, x, range } = this.context;
+    return {
+      id: slot.key,
+      series: [{ metric: slot.key }],
+      runs: { ids: [...runs] },
+      x,
+      range,
+      px: Math.max(1, Math.round(slot.px)),
+      fields: FIELDS,
+    };
+  }
+
+  private flush(): void {
+    const due: Entry[] = [];
+    for (const entry of this.entries.values()) {
+      const wanted = JSON.stringify(this.panelQuery(entry.slot));
+      if (entry.asked === wanted) continue;
+      entry.asked = wanted;
+      due.push(entry);
+    }
+    if (this.context.runs.length === 0) {
+      for (const entry of due) this.settle(entry, { status: 'ready', data: null, error: null });
+    } else if (due.length > 0) {
+      void this.load(due);
+    }
+    this.follow();
+  }
+
+  private async load(due: Entry[]): Promise<void> {
+    const asked = due.map((entry) => entry.asked);
+    const context = this.context;
+    const panels = due.map((entry) => this.panelQuery(entry.slot));
+    for (const entry of due) this.settle(entry, { status: 'loading' });
+    const abort = new AbortController();
+    this.aborts.add(abort);
+    const current = (entry: Entry, i: number) => entry.asked !== null && entry.asked === asked[i];
+    try {
+      const { frames, version } = await this.deps.query(panels, abort.signal);
+      due.forEach((entry, i) => {
+        const frame = frames[i];
+        if (!current(entry, i) || !frame) return;
+        entry.version = version;
+        this.settle(entry, { status: 'ready', data: new PanelData(frame), error: null, context });
+      });
+    } catch (error) {
+      if (!(error instanceof ApiError)) {
+        if (error instanceof DOMException && error.name === 'AbortError') return;
+        throw error;
+      }
+      const stale = due.filter(current);
+      // One bad panel must not blank the others: ask for each alone.
+      if (error.status >= 400 && error.status !== 401 && stale.length > 1) {
+        for (const entry of stale) void this.load([entry]);
+        return;
+      }
+      for (const entry of stale) {
+        entry.asked = error.status === 0 ? null : entry.asked;
+        this.settle(entry, { status: 'error', error });
+      }
+    } finally {
+      this.aborts.delete(abort);
+    }
+    this.follow();
+  }
+
+  private settle(entry: Entry, change: Partial<Slot>): void {
+    Object.assign(entry.slot, change);
+    this.paint(entry);
+  }
+
+  private paint(entry: Entry): void {
+    if (entry.repaint !== null) clearTimeout(entry.repaint);
+    entry.repaint = null;
+    entry.paintedAt = Date.now();
+    for (const listener of entry.listeners) listener(entry.slot);
+  }
+
+  /** Subscribes to the charts that are ready, when those are others than before. */
+  private follow(): void {
+    const ready = [...this.entries.values()].filter((entry) => entry.slot.status === 'ready' && entry.slot.data);
+    const wanted = ready
+      .map((entry) => entry.asked)
+      .sort()
+      .join('\n');
+    if (wanted === this.subscribed) return;
+    this.subscribed = wanted;
+    this.endSubscription?.();
+    this.endSubscription = null;
+    if (ready.length === 0) return;
+    const known = ready.every((entry) => entry.version !== null);
+    const since = known ? Math.min(...ready.map((entry) => entry.version as number)) : null;
+    const body = {
+      ch: 'series',
+      ...this.ref,
+      panels: ready.map((entry) => ({ ...this.panelQuery(entry.slot), since: entry.version })),
+      since,
+    };
+    this.endSubscription = this.deps.subscribe(body, {
+      frames: (frames) => this.patch(frames),
+      gap: () => this.refresh(),
+      message: (message) => {
+        // Only a refusal comes as text: a mistake of ours, which must not pass for live charts.
+        throw new Error(`the series subscription was refused: ${JSON.stringify(message)}`);
+      },
+    });
+  }
+
+  private patch(frames: PanelFrame[]): void {
+    for (const frame of frames) {
+      const entry = this.entries.get(frame.header.id);
+      if (!entry || entry.slot.status !== 'ready' || !entry.slot.data) continue;
+      if (!entry.slot.data.apply(frame)) {
+        this.refresh(entry.slot.key);
+        continue;
+      }
+      if (frame.header.version !== undefined) entry.version = frame.header.version;
+      const wait = entry.paintedAt + REPAINT_MILLIS - Date.now();
+      if (wait <= 0) this.paint(entry);
+      else entry.repaint ??= setTimeout(() => this.paint(entry), wait) as unknown as number;
+    }
+  }
+}
