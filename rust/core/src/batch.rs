@@ -22,8 +22,14 @@ pub struct BatchBuilder {
 
 impl BatchBuilder {
     /// An empty batch that begins behind position `after`.
+    #[must_use]
     pub fn new(after: u64) -> Self {
-        Self { after, end: after, count: 0, items: Vec::new() }
+        Self {
+            after,
+            end: after,
+            count: 0,
+            items: Vec::new(),
+        }
     }
 
     /// Adds the record that follows.
@@ -36,16 +42,19 @@ impl BatchBuilder {
     }
 
     /// Bytes gathered so far, before compression.
+    #[must_use]
     pub fn bytes(&self) -> usize {
         self.items.len()
     }
 
     /// Records gathered so far.
+    #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// Position of the last record, or where the batch begins.
+    #[must_use]
     pub fn end(&self) -> u64 {
         self.end
     }
@@ -62,9 +71,17 @@ impl BatchBuilder {
         }
         write_array_len(&mut plain, self.count);
         plain.extend_from_slice(&self.items);
-        let body = zstd::bulk::compress(&plain, LEVEL)
-            .map_err(|source| Error::Io { action: "compress", path: "a batch".into(), source })?;
-        Ok(Batch { after: self.after, end: self.end, count: self.count, body })
+        let body = zstd::bulk::compress(&plain, LEVEL).map_err(|source| Error::Io {
+            action: "compress",
+            path: "a batch".into(),
+            source,
+        })?;
+        Ok(Batch {
+            after: self.after,
+            end: self.end,
+            count: self.count,
+            body,
+        })
     }
 }
 
@@ -86,12 +103,22 @@ pub struct Batch {
 /// # Errors
 /// The body is not whole zstd, or larger than `limit` decoded.
 pub fn decompress(body: &[u8], limit: usize) -> Result<Vec<u8>> {
-    let malformed = || Error::Malformed { what: "zstd body", at: 0 };
+    let malformed = || Error::Malformed {
+        what: "zstd body",
+        at: 0,
+    };
     let decoder = zstd::Decoder::new(body).map_err(|_not_zstd| malformed())?;
     let mut plain = Vec::new();
     let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.take(bound).read_to_end(&mut plain).map_err(|_cut_or_damaged| malformed())?;
-    if plain.len() > limit { Err(Error::BatchTooLarge { limit }) } else { Ok(plain) }
+    decoder
+        .take(bound)
+        .read_to_end(&mut plain)
+        .map_err(|_cut_or_damaged| malformed())?;
+    if plain.len() > limit {
+        Err(Error::BatchTooLarge { limit })
+    } else {
+        Ok(plain)
+    }
 }
 
 /// The records of a decompressed batch.
@@ -118,7 +145,10 @@ pub fn read(plain: &[u8]) -> Result<Records<'_>> {
     let protocol = cursor.u64("batch version")?;
     if protocol != PROTOCOL {
         let found = u16::try_from(protocol).unwrap_or(u16::MAX);
-        return Err(Error::Version { found, supported: 1 });
+        return Err(Error::Version {
+            found,
+            supported: 1,
+        });
     }
     let (after, end) = (cursor.u64("batch start")?, cursor.u64("batch end")?);
     let count = cursor.array_len("batch records")?;
@@ -157,21 +187,29 @@ mod tests {
         let batch = builder.finish().unwrap();
         let plain = decompress(&batch.body, 1 << 20).unwrap();
         let records = read(&plain).unwrap();
-        assert_eq!((records.after, records.end, records.items.len()), (5, 105, 100));
+        assert_eq!(
+            (records.after, records.end, records.items.len()),
+            (5, 105, 100)
+        );
         assert_eq!(records.items[3], (9, payloads[3].as_slice()));
     }
 
     #[test]
     fn bombs_cuts_and_disorder_are_refused() {
         let bomb = zstd::bulk::compress(&vec![0; 1 << 20], 1).unwrap();
-        assert!(matches!(decompress(&bomb, 1 << 10), Err(Error::BatchTooLarge { limit: 1024 })));
+        assert!(matches!(
+            decompress(&bomb, 1 << 10),
+            Err(Error::BatchTooLarge { limit: 1024 })
+        ));
         let mut builder = BatchBuilder::new(9);
         builder.push(3, &record::exit(1, 0));
         let batch = builder.finish().unwrap();
         assert!(read(&decompress(&batch.body, 1 << 10).unwrap()).is_err());
         let whole = BatchBuilder::new(9).finish().unwrap();
         for len in 0..whole.body.len() {
-            assert!(decompress(&whole.body[..len], 1 << 10).map_or(true, |plain| read(&plain).is_err()));
+            assert!(
+                decompress(&whole.body[..len], 1 << 10).map_or(true, |plain| read(&plain).is_err())
+            );
         }
     }
 }

@@ -12,8 +12,12 @@ pub struct Clock {
 }
 
 /// The system's wall clock, nanoseconds since the epoch.
+#[must_use]
 pub fn wall_now() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the edge that reads the clock"
+    )]
     let now = SystemTime::now();
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
@@ -21,8 +25,12 @@ pub fn wall_now() -> i64 {
 
 impl Clock {
     /// Starts now.
+    #[must_use]
     pub fn start() -> Self {
-        Self { start: Instant::now(), wall_at_start: AtomicI64::new(wall_now()) }
+        Self {
+            start: Instant::now(),
+            wall_at_start: AtomicI64::new(wall_now()),
+        }
     }
 
     /// Nanoseconds since the start.
@@ -39,6 +47,7 @@ impl Clock {
 
     /// Takes the system's wall clock anew.
     pub fn renew(&self) {
-        self.wall_at_start.store(wall_now() - self.runtime(), Ordering::Relaxed);
+        self.wall_at_start
+            .store(wall_now() - self.runtime(), Ordering::Relaxed);
     }
 }

@@ -51,9 +51,8 @@ impl Drain {
     /// A segment that is written rather than mapped cannot be read back.
     pub fn advance(&mut self, wal: &Wal) -> Result<()> {
         loop {
-            let segment = match self.segment.take().or_else(|| wal.oldest()) {
-                Some(segment) => segment,
-                None => return Ok(()),
+            let Some(segment) = self.segment.take().or_else(|| wal.oldest()) else {
+                return Ok(());
             };
             let ended = self.advance_in(&segment);
             let passed = *ended.as_ref().unwrap_or(&false) && wal.pass();
@@ -69,7 +68,10 @@ impl Drain {
 
     /// True when the segment is read to its end.
     fn advance_in(&mut self, segment: &Segment) -> Result<bool> {
-        while let Some(payload) = segment.frame(self.offset).map_err(io_at("read", segment.path()))? {
+        while let Some(payload) = segment
+            .frame(self.offset)
+            .map_err(io_at("read", segment.path()))?
+        {
             self.last = position(segment.number(), self.offset);
             self.records += 1;
             // Our own bytes: a record that does not parse is a bug, and it stays in the log for all to see.
@@ -86,13 +88,17 @@ impl Drain {
     }
 
     /// Where the next record will be.
+    #[must_use]
     pub fn limit(&self) -> Limit {
         let segment = self.segment.as_ref().map_or(1, |segment| segment.number());
-        Limit { segment, offset: self.offset }
+        Limit {
+            segment,
+            offset: self.offset,
+        }
     }
 
     /// Segments read to their end since the last call; they can be synced and cut.
-    pub fn take_passed(&mut self) -> Vec<Arc<Segment>> {
+    pub(crate) fn take_passed(&mut self) -> Vec<Arc<Segment>> {
         std::mem::take(&mut self.passed)
     }
 }

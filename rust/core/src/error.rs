@@ -98,5 +98,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Adapts an `io::Error` to [`Error::Io`] with the file it is about.
 pub(crate) fn io_at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
     let path = path.to_path_buf();
-    move |source| Error::Io { action, path, source }
+    move |source| Error::Io {
+        action,
+        path,
+        source,
+    }
 }

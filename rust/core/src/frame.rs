@@ -33,12 +33,14 @@ pub const MAX_WRITER_ID: usize = 63;
 const MAGIC: [u8; 8] = *b"\x89SLW\r\n\x1a\n";
 
 /// A record's number: where its frame begins.
+#[must_use]
 pub fn position(segment: u32, offset: usize) -> u64 {
     // A segment is at most 64 MiB, or one record longer.
     (u64::from(segment) << 32) | (offset as u64 & 0xffff_ffff)
 }
 
 /// The segment and the offset of a position.
+#[must_use]
 pub fn place(position: u64) -> (u32, usize) {
     let [s0, s1, s2, s3, o0, o1, o2, o3] = position.to_be_bytes();
     let offset = u32::from_be_bytes([o0, o1, o2, o3]);
@@ -46,12 +48,14 @@ pub fn place(position: u64) -> (u32, usize) {
 }
 
 /// Bytes that a frame with a payload of `len` bytes takes.
+#[must_use]
 pub fn framed_len(len: usize) -> usize {
     FRAME_HEAD + len.next_multiple_of(8)
 }
 
 /// The head word of a frame: length in the low half, CRC in the high half.
 #[inline]
+#[must_use]
 pub fn head_word(segment: u32, offset: usize, payload: &[u8]) -> u64 {
     let len = payload.len() as u64 & 0xffff_ffff;
     let mut seed = [0_u8; 12];
@@ -65,6 +69,7 @@ pub fn head_word(segment: u32, offset: usize, payload: &[u8]) -> u64 {
 }
 
 /// The payload length of a head word.
+#[must_use]
 pub fn payload_len(word: u64) -> usize {
     let [l0, l1, l2, l3, ..] = word.to_le_bytes();
     u32::from_le_bytes([l0, l1, l2, l3]) as usize
@@ -85,13 +90,24 @@ impl Identity {
     /// # Errors
     /// An id is empty, too long, or a writer id has letters outside `[A-Za-z0-9_-]`.
     pub fn check(&self) -> Result<()> {
-        let id = |what, value: &str, reason| Error::Id { what, value: value.to_owned(), reason };
+        let id = |what, value: &str, reason| Error::Id {
+            what,
+            value: value.to_owned(),
+            reason,
+        };
         if self.run.is_empty() || self.run.len() > MAX_RUN_ID {
             return Err(id("run id", &self.run, "it must have 1 to 127 bytes"));
         }
         let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        if self.writer.is_empty() || self.writer.len() > MAX_WRITER_ID || !self.writer.bytes().all(letters) {
-            return Err(id("writer id", &self.writer, "it must have 1 to 63 of A-Z a-z 0-9 _ -"));
+        if self.writer.is_empty()
+            || self.writer.len() > MAX_WRITER_ID
+            || !self.writer.bytes().all(letters)
+        {
+            return Err(id(
+                "writer id",
+                &self.writer,
+                "it must have 1 to 63 of A-Z a-z 0-9 _ -",
+            ));
         }
         Ok(())
     }
@@ -105,9 +121,12 @@ pub fn segment_head(identity: &Identity, segment: u32) -> [u8; SEGMENT_HEAD] {
     head[12..16].copy_from_slice(&segment.to_le_bytes());
     for (at, text) in [(24_usize, &identity.run), (152, &identity.writer)] {
         let [len, ..] = text.len().to_le_bytes();
-        if let Some(field) = head.get_mut(at..=at + text.len()) {
-            field[0] = len;
-            field[1..].copy_from_slice(text.as_bytes());
+        if let Some((first, rest)) = head
+            .get_mut(at..=at + text.len())
+            .and_then(<[u8]>::split_first_mut)
+        {
+            *first = len;
+            rest.copy_from_slice(text.as_bytes());
         }
     }
     let crc = crc32c::crc32c(&head);
@@ -121,13 +140,18 @@ pub fn segment_head(identity: &Identity, segment: u32) -> [u8; SEGMENT_HEAD] {
 /// The bytes are no segment head, are damaged, or are of another format version.
 pub fn read_segment_head(bytes: &[u8]) -> Result<(u32, Identity)> {
     let malformed = |what| Error::Malformed { what, at: 0 };
-    let head = bytes.first_chunk::<SEGMENT_HEAD>().ok_or_else(|| malformed("segment head: cut short"))?;
+    let head = bytes
+        .first_chunk::<SEGMENT_HEAD>()
+        .ok_or_else(|| malformed("segment head: cut short"))?;
     if head[0..8] != MAGIC {
         return Err(malformed("segment head: not a steplog log"));
     }
     let found = u16::from_le_bytes([head[8], head[9]]);
     if found != FORMAT {
-        return Err(Error::Version { found, supported: FORMAT });
+        return Err(Error::Version {
+            found,
+            supported: FORMAT,
+        });
     }
     let mut blank = *head;
     blank[16..20].fill(0);
@@ -148,6 +172,7 @@ pub fn read_segment_head(bytes: &[u8]) -> Result<(u32, Identity)> {
 
 /// The payload of the frame at `offset`, if a whole frame that checks stands there. `bytes` are the
 /// segment's from `base` on.
+#[must_use]
 pub fn checked(bytes: &[u8], base: usize, segment: u32, offset: usize) -> Option<&[u8]> {
     let bytes = bytes.get(offset.checked_sub(base)?..)?;
     let head = bytes.get(..FRAME_HEAD)?;
@@ -193,13 +218,25 @@ pub struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// Starts behind the head of a whole segment.
+    #[must_use]
     pub fn new(bytes: &'a [u8], segment: u32) -> Self {
-        Self { bytes, base: 0, segment, offset: SEGMENT_HEAD }
+        Self {
+            bytes,
+            base: 0,
+            segment,
+            offset: SEGMENT_HEAD,
+        }
     }
 
     /// Starts at offset `base`, a multiple of 8, with the segment's bytes from there on.
+    #[must_use]
     pub fn from(bytes: &'a [u8], segment: u32, base: usize) -> Self {
-        Self { bytes, base, segment, offset: base }
+        Self {
+            bytes,
+            base,
+            segment,
+            offset: base,
+        }
     }
 
     /// Where the bytes end.
@@ -208,17 +245,24 @@ impl<'a> Scan<'a> {
     }
 
     fn rest(&self, from: usize) -> &'a [u8] {
-        self.bytes.get(from.saturating_sub(self.base)..).unwrap_or_default()
+        self.bytes
+            .get(from.saturating_sub(self.base)..)
+            .unwrap_or_default()
     }
 
     fn is_zero(&self, from: usize, to: usize) -> bool {
-        self.rest(from).iter().take(to.saturating_sub(from)).all(|byte| *byte == 0)
+        self.rest(from)
+            .iter()
+            .take(to.saturating_sub(from))
+            .all(|byte| *byte == 0)
     }
 
     /// Whether the bytes from `from` on are one frame that ends behind the file: a write cut short.
     fn is_cut_short(&self, from: usize) -> bool {
         let rest = self.rest(from);
-        let Some(head) = rest.first_chunk::<FRAME_HEAD>() else { return true };
+        let Some(head) = rest.first_chunk::<FRAME_HEAD>() else {
+            return true;
+        };
         let len = payload_len(u64::from_le_bytes(*head));
         len <= MAX_RECORD_BYTES && FRAME_HEAD + len > rest.len()
     }
@@ -234,10 +278,16 @@ impl<'a> Iterator for Scan<'a> {
             if let Some(payload) = checked(self.bytes, self.base, self.segment, at) {
                 if at > start && !self.is_zero(start, at) {
                     self.offset = at;
-                    return Some(Found::Damage { offset: start, end: at });
+                    return Some(Found::Damage {
+                        offset: start,
+                        end: at,
+                    });
                 }
                 self.offset = at + framed_len(payload.len());
-                return Some(Found::Frame { offset: at, payload });
+                return Some(Found::Frame {
+                    offset: at,
+                    payload,
+                });
             }
             at += 8;
         }
@@ -245,7 +295,10 @@ impl<'a> Iterator for Scan<'a> {
         if self.is_zero(start, self.end()) || self.is_cut_short(start) {
             return None;
         }
-        Some(Found::Damage { offset: start, end: self.end() })
+        Some(Found::Damage {
+            offset: start,
+            end: self.end(),
+        })
     }
 }
 
@@ -255,7 +308,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn segment(payloads: &[Vec<u8>], tail: usize) -> (Vec<u8>, Vec<usize>) {
-        let identity = Identity { run: "run".to_owned(), writer: "w".to_owned() };
+        let identity = Identity {
+            run: "run".to_owned(),
+            writer: "w".to_owned(),
+        };
         let mut bytes = segment_head(&identity, 3).to_vec();
         let mut offsets = Vec::new();
         for payload in payloads {
@@ -334,7 +390,10 @@ mod tests {
 
     #[test]
     fn heads_come_back_and_damage_is_told() {
-        let identity = Identity { run: "läuft".to_owned(), writer: "w-1".to_owned() };
+        let identity = Identity {
+            run: "läuft".to_owned(),
+            writer: "w-1".to_owned(),
+        };
         let head = segment_head(&identity, 9);
         assert_eq!(read_segment_head(&head).unwrap(), (9, identity));
         let mut flipped = head;
@@ -342,14 +401,20 @@ mod tests {
         assert!(read_segment_head(&flipped).is_err());
         let mut newer = head;
         newer[8] = 2;
-        assert!(matches!(read_segment_head(&newer), Err(Error::Version { found: 2, .. })));
+        assert!(matches!(
+            read_segment_head(&newer),
+            Err(Error::Version { found: 2, .. })
+        ));
         assert!(read_segment_head(b"short").is_err());
         assert_eq!(place(position(7, 4096)), (7, 4096));
     }
 
     #[test]
     fn ids_are_checked() {
-        let identity = |run: &str, writer: &str| Identity { run: run.to_owned(), writer: writer.to_owned() };
+        let identity = |run: &str, writer: &str| Identity {
+            run: run.to_owned(),
+            writer: writer.to_owned(),
+        };
         assert!(identity("a", "b_2-C").check().is_ok());
         for (run, writer) in [("", "b"), ("a", ""), ("a", "../b"), ("a", "b c")] {
             assert!(identity(run, writer).check().is_err(), "{run:?} {writer:?}");

@@ -74,8 +74,13 @@ pub struct Decoder {
 
 impl Decoder {
     /// A decoder for a writer that the stores know nothing of.
+    #[must_use]
     pub fn new(series: Series) -> Self {
-        Self { series, last_steps: HashMap::new(), summary: Summary::default() }
+        Self {
+            series,
+            last_steps: HashMap::new(),
+            summary: Summary::default(),
+        }
     }
 
     /// Goes on from what the stores hold: for each key the greatest step in the table of appends
@@ -91,11 +96,13 @@ impl Decoder {
     }
 
     /// What the points of a block share.
+    #[must_use]
     pub fn series(&self) -> &Series {
         &self.series
     }
 
     /// The writer's summary so far.
+    #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
@@ -104,11 +111,20 @@ impl Decoder {
     ///
     /// # Errors
     /// The body is not a batch, or larger than `limit` bytes decoded.
-    pub fn decode(&mut self, body: &[u8], after: u64, progress: Progress, limit: usize) -> Result<Decoded> {
+    pub fn decode(
+        &mut self,
+        body: &[u8],
+        after: u64,
+        progress: Progress,
+        limit: usize,
+    ) -> Result<Decoded> {
         let plain = batch::decompress(body, limit)?;
         let records = batch::read(&plain)?;
         if records.after != after {
-            return Err(Error::Malformed { what: "batch: its start is not the request's", at: 0 });
+            return Err(Error::Malformed {
+                what: "batch: its start is not the request's",
+                at: 0,
+            });
         }
         let mut parsed = Vec::with_capacity(records.items.len());
         for (position, payload) in &records.items {
@@ -135,9 +151,16 @@ impl Decoder {
         Ok(decoded)
     }
 
-    fn take(&mut self, position: u64, record: Record<'_>, progress: Progress, into: &mut Decoded) -> Result<()> {
+    fn take(
+        &mut self,
+        position: u64,
+        record: Record<'_>,
+        progress: Progress,
+        into: &mut Decoded,
+    ) -> Result<()> {
         into.records += 1;
-        let mut seen = |wall: i64| into.walls = Some((into.walls.map_or(wall, |(first, _)| first), wall));
+        let mut seen =
+            |wall: i64| into.walls = Some((into.walls.map_or(wall, |(first, _)| first), wall));
         match record {
             Record::Start(identity) => into.start = Some(identity),
             Record::Config { wall, entries } => {
@@ -158,8 +181,19 @@ impl Decoder {
         Ok(())
     }
 
-    fn points(&mut self, position: u64, history: &History<'_>, progress: Progress, into: &mut Decoded) -> Result<()> {
-        let at = At { step: history.step, wall: history.wall, runtime: history.runtime, position };
+    fn points(
+        &mut self,
+        position: u64,
+        history: &History<'_>,
+        progress: Progress,
+        into: &mut Decoded,
+    ) -> Result<()> {
+        let at = At {
+            step: history.step,
+            wall: history.wall,
+            runtime: history.runtime,
+            position,
+        };
         into.last_step = into.last_step.max(history.step);
         let mut failed = None;
         let mut any = false;
@@ -179,7 +213,14 @@ impl Decoder {
         failed.map_or(Ok(()), Err)
     }
 
-    fn point(&mut self, key: &str, at: At, cell: &Cell<'_>, progress: Progress, into: &mut Decoded) {
+    fn point(
+        &mut self,
+        key: &str,
+        at: At,
+        cell: &Cell<'_>,
+        progress: Progress,
+        into: &mut Decoded,
+    ) {
         let append = match self.last_steps.get_mut(key) {
             Some(last) if at.step <= *last => false,
             Some(last) => {
@@ -228,7 +269,12 @@ mod tests {
     const LIMIT: usize = 1 << 20;
 
     fn decoder() -> Decoder {
-        Decoder::new(Series { run: 1, writer: "w".to_owned(), label: String::new(), generation: 0 })
+        Decoder::new(Series {
+            run: 1,
+            writer: "w".to_owned(),
+            label: String::new(),
+            generation: 0,
+        })
     }
 
     fn batch(after: u64, rows: &[(u64, u64, &str)]) -> Vec<u8> {
@@ -242,10 +288,27 @@ mod tests {
 
     #[test]
     fn later_steps_are_appends_and_the_rest_are_patches() {
-        let body = batch(0, &[(8, 0, "a"), (16, 1, "a"), (24, 1, "a"), (32, 0, "b"), (40, 0, "a")]);
-        let decoded = decoder().decode(&body, 0, Progress::default(), LIMIT).unwrap();
+        let body = batch(
+            0,
+            &[
+                (8, 0, "a"),
+                (16, 1, "a"),
+                (24, 1, "a"),
+                (32, 0, "b"),
+                (40, 0, "a"),
+            ],
+        );
+        let decoded = decoder()
+            .decode(&body, 0, Progress::default(), LIMIT)
+            .unwrap();
         assert_eq!((decoded.points.rows(), decoded.patches.rows()), (3, 2));
-        assert_eq!((decoded.points.last_position(), decoded.patches.last_position()), (32, 40));
+        assert_eq!(
+            (
+                decoded.points.last_position(),
+                decoded.patches.last_position()
+            ),
+            (32, 40)
+        );
         assert_eq!(decoded.keys["a"].count, 4);
         assert_eq!((decoded.records, decoded.last_step), (5, 1));
     }
@@ -253,7 +316,11 @@ mod tests {
     #[test]
     fn replay_after_a_crash_between_the_tables_completes_and_never_doubles() {
         let body = batch(0, &[(8, 0, "a"), (16, 0, "a"), (24, 1, "a")]);
-        let progress = Progress { acknowledged: 0, points: 24, patches: 0 };
+        let progress = Progress {
+            acknowledged: 0,
+            points: 24,
+            patches: 0,
+        };
         let mut again = decoder();
         again.restore(HashMap::new(), b"").unwrap();
         let decoded = again.decode(&body, 0, progress, LIMIT).unwrap();
@@ -264,24 +331,46 @@ mod tests {
     fn acknowledged_records_are_trimmed() {
         let body = batch(0, &[(8, 0, "a"), (16, 1, "a")]);
         let mut decoder = decoder();
-        let progress = Progress { acknowledged: 8, points: 8, patches: 0 };
-        decoder.restore(HashMap::from([("a".to_owned(), 0)]), b"").unwrap();
+        let progress = Progress {
+            acknowledged: 8,
+            points: 8,
+            patches: 0,
+        };
+        decoder
+            .restore(HashMap::from([("a".to_owned(), 0)]), b"")
+            .unwrap();
         let decoded = decoder.decode(&body, 0, progress, LIMIT).unwrap();
-        assert_eq!((decoded.records, decoded.points.rows(), decoded.end), (1, 1, 16));
+        assert_eq!(
+            (decoded.records, decoded.points.rows(), decoded.end),
+            (1, 1, 16)
+        );
     }
 
     #[test]
     fn an_error_leaves_the_decoder_as_it_was() {
         let mut decoder = decoder();
         let mut builder = BatchBuilder::new(0);
-        builder.push(8, &record::history(0, 1, 1, true, &[("a".to_owned(), Value::Int(1))]));
+        builder.push(
+            8,
+            &record::history(0, 1, 1, true, &[("a".to_owned(), Value::Int(1))]),
+        );
         builder.push(16, &[0x92, 2, 0xc0]);
         let body = builder.finish().unwrap().body;
-        assert!(decoder.decode(&body, 0, Progress::default(), LIMIT).is_err());
+        assert!(
+            decoder
+                .decode(&body, 0, Progress::default(), LIMIT)
+                .is_err()
+        );
         assert_eq!(decoder.summary(), &Summary::default());
         let good = batch(0, &[(8, 0, "a")]);
-        assert!(decoder.decode(&good, 4, Progress::default(), LIMIT).is_err());
-        let decoded = decoder.decode(&good, 0, Progress::default(), LIMIT).unwrap();
+        assert!(
+            decoder
+                .decode(&good, 4, Progress::default(), LIMIT)
+                .is_err()
+        );
+        let decoded = decoder
+            .decode(&good, 0, Progress::default(), LIMIT)
+            .unwrap();
         assert_eq!(decoded.points.rows(), 1);
     }
 
@@ -291,9 +380,16 @@ mod tests {
         builder.push(8, &record::history(0, 1, 1, true, &[]));
         let body = builder.finish().unwrap().body;
         let mut decoder = decoder();
-        let decoded = decoder.decode(&body, 0, Progress::default(), LIMIT).unwrap();
+        let decoded = decoder
+            .decode(&body, 0, Progress::default(), LIMIT)
+            .unwrap();
         assert_eq!((decoded.points.rows(), decoded.keys.len()), (1, 0));
         let empty = BatchBuilder::new(8).finish().unwrap().body;
-        assert!(decoder.decode(&empty, 8, Progress::default(), LIMIT).unwrap().heartbeat);
+        assert!(
+            decoder
+                .decode(&empty, 8, Progress::default(), LIMIT)
+                .unwrap()
+                .heartbeat
+        );
     }
 }

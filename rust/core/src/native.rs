@@ -1,4 +1,4 @@
-//! Points as ClickHouse `Native` blocks: the columns of the series tables, in their order.
+//! Points as `Native` blocks of `ClickHouse`: the columns of the series tables, in their order.
 
 use crate::error::{Error, Result};
 use crate::value::{Cursor, Value};
@@ -41,41 +41,70 @@ pub struct Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// The cell of a row without values.
-    pub const MARKER: Cell<'static> =
-        Cell { kind: Kind::Marker, float: 0.0, int: 0, text: std::borrow::Cow::Borrowed(&[]) };
+    pub const MARKER: Cell<'static> = Cell {
+        kind: Kind::Marker,
+        float: 0.0,
+        int: 0,
+        text: std::borrow::Cow::Borrowed(&[]),
+    };
 
     /// The cell of a value's msgpack bytes.
     ///
     /// # Errors
     /// The bytes are not a leaf value.
     pub fn read(raw: &'a [u8]) -> Result<Self> {
-        let cell = |kind, float, int| Cell { kind, float, int, text: (&[][..]).into() };
+        let cell = |kind, float, int| Cell {
+            kind,
+            float,
+            int,
+            text: (&[][..]).into(),
+        };
         let mut cursor = Cursor::new(raw);
         Ok(match cursor.peek() {
             Some(Marker::F64) => match cursor.value("float")? {
                 Value::Float(float) => cell(Kind::Float, float, 0),
-                _ => return Err(Error::Malformed { what: "float", at: 0 }),
+                _ => {
+                    return Err(Error::Malformed {
+                        what: "float",
+                        at: 0,
+                    });
+                }
             },
-            Some(Marker::FixArray(_) | Marker::Array16 | Marker::Array32) => {
-                Cell { text: raw.into(), ..cell(Kind::List, 0.0, 0) }
-            }
-            Some(Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32) => {
-                Cell { text: cursor.str("text")?.as_bytes().into(), ..cell(Kind::Str, 0.0, 0) }
-            }
+            Some(Marker::FixArray(_) | Marker::Array16 | Marker::Array32) => Cell {
+                text: raw.into(),
+                ..cell(Kind::List, 0.0, 0)
+            },
+            Some(Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32) => Cell {
+                text: cursor.str("text")?.as_bytes().into(),
+                ..cell(Kind::Str, 0.0, 0)
+            },
             _ => match cursor.value("value")? {
                 Value::Nil => cell(Kind::Nil, 0.0, 0),
-                Value::Bool(value) => cell(Kind::Bool, f64::from(u8::from(value)), i64::from(value)),
+                Value::Bool(value) => {
+                    cell(Kind::Bool, f64::from(u8::from(value)), i64::from(value))
+                }
                 Value::Int(value) => {
-                    #[expect(clippy::cast_precision_loss, reason = "the exact value is in the column i64")]
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "the exact value is in the column i64"
+                    )]
                     let nearest = value as f64;
                     cell(Kind::Int, nearest, value)
                 }
                 Value::Float(value) => cell(Kind::Float, value, 0),
                 Value::BigInt(text) => {
                     let nearest = text.parse().unwrap_or(f64::NAN);
-                    Cell { text: text.into_bytes().into(), ..cell(Kind::BigInt, nearest, 0) }
+                    Cell {
+                        text: text.into_bytes().into(),
+                        ..cell(Kind::BigInt, nearest, 0)
+                    }
                 }
-                _ => return Err(Error::Malformed { what: "leaf value", at: 0 }),
+                _ => {
+                    return Err(Error::Malformed {
+                        what: "leaf value",
+                        at: 0,
+                    });
+                }
             },
         })
     }
@@ -125,11 +154,13 @@ pub struct Block {
 
 impl Block {
     /// Points gathered.
+    #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Position of the last point, 0 when there is none.
+    #[must_use]
     pub fn last_position(&self) -> u64 {
         self.last
     }
@@ -149,7 +180,8 @@ impl Block {
         self.position.extend_from_slice(&at.position.to_le_bytes());
     }
 
-    /// The block in ClickHouse's `Native` format; no bytes when there are no points.
+    /// The block in the `Native` format; no bytes when there are no points.
+    #[must_use]
     pub fn finish(&self, series: &Series) -> Vec<u8> {
         let mut out = Vec::new();
         if self.rows == 0 {
@@ -165,7 +197,11 @@ impl Block {
             ("run", "UInt64", &constant(&series.run.to_le_bytes())),
             ("writer", "String", &text(&series.writer)),
             ("label", "String", &text(&series.label)),
-            ("generation", "UInt32", &constant(&series.generation.to_le_bytes())),
+            (
+                "generation",
+                "UInt32",
+                &constant(&series.generation.to_le_bytes()),
+            ),
             ("key", "String", &self.key),
             ("step", "Int64", &self.step),
             ("wall", "Int64", &self.wall),
@@ -211,16 +247,30 @@ mod tests {
 
     #[test]
     fn block_has_the_documented_bytes() {
-        let series = Series { run: 7, writer: "w".to_owned(), label: String::new(), generation: 0 };
+        let series = Series {
+            run: 7,
+            writer: "w".to_owned(),
+            label: String::new(),
+            generation: 0,
+        };
         let mut block = Block::default();
         assert!(block.finish(&series).is_empty());
         let mut raw = Vec::new();
         Value::Float(-0.0).write(&mut raw);
-        let at = At { step: 1, wall: 2, runtime: 3, position: 4 };
+        let at = At {
+            step: 1,
+            wall: 2,
+            runtime: 3,
+            position: 4,
+        };
         block.push("loss", at, &Cell::read(&raw).unwrap());
         let bytes = block.finish(&series);
         assert_eq!(&bytes[..12], b"\x0d\x01\x03run\x06UInt64"[..12].as_ref());
-        assert!(bytes.windows(16).any(|window| window == b"key\x06String\x04loss\x04"));
+        assert!(
+            bytes
+                .windows(16)
+                .any(|window| window == b"key\x06String\x04loss\x04")
+        );
         assert!(bytes.ends_with(b"\x08position\x06UInt64\x04\0\0\0\0\0\0\0"));
         assert_eq!((block.rows(), block.last_position()), (1, 4));
     }
@@ -231,12 +281,23 @@ mod tests {
             let mut raw = Vec::new();
             value.write(&mut raw);
             let cell = Cell::read(&raw).unwrap();
-            (cell.kind, cell.float.to_bits(), cell.int, cell.text.into_owned())
+            (
+                cell.kind,
+                cell.float.to_bits(),
+                cell.int,
+                cell.text.into_owned(),
+            )
         };
         let nan = f64::from_bits(0x7ff8_dead_beef_0001);
-        assert_eq!(read(Value::Float(nan)), (Kind::Float, nan.to_bits(), 0, vec![]));
+        assert_eq!(
+            read(Value::Float(nan)),
+            (Kind::Float, nan.to_bits(), 0, vec![])
+        );
         assert_eq!(read(Value::Int(i64::MIN)).2, i64::MIN);
-        assert_eq!(read(Value::Bool(true)), (Kind::Bool, 1.0_f64.to_bits(), 1, vec![]));
+        assert_eq!(
+            read(Value::Bool(true)),
+            (Kind::Bool, 1.0_f64.to_bits(), 1, vec![])
+        );
         let big = "-123456789012345678901234567890";
         assert_eq!(read(Value::BigInt(big.to_owned())).3, big.as_bytes());
         assert_eq!(read(Value::List(vec![Value::Nil])).3, [0x91, 0xc0]);

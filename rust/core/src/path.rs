@@ -31,14 +31,21 @@ pub fn join<S: AsRef<str>>(segments: &[S]) -> String {
 }
 
 /// Splits a path into its segments, undoing the escapes.
+#[must_use]
 pub fn split(path: &str) -> Vec<String> {
     let mut segments = vec![String::new()];
     let mut letters = path.chars();
     while let Some(letter) = letters.next() {
         match letter {
             '.' => segments.push(String::new()),
-            '\\' => segments.last_mut().into_iter().for_each(|last| last.extend(letters.next())),
-            other => segments.last_mut().into_iter().for_each(|last| last.push(other)),
+            '\\' => segments
+                .last_mut()
+                .into_iter()
+                .for_each(|last| last.extend(letters.next())),
+            other => segments
+                .last_mut()
+                .into_iter()
+                .for_each(|last| last.push(other)),
         }
     }
     segments
@@ -64,7 +71,10 @@ fn walk_map<'a>(
     let before = path.len();
     for _ in 0..cursor.map_len("values")? {
         push_segment(path, cursor.str("key")?);
-        if matches!(cursor.peek(), Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)) {
+        if matches!(
+            cursor.peek(),
+            Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)
+        ) {
             walk_map(cursor, path, leaf)?;
         } else {
             leaf(path, cursor.raw("value")?);
@@ -115,7 +125,10 @@ mod tests {
     }
 
     fn map(entries: &[(&str, Value)]) -> Vec<(String, Value)> {
-        entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+        entries
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect()
     }
 
     #[test]
@@ -125,18 +138,42 @@ mod tests {
         let mut bytes = Vec::new();
         tree.write(&mut bytes);
         let mut seen = Vec::new();
-        walk(&bytes, &mut |path, raw| seen.push((path.to_owned(), raw.to_vec()))).unwrap();
-        assert_eq!(seen, [("n.x".to_owned(), vec![1]), ("n\\.x".to_owned(), vec![2])]);
+        walk(&bytes, &mut |path, raw| {
+            seen.push((path.to_owned(), raw.to_vec()));
+        })
+        .unwrap();
+        assert_eq!(
+            seen,
+            [("n.x".to_owned(), vec![1]), ("n\\.x".to_owned(), vec![2])]
+        );
     }
 
     #[test]
     fn leaves_and_subtrees_replace_each_other() {
-        let mut tree = map(&[("a", Value::Int(1)), ("b", Value::Map(map(&[("c", Value::Int(2))])))]);
-        merge(&mut tree, map(&[("a", Value::Map(map(&[("x", Value::Int(3))])))]));
-        merge(&mut tree, map(&[("b", Value::Map(map(&[("d", Value::Int(4))])))]));
-        merge(&mut tree, map(&[("b", Value::Map(Vec::new())), ("e", Value::Map(Vec::new()))]));
+        let mut tree = map(&[
+            ("a", Value::Int(1)),
+            ("b", Value::Map(map(&[("c", Value::Int(2))]))),
+        ]);
+        merge(
+            &mut tree,
+            map(&[("a", Value::Map(map(&[("x", Value::Int(3))])))]),
+        );
+        merge(
+            &mut tree,
+            map(&[("b", Value::Map(map(&[("d", Value::Int(4))])))]),
+        );
+        merge(
+            &mut tree,
+            map(&[("b", Value::Map(Vec::new())), ("e", Value::Map(Vec::new()))]),
+        );
         let b = map(&[("c", Value::Int(2)), ("d", Value::Int(4))]);
-        assert_eq!(tree, map(&[("a", Value::Map(map(&[("x", Value::Int(3))]))), ("b", Value::Map(b))]));
+        assert_eq!(
+            tree,
+            map(&[
+                ("a", Value::Map(map(&[("x", Value::Int(3))]))),
+                ("b", Value::Map(b))
+            ])
+        );
         merge(&mut tree, map(&[("b", Value::Nil)]));
         assert_eq!(tree[1].1, Value::Nil);
     }

@@ -12,7 +12,8 @@ use memmap2::MmapRaw;
 pub(crate) fn can_map(dir: &Path) -> bool {
     // ext2/3/4, xfs, tmpfs, overlayfs, from `statfs(2)`.
     const MAPPED: [u64; 4] = [0xef53, 0x5846_5342, 0x0102_1994, 0x794c_7630];
-    rustix::fs::statfs(dir).is_ok_and(|info| u64::try_from(info.f_type).is_ok_and(|kind| MAPPED.contains(&kind)))
+    rustix::fs::statfs(dir)
+        .is_ok_and(|info| u64::try_from(info.f_type).is_ok_and(|kind| MAPPED.contains(&kind)))
 }
 
 /// Elsewhere records go through `write`.
@@ -24,7 +25,8 @@ pub(crate) fn can_map(_dir: &Path) -> bool {
 /// Takes the space on the disk now.
 #[cfg(target_os = "linux")]
 pub(crate) fn allocate(file: &File, bytes: usize) -> io::Result<()> {
-    rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes as u64).map_err(io::Error::from)
+    rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes as u64)
+        .map_err(io::Error::from)
 }
 
 /// Never called: nothing is mapped here.

@@ -89,6 +89,7 @@ pub struct Progress {
 
 impl Progress {
     /// Nothing published yet.
+    #[must_use]
     pub fn new(limit: Limit, upload: UploadState) -> Self {
         let state = State {
             limit,
@@ -105,7 +106,10 @@ impl Progress {
             storage_error: None,
             waiters: Vec::new(),
         };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
     }
 
     /// The state, to look at.
@@ -119,7 +123,10 @@ impl Progress {
         let answer = change(&mut state);
         let waiters = std::mem::take(&mut state.waiters);
         // Dropping our end is the message: the other end becomes readable.
-        state.waiters = waiters.into_iter().filter(|(stage, at, _)| !state.reached(*stage, *at)).collect();
+        state.waiters = waiters
+            .into_iter()
+            .filter(|(stage, at, _)| !state.reached(*stage, *at))
+            .collect();
         drop(state);
         self.changed.notify_all();
         answer

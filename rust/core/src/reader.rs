@@ -47,6 +47,7 @@ pub struct LogReader {
 
 impl LogReader {
     /// Starts at the beginning.
+    #[must_use]
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_path_buf(),
@@ -60,6 +61,7 @@ impl LogReader {
     }
 
     /// The damage met so far.
+    #[must_use]
     pub fn damage(&self) -> &[Damage] {
         &self.damage
     }
@@ -130,14 +132,20 @@ impl LogReader {
             Err(error) => Some(error.to_string()),
         };
         if let Some(what) = problem {
-            self.damage.push(Damage { path, offset: 0, what });
+            self.damage.push(Damage {
+                path,
+                offset: 0,
+                what,
+            });
         }
         Ok(true)
     }
 
     /// The next segment number that exists, after this one.
     fn following(&self) -> Result<Option<u32>> {
-        Ok(segments(&self.dir)?.into_iter().find(|number| *number > self.segment))
+        Ok(segments(&self.dir)?
+            .into_iter()
+            .find(|number| *number > self.segment))
     }
 
     fn go_to(&mut self, segment: u32) {
@@ -153,7 +161,10 @@ impl LogReader {
         if inside && limit.is_none() {
             return Ok(true);
         }
-        let len = self.file.as_ref().map_or(Ok(0), |file| file.metadata().map(|meta| meta.len()));
+        let len = self
+            .file
+            .as_ref()
+            .map_or(Ok(0), |file| file.metadata().map(|meta| meta.len()));
         let len = usize::try_from(len.map_err(io_at("read", &self.path()))?).unwrap_or(usize::MAX);
         let end = match limit {
             Some(limit) if limit.segment == self.segment => len.min(limit.offset),
@@ -185,9 +196,15 @@ impl LogReader {
     ///
     /// # Errors
     /// A file cannot be read. Damage is no error: it is reported by [`LogReader::damage`].
-    pub fn read(&mut self, limit: Option<Limit>, mut take: impl FnMut(u64, &[u8]) -> bool) -> Result<()> {
+    pub fn read(
+        &mut self,
+        limit: Option<Limit>,
+        mut take: impl FnMut(u64, &[u8]) -> bool,
+    ) -> Result<()> {
         loop {
-            if limit.is_some_and(|limit| (self.segment, self.offset) >= (limit.segment, limit.offset)) {
+            if limit
+                .is_some_and(|limit| (self.segment, self.offset) >= (limit.segment, limit.offset))
+            {
                 return Ok(());
             }
             if self.open()? && self.fill(limit)? {
@@ -220,21 +237,55 @@ impl LogReader {
                 }
                 Found::Damage { offset, end } => {
                     let what = format!("{} bytes that are no record", end - offset);
-                    self.damage.push(Damage { path: self.dir.join(file_name(self.segment)), offset, what });
+                    self.damage.push(Damage {
+                        path: self.dir.join(file_name(self.segment)),
+                        offset,
+                        what,
+                    });
                 }
             }
         }
         // A piece of a growing log may end inside a frame, and goes on from there; a dead segment was
         // read whole, and what is left is its torn tail.
-        self.offset = if growing && last_end > from { last_end } else { end };
+        self.offset = if growing && last_end > from {
+            last_end
+        } else {
+            end
+        };
         true
+    }
+
+    /// The payload of one record.
+    ///
+    /// # Errors
+    /// The segment cannot be read.
+    pub fn record(&mut self, at: u64) -> Result<Option<Vec<u8>>> {
+        let (segment, offset) = place(at);
+        if segment != self.segment {
+            self.go_to(segment);
+        }
+        if !self.open()? {
+            return Ok(None);
+        }
+        let mut head = [0; FRAME_HEAD];
+        self.read_at(&mut head, offset)?;
+        let len = frame::payload_len(u64::from_le_bytes(head)).min(crate::record::MAX_RECORD_BYTES);
+        let mut bytes = vec![0; FRAME_HEAD + len];
+        self.read_at(&mut bytes, offset)?;
+        Ok(frame::checked(&bytes, offset, segment, offset).map(<[u8]>::to_vec))
     }
 
     /// The next batch behind `after`, empty when there is nothing.
     ///
     /// # Errors
     /// As [`LogReader::read`].
-    pub fn batch(&mut self, after: u64, limit: Option<Limit>, max_bytes: usize, max_count: usize) -> Result<BatchBuilder> {
+    pub fn batch(
+        &mut self,
+        after: u64,
+        limit: Option<Limit>,
+        max_bytes: usize,
+        max_count: usize,
+    ) -> Result<BatchBuilder> {
         let mut batch = BatchBuilder::new(after);
         self.read(limit, |position, payload| {
             if position > after {
@@ -254,7 +305,10 @@ pub fn segments(dir: &Path) -> Result<Vec<u32>> {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(io_at("read", dir))? {
         let name = entry.map_err(io_at("read", dir))?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".wal")).and_then(|name| name.parse::<u32>().ok());
+        let number = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".wal"))
+            .and_then(|name| name.parse::<u32>().ok());
         numbers.extend(number);
     }
     numbers.sort_unstable();
@@ -270,10 +324,25 @@ mod tests {
     use std::sync::Arc;
 
     fn filled(dir: &Path, count: u32) -> Vec<u64> {
-        let identity = Identity { run: "r".to_owned(), writer: "w".to_owned() };
-        let sizes = SegmentSizes { first_bytes: 4096, max_bytes: 8192 };
-        let wal = Wal::create(dir, identity, Mode::Auto, sizes, Arc::new(Signal::default())).unwrap();
-        let positions = (0..count).map(|n| wal.append(format!("record {n}").as_bytes()).unwrap()).collect();
+        let identity = Identity {
+            run: "r".to_owned(),
+            writer: "w".to_owned(),
+        };
+        let sizes = SegmentSizes {
+            first_bytes: 4096,
+            max_bytes: 8192,
+        };
+        let wal = Wal::create(
+            dir,
+            identity,
+            Mode::Auto,
+            sizes,
+            Arc::new(Signal::default()),
+        )
+        .unwrap();
+        let positions = (0..count)
+            .map(|n| wal.append(format!("record {n}").as_bytes()).unwrap())
+            .collect();
         wal.close().unwrap();
         positions
     }
@@ -309,8 +378,20 @@ mod tests {
         let positions = filled(dir.path(), 600);
         let mut reader = LogReader::new(dir.path());
         let (segment, offset) = place(positions[300]);
-        assert_eq!(all(&mut reader, Some(Limit { segment, offset })), positions[..300]);
-        assert_eq!(all(&mut reader, Some(Limit { segment: 99, offset: 0 })), positions[300..]);
+        assert_eq!(
+            all(&mut reader, Some(Limit { segment, offset })),
+            positions[..300]
+        );
+        assert_eq!(
+            all(
+                &mut reader,
+                Some(Limit {
+                    segment: 99,
+                    offset: 0
+                })
+            ),
+            positions[300..]
+        );
     }
 
     #[test]
@@ -346,6 +427,9 @@ mod tests {
         positions.remove(5);
         assert_eq!(all(&mut reader, None), positions);
         assert_eq!(reader.damage().len(), 1);
-        assert_eq!((&reader.damage()[0].path, reader.damage()[0].offset), (&path, offset));
+        assert_eq!(
+            (&reader.damage()[0].path, reader.damage()[0].offset),
+            (&path, offset)
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::value::{
-    Cursor, Value, write_array_len, write_bool, write_int, write_map_len, write_str, write_u64_fixed,
+    Cursor, Value, write_array_len, write_bool, write_int, write_map_len, write_str,
+    write_u64_fixed,
 };
 
 /// Version of the record and segment formats.
@@ -85,7 +86,10 @@ impl<'a> Record<'a> {
         if cursor.is_empty() {
             Ok(record)
         } else {
-            Err(Error::Malformed { what: "record: bytes after its end", at: cursor.at() })
+            Err(Error::Malformed {
+                what: "record: bytes after its end",
+                at: cursor.at(),
+            })
         }
     }
 
@@ -93,7 +97,14 @@ impl<'a> Record<'a> {
         let len = cursor.array_len("record")?;
         let kind = cursor.u64("record kind")?;
         let expect = |wanted: usize, at: usize| {
-            if len == wanted { Ok(()) } else { Err(Error::Malformed { what: "record length", at }) }
+            if len == wanted {
+                Ok(())
+            } else {
+                Err(Error::Malformed {
+                    what: "record length",
+                    at,
+                })
+            }
         };
         Ok(match kind {
             kind::START => {
@@ -103,7 +114,10 @@ impl<'a> Record<'a> {
             kind::CONFIG => {
                 expect(3, cursor.at())?;
                 let wall = cursor.i64("config time")?;
-                Self::Config { wall, entries: map(cursor, "config")? }
+                Self::Config {
+                    wall,
+                    entries: map(cursor, "config")?,
+                }
             }
             kind::HISTORY => {
                 expect(6, cursor.at())?;
@@ -125,7 +139,10 @@ impl<'a> Record<'a> {
                 let mut set = Vec::new();
                 for _ in 0..cursor.array_len("summary writes")? {
                     if cursor.array_len("summary write")? != 2 {
-                        return Err(Error::Malformed { what: "summary write", at: cursor.at() });
+                        return Err(Error::Malformed {
+                            what: "summary write",
+                            at: cursor.at(),
+                        });
                     }
                     let path = path(cursor)?;
                     set.push((path, cursor.value("summary value")?));
@@ -134,7 +151,10 @@ impl<'a> Record<'a> {
             }
             kind::EXIT => {
                 expect(3, cursor.at())?;
-                Self::Exit { wall: cursor.i64("exit time")?, code: cursor.i64("exit code")? }
+                Self::Exit {
+                    wall: cursor.i64("exit time")?,
+                    code: cursor.i64("exit code")?,
+                }
             }
             other => {
                 for _ in 1..len {
@@ -149,7 +169,10 @@ impl<'a> Record<'a> {
 fn map(cursor: &mut Cursor<'_>, what: &'static str) -> Result<Value> {
     match cursor.value(what)? {
         value @ Value::Map(_) => Ok(value),
-        _ => Err(Error::Malformed { what, at: cursor.at() }),
+        _ => Err(Error::Malformed {
+            what,
+            at: cursor.at(),
+        }),
     }
 }
 
@@ -158,7 +181,10 @@ fn raw_map<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
     let bytes = cursor.raw("history values")?;
     Cursor::new(bytes)
         .map_len("history values")
-        .map_err(|_wrong_type| Error::Malformed { what: "history values", at })?;
+        .map_err(|_wrong_type| Error::Malformed {
+            what: "history values",
+            at,
+        })?;
     Ok(bytes)
 }
 
@@ -169,7 +195,10 @@ fn path(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
         segments.push(cursor.str("summary path")?.to_owned());
     }
     if segments.is_empty() {
-        return Err(Error::Malformed { what: "summary path", at: cursor.at() });
+        return Err(Error::Malformed {
+            what: "summary path",
+            at: cursor.at(),
+        });
     }
     Ok(segments)
 }
@@ -215,6 +244,7 @@ impl HistoryBuilder {
 }
 
 /// Encodes a run start record.
+#[must_use]
 pub fn start(identity: &Value) -> Vec<u8> {
     let mut out = vec![0x92, 0];
     identity.write(&mut out);
@@ -222,6 +252,7 @@ pub fn start(identity: &Value) -> Vec<u8> {
 }
 
 /// Encodes a config record.
+#[must_use]
 pub fn config(wall: u64, entries: &Value) -> Vec<u8> {
     let mut out = vec![0x93, 1];
     write_u64_fixed(&mut out, wall);
@@ -230,6 +261,7 @@ pub fn config(wall: u64, entries: &Value) -> Vec<u8> {
 }
 
 /// Encodes a summary record.
+#[must_use]
 pub fn summary(wall: u64, deleted: &[Vec<String>], set: &[(Vec<String>, Value)]) -> Vec<u8> {
     let mut out = vec![0x94, 3];
     write_u64_fixed(&mut out, wall);
@@ -254,6 +286,7 @@ fn write_path(out: &mut Vec<u8>, path: &[String]) {
 }
 
 /// Encodes an exit record.
+#[must_use]
 pub fn exit(wall: u64, code: i64) -> Vec<u8> {
     let mut out = vec![0x93, 4];
     write_u64_fixed(&mut out, wall);
@@ -262,7 +295,14 @@ pub fn exit(wall: u64, code: i64) -> Vec<u8> {
 }
 
 /// Encodes a history record from values; the hot path uses [`HistoryBuilder`] instead.
-pub fn history(step: u64, wall: u64, runtime: u64, commit: bool, values: &[(String, Value)]) -> Vec<u8> {
+#[must_use]
+pub fn history(
+    step: u64,
+    wall: u64,
+    runtime: u64,
+    commit: bool,
+    values: &[(String, Value)],
+) -> Vec<u8> {
     let mut out = vec![0x96, 2];
     for number in [step, wall, runtime] {
         write_u64_fixed(&mut out, number);
@@ -289,28 +329,61 @@ mod tests {
         Value::Map(values).write(&mut built);
         HistoryBuilder::complete(&mut built, 7, 11, 13, true);
         assert_eq!(plain, built);
-        let Record::History(back) = Record::parse(&plain).unwrap() else { panic!("not history") };
-        assert_eq!((back.step, back.wall, back.runtime, back.commit), (7, 11, 13, true));
+        let Record::History(back) = Record::parse(&plain).unwrap() else {
+            panic!("not history")
+        };
+        assert_eq!(
+            (back.step, back.wall, back.runtime, back.commit),
+            (7, 11, 13, true)
+        );
         assert_eq!(back.values, &plain[HistoryBuilder::VALUES_AT..]);
     }
 
     #[test]
     fn every_kind_comes_back() {
         let identity = Value::Map(vec![("run".to_owned(), Value::Str("a".to_owned()))]);
-        assert_eq!(Record::parse(&start(&identity)).unwrap(), Record::Start(identity.clone()));
+        assert_eq!(
+            Record::parse(&start(&identity)).unwrap(),
+            Record::Start(identity.clone())
+        );
         let parsed = config(3, &identity);
-        assert_eq!(Record::parse(&parsed).unwrap(), Record::Config { wall: 3, entries: identity });
+        assert_eq!(
+            Record::parse(&parsed).unwrap(),
+            Record::Config {
+                wall: 3,
+                entries: identity
+            }
+        );
         let deleted = vec![vec!["x".to_owned()]];
         let set = vec![(vec!["a".to_owned(), "b".to_owned()], Value::Int(4))];
         let bytes = summary(5, &deleted, &set);
-        assert_eq!(Record::parse(&bytes).unwrap(), Record::Summary { wall: 5, deleted, set });
-        assert_eq!(Record::parse(&exit(6, -9)).unwrap(), Record::Exit { wall: 6, code: -9 });
+        assert_eq!(
+            Record::parse(&bytes).unwrap(),
+            Record::Summary {
+                wall: 5,
+                deleted,
+                set
+            }
+        );
+        assert_eq!(
+            Record::parse(&exit(6, -9)).unwrap(),
+            Record::Exit { wall: 6, code: -9 }
+        );
     }
 
     #[test]
     fn unknown_kinds_are_kept_apart_and_garbage_is_refused() {
-        assert_eq!(Record::parse(&[0x92, 99, 0xc0]).unwrap(), Record::Unknown(99));
-        for garbage in [&[][..], &[0xc0], &[0x92, 2, 0xc0], &[0x93, 4, 1, 0xc3], &[0x93, 4, 1, 1, 1]] {
+        assert_eq!(
+            Record::parse(&[0x92, 99, 0xc0]).unwrap(),
+            Record::Unknown(99)
+        );
+        for garbage in [
+            &[][..],
+            &[0xc0],
+            &[0x92, 2, 0xc0],
+            &[0x93, 4, 1, 0xc3],
+            &[0x93, 4, 1, 1, 1],
+        ] {
             assert!(Record::parse(garbage).is_err(), "{garbage:?}");
         }
     }

@@ -5,8 +5,10 @@
 //! only behind an acquire load of the frame's head word, which is stored (release) after them, and
 //! never written again. The file is cut only behind the last reserved byte, and its space has been
 //! allocated before it is mapped, so an access never faults.
-#![expect(unsafe_code, reason = "the log is written and read through shared memory")]
-#![expect(clippy::cast_ptr_alignment, reason = "frames are at multiples of 8 of a page-aligned map")]
+#![expect(
+    unsafe_code,
+    reason = "the log is written and read through shared memory"
+)]
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
@@ -19,7 +21,9 @@ use std::sync::{Mutex, PoisonError};
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::error::{Result, io_at};
-use crate::frame::{FRAME_HEAD, Identity, SEGMENT_HEAD, framed_len, head_word, payload_len, segment_head};
+use crate::frame::{
+    FRAME_HEAD, Identity, SEGMENT_HEAD, framed_len, head_word, payload_len, segment_head,
+};
 use crate::platform;
 
 /// How a segment's bytes reach the file.
@@ -57,7 +61,13 @@ pub(crate) enum Appended {
 
 impl Segment {
     /// Creates the file with its head. `mapped` segments are allocated, mapped and faulted in.
-    pub(crate) fn create(dir: &Path, identity: &Identity, number: u32, capacity: usize, mapped: bool) -> Result<Self> {
+    pub(crate) fn create(
+        dir: &Path,
+        identity: &Identity,
+        number: u32,
+        capacity: usize,
+        mapped: bool,
+    ) -> Result<Self> {
         let path = dir.join(file_name(number));
         let file = OpenOptions::new()
             .read(true)
@@ -66,15 +76,21 @@ impl Segment {
             .open(&path)
             .map_err(io_at("create", &path))?;
         let head = segment_head(identity, number);
-        let made = file.write_all_at(&head, 0).map_err(io_at("write", &path)).and_then(|()| {
-            if !mapped {
-                return Ok(Store::Written(Mutex::new(())));
-            }
-            platform::allocate(&file, capacity).map_err(io_at("allocate space for", &path))?;
-            let map = MmapOptions::new().len(capacity).map_raw(&file).map_err(io_at("map", &path))?;
-            platform::populate(&map);
-            Ok(Store::Mapped(map))
-        });
+        let made = file
+            .write_all_at(&head, 0)
+            .map_err(io_at("write", &path))
+            .and_then(|()| {
+                if !mapped {
+                    return Ok(Store::Written(Mutex::new(())));
+                }
+                platform::allocate(&file, capacity).map_err(io_at("allocate space for", &path))?;
+                let map = MmapOptions::new()
+                    .len(capacity)
+                    .map_raw(&file)
+                    .map_err(io_at("map", &path))?;
+                platform::populate(&map);
+                Ok(Store::Mapped(map))
+            });
         match made {
             Ok(store) => Ok(Self {
                 path,
@@ -178,7 +194,8 @@ impl Segment {
             Store::Written(lock) => {
                 let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
                 if self.sealed_at().is_none() {
-                    self.sealed_at.store(self.reserved.load(Ordering::Acquire), Ordering::Release);
+                    self.sealed_at
+                        .store(self.reserved.load(Ordering::Acquire), Ordering::Release);
                 }
             }
         }
@@ -202,7 +219,9 @@ impl Segment {
                 // SAFETY: checked against the map's size.
                 let body = unsafe { head.add(FRAME_HEAD) };
                 // SAFETY: published (acquire above), and never written again.
-                Ok(Some(Cow::Borrowed(unsafe { std::slice::from_raw_parts(body, len) })))
+                Ok(Some(Cow::Borrowed(unsafe {
+                    std::slice::from_raw_parts(body, len)
+                })))
             }
             Store::Written(_) => {
                 if offset >= self.reserved.load(Ordering::Acquire) {
@@ -211,7 +230,8 @@ impl Segment {
                 let mut head = [0; FRAME_HEAD];
                 self.file.read_exact_at(&mut head, offset as u64)?;
                 let mut payload = vec![0; payload_len(u64::from_le_bytes(head))];
-                self.file.read_exact_at(&mut payload, (offset + FRAME_HEAD) as u64)?;
+                self.file
+                    .read_exact_at(&mut payload, (offset + FRAME_HEAD) as u64)?;
                 Ok(Some(Cow::Owned(payload)))
             }
         }
@@ -225,7 +245,10 @@ impl Segment {
     /// Gives back the space behind a sealed segment's end.
     pub(crate) fn cut(&self) -> Result<()> {
         match self.sealed_at() {
-            Some(end) => self.file.set_len(end as u64).map_err(io_at("cut", &self.path)),
+            Some(end) => self
+                .file
+                .set_len(end as u64)
+                .map_err(io_at("cut", &self.path)),
             None => Ok(()),
         }
     }
@@ -255,7 +278,13 @@ impl ForkFlag {
         #[cfg(target_os = "linux")]
         // SAFETY: the range is this map's, anonymous and private, as the advice demands; what it
         // changes is seen in forked children only.
-        unsafe { rustix::mm::madvise(page.as_mut_ptr().cast(), page.len(), rustix::mm::Advice::LinuxWipeOnFork) }?;
+        unsafe {
+            rustix::mm::madvise(
+                page.as_mut_ptr().cast(),
+                page.len(),
+                rustix::mm::Advice::LinuxWipeOnFork,
+            )
+        }?;
         let flag = Self(page);
         flag.word().store(1, Ordering::Relaxed);
         Ok(flag)

@@ -30,7 +30,11 @@ impl Leaf {
     /// Whether a value logged at (`step`, `position`) replaces this one. Within one writer the log
     /// position orders an explicit write against everything else.
     fn yields_to(&self, step: i64, position: u64) -> bool {
-        if self.explicit { position > self.position } else { (step, position) >= (self.step, self.position) }
+        if self.explicit {
+            position > self.position
+        } else {
+            (step, position) >= (self.step, self.position)
+        }
     }
 }
 
@@ -74,16 +78,27 @@ impl Summary {
     }
 
     fn apply_history(&mut self, position: u64, history: &History<'_>) -> Result<()> {
-        let row = LastRow { step: history.step, position, wall: history.wall, runtime: history.runtime };
-        if self.last.is_none_or(|last| (last.step, last.position) <= (row.step, row.position)) {
+        let row = LastRow {
+            step: history.step,
+            position,
+            wall: history.wall,
+            runtime: history.runtime,
+        };
+        if self
+            .last
+            .is_none_or(|last| (last.step, last.position) <= (row.step, row.position))
+        {
             self.last = Some(row);
         }
         let mut failed = None;
-        path::walk(history.values, &mut |key, raw| match Cursor::new(raw).value("summary value") {
-            Ok(Value::Nil) => {}
-            Ok(value) => self.log(key, history, position, value),
-            Err(error) => failed = Some(error),
-        })?;
+        path::walk(
+            history.values,
+            &mut |key, raw| match Cursor::new(raw).value("summary value") {
+                Ok(Value::Nil) => {}
+                Ok(value) => self.log(key, history, position, value),
+                Err(error) => failed = Some(error),
+            },
+        )?;
         failed.map_or(Ok(()), Err)
     }
 
@@ -91,7 +106,13 @@ impl Summary {
         if key.is_empty() || matches!(key, "_step" | "_timestamp" | "_runtime") {
             return;
         }
-        let leaf = Leaf { step: history.step, position, wall: history.wall, explicit: false, value };
+        let leaf = Leaf {
+            step: history.step,
+            position,
+            wall: history.wall,
+            explicit: false,
+            value,
+        };
         match self.leaves.get_mut(key) {
             Some(existing) => {
                 if existing.yields_to(leaf.step, leaf.position) {
@@ -117,7 +138,16 @@ impl Summary {
                     self.set_leaves(&below, position, wall, value);
                 }
             }
-            value => self.insert(key, Leaf { step: -1, position, wall, explicit: true, value }),
+            value => self.insert(
+                key,
+                Leaf {
+                    step: -1,
+                    position,
+                    wall,
+                    explicit: true,
+                    value,
+                },
+            ),
         }
     }
 
@@ -150,14 +180,18 @@ impl Summary {
     }
 
     /// The summary as a nested map, with `_step`, `_timestamp` and `_runtime` of the last row.
+    #[must_use]
     pub fn to_map(&self) -> Vec<(String, Value)> {
         let mut tree = Vec::new();
         for (key, leaf) in &self.leaves {
             let mut segments = path::split(key);
             let Some(top) = segments.pop() else { continue };
-            let entry = segments.into_iter().rev().fold((top, leaf.value.clone()), |(key, value), outer| {
-                (outer, Value::Map(vec![(key, value)]))
-            });
+            let entry = segments
+                .into_iter()
+                .rev()
+                .fold((top, leaf.value.clone()), |(key, value), outer| {
+                    (outer, Value::Map(vec![(key, value)]))
+                });
             path::merge(&mut tree, vec![entry]);
         }
         if let Some(last) = self.last {
@@ -183,12 +217,15 @@ impl Summary {
                 self.insert(key, leaf.clone());
             }
         }
-        if other.last.map(|last| (last.step, last.wall)) > self.last.map(|last| (last.step, last.wall)) {
+        if other.last.map(|last| (last.step, last.wall))
+            > self.last.map(|last| (last.step, last.wall))
+        {
             self.last = other.last;
         }
     }
 
     /// The state as bytes, for a store that goes on later.
+    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         write_array_len(&mut out, 3);
@@ -226,9 +263,15 @@ impl Summary {
             return Ok(summary);
         }
         let mut cursor = Cursor::new(bytes);
-        let (len, state) = (cursor.array_len("summary state")?, cursor.u64("summary state")?);
+        let (len, state) = (
+            cursor.array_len("summary state")?,
+            cursor.u64("summary state")?,
+        );
         if (len, state) != (3, STATE) {
-            return Err(Error::Malformed { what: "summary state", at: 0 });
+            return Err(Error::Malformed {
+                what: "summary state",
+                at: 0,
+            });
         }
         if cursor.array_len("summary row")? == 4 {
             summary.last = Some(LastRow {
@@ -240,7 +283,10 @@ impl Summary {
         }
         for _ in 0..cursor.array_len("summary leaves")? {
             if cursor.array_len("summary leaf")? != 6 {
-                return Err(Error::Malformed { what: "summary leaf", at: cursor.at() });
+                return Err(Error::Malformed {
+                    what: "summary leaf",
+                    at: cursor.at(),
+                });
             }
             let key = cursor.str("summary key")?.to_owned();
             let leaf = Leaf {
@@ -257,8 +303,12 @@ impl Summary {
 }
 
 /// Nanoseconds as float seconds, the form of `_timestamp` and `_runtime`.
+#[must_use]
 pub fn seconds(nanos: i64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a float64 second keeps 0.2 µs until 2100")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a float64 second keeps 0.2 µs until 2100"
+    )]
     let seconds = nanos as f64 / 1e9;
     seconds
 }
@@ -269,14 +319,23 @@ mod tests {
     use crate::record;
 
     fn log(summary: &mut Summary, position: u64, step: u64, values: &[(&str, Value)]) {
-        let values: Vec<_> = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        let values: Vec<_> = values
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), v.clone()))
+            .collect();
         let bytes = record::history(step, 5_000_000_000, 1_000_000_000, true, &values);
-        summary.apply(position, &Record::parse(&bytes).unwrap()).unwrap();
+        summary
+            .apply(position, &Record::parse(&bytes).unwrap())
+            .unwrap();
     }
 
     fn set(summary: &mut Summary, position: u64, path: &[&str], value: Value) {
         let path: Vec<String> = path.iter().map(|segment| (*segment).to_owned()).collect();
-        let record = Record::Summary { wall: 6, deleted: Vec::new(), set: vec![(path, value)] };
+        let record = Record::Summary {
+            wall: 6,
+            deleted: Vec::new(),
+            set: vec![(path, value)],
+        };
         summary.apply(position, &record).unwrap();
     }
 
@@ -288,7 +347,12 @@ mod tests {
     fn last_step_wins_and_none_changes_nothing() {
         let mut summary = Summary::default();
         log(&mut summary, 8, 5, &[("a", Value::Int(1))]);
-        log(&mut summary, 16, 3, &[("a", Value::Int(2)), ("b", Value::Int(3))]);
+        log(
+            &mut summary,
+            16,
+            3,
+            &[("a", Value::Int(2)), ("b", Value::Int(3))],
+        );
         log(&mut summary, 24, 6, &[("a", Value::Nil)]);
         assert_eq!(get(&summary, "a"), Some(Value::Int(1)));
         assert_eq!(get(&summary, "b"), Some(Value::Int(3)));
@@ -304,17 +368,32 @@ mod tests {
         assert_eq!(get(&summary, "best"), Some(Value::Int(7)));
         log(&mut summary, 24, 9, &[("best", Value::Int(2))]);
         assert_eq!(get(&summary, "best"), Some(Value::Int(2)));
-        summary.apply(32, &Record::Summary { wall: 1, deleted: vec![vec!["best".to_owned()]], set: Vec::new() }).unwrap();
+        summary
+            .apply(
+                32,
+                &Record::Summary {
+                    wall: 1,
+                    deleted: vec![vec!["best".to_owned()]],
+                    set: Vec::new(),
+                },
+            )
+            .unwrap();
         assert_eq!(get(&summary, "best"), None);
     }
 
     #[test]
     fn leaves_and_subtrees_replace_each_other() {
         let mut summary = Summary::default();
-        let nested = Value::Map(vec![("c".to_owned(), Value::Int(2)), ("d".to_owned(), Value::Int(3))]);
+        let nested = Value::Map(vec![
+            ("c".to_owned(), Value::Int(2)),
+            ("d".to_owned(), Value::Int(3)),
+        ]);
         log(&mut summary, 8, 0, &[("a", nested)]);
         set(&mut summary, 16, &["a", "c"], Value::Int(9));
-        let expected = vec![("c".to_owned(), Value::Int(9)), ("d".to_owned(), Value::Int(3))];
+        let expected = vec![
+            ("c".to_owned(), Value::Int(9)),
+            ("d".to_owned(), Value::Int(3)),
+        ];
         assert_eq!(get(&summary, "a"), Some(Value::Map(expected)));
         log(&mut summary, 24, 1, &[("a", Value::Int(4))]);
         assert_eq!(get(&summary, "a"), Some(Value::Int(4)));
@@ -323,7 +402,15 @@ mod tests {
     #[test]
     fn state_comes_back_and_goes_on() {
         let mut summary = Summary::default();
-        log(&mut summary, 8, 0, &[("a", Value::Float(f64::INFINITY)), ("t", Value::Str("x".to_owned()))]);
+        log(
+            &mut summary,
+            8,
+            0,
+            &[
+                ("a", Value::Float(f64::INFINITY)),
+                ("t", Value::Str("x".to_owned())),
+            ],
+        );
         set(&mut summary, 16, &["b.c"], Value::List(vec![Value::Int(1)]));
         let back = Summary::from_bytes(&summary.to_bytes()).unwrap();
         assert_eq!(back, summary);
@@ -334,7 +421,12 @@ mod tests {
     #[test]
     fn writers_merge_by_step_then_time() {
         let (mut one, mut two) = (Summary::default(), Summary::default());
-        log(&mut one, 8, 10, &[("a", Value::Int(1)), ("x", Value::Int(1))]);
+        log(
+            &mut one,
+            8,
+            10,
+            &[("a", Value::Int(1)), ("x", Value::Int(1))],
+        );
         log(&mut two, 8, 11, &[("a", Value::Int(2))]);
         for (mut first, second) in [(one.clone(), &two), (two.clone(), &one)] {
             first.absorb(second);

@@ -89,7 +89,10 @@ impl Http {
     /// # Errors
     /// The base URL is not an HTTP address, or the TLS library cannot start.
     pub fn new(target: &Target) -> Result<Self> {
-        let bad = |reason: String| Error::Address { url: target.base_url.clone(), reason };
+        let bad = |reason: String| Error::Address {
+            url: target.base_url.clone(),
+            reason,
+        };
         let mut url = Url::parse(&target.base_url).map_err(|error| bad(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad("it must begin with http:// or https://".to_owned()));
@@ -97,8 +100,13 @@ impl Http {
         match url.path_segments_mut() {
             Ok(mut segments) => {
                 segments.pop_if_empty().extend(["api", "v1", "projects"]);
-                segments.extend([&target.entity, &target.project]).push("runs");
-                segments.push(&target.run).push("writers").push(&target.writer);
+                segments
+                    .extend([&target.entity, &target.project])
+                    .push("runs");
+                segments
+                    .push(&target.run)
+                    .push("writers")
+                    .push(&target.writer);
             }
             Err(()) => return Err(bad("it has no host".to_owned())),
         }
@@ -111,7 +119,12 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| bad(error.to_string()))?;
-        Ok(Self { client, url, base_url: target.base_url.trim_end_matches('/').to_owned(), key: target.key.clone() })
+        Ok(Self {
+            client,
+            url,
+            base_url: target.base_url.trim_end_matches('/').to_owned(),
+            key: target.key.clone(),
+        })
     }
 
     fn key(&self) -> String {
@@ -121,13 +134,18 @@ impl Http {
                 // No file yet means no server of this user yet: the request is then refused, and tried again.
                 let text = std::fs::read_to_string(path).unwrap_or_default();
                 let keys: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-                keys.get(&self.base_url).and_then(|key| key.as_str()).unwrap_or_default().to_owned()
+                keys.get(&self.base_url)
+                    .and_then(|key| key.as_str())
+                    .unwrap_or_default()
+                    .to_owned()
             }
         }
     }
 
     async fn reply(&self, request: reqwest::RequestBuilder) -> std::result::Result<Reply, NoReply> {
-        let no_reply = |error: reqwest::Error| NoReply { reason: explain(&error) };
+        let no_reply = |error: reqwest::Error| NoReply {
+            reason: explain(&error),
+        };
         let answer = request
             .header(AUTHORIZATION, format!("Bearer {}", self.key()))
             .header("Steplog-Protocol", PROTOCOL)
@@ -136,14 +154,22 @@ impl Http {
             .map_err(no_reply)?;
         let status = answer.status().as_u16();
         let text = |headers: &HeaderMap, name: &str| {
-            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
         };
         let retry_after = text(answer.headers(), RETRY_AFTER.as_str())
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs);
         let server = text(answer.headers(), "Steplog-Server");
         let body = answer.bytes().await.map_err(no_reply)?.to_vec();
-        Ok(Reply { status, body, retry_after, server })
+        Ok(Reply {
+            status,
+            body,
+            retry_after,
+            server,
+        })
     }
 }
 
@@ -163,12 +189,18 @@ impl Transport for Http {
         self.reply(self.client.get(self.url.clone())).await
     }
 
-    async fn send(&mut self, after: u64, closed: bool, body: Vec<u8>) -> std::result::Result<Reply, NoReply> {
+    async fn send(
+        &mut self,
+        after: u64,
+        closed: bool,
+        body: Vec<u8>,
+    ) -> std::result::Result<Reply, NoReply> {
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.push("records");
         }
-        url.query_pairs_mut().append_pair("after", &after.to_string());
+        url.query_pairs_mut()
+            .append_pair("after", &after.to_string());
         if closed {
             url.query_pairs_mut().append_pair("closed", "1");
         }

@@ -37,6 +37,7 @@ pub struct Pace {
 
 impl Pace {
     /// For a run that is being logged.
+    #[must_use]
     pub fn live(heartbeat: Duration) -> Self {
         Self {
             gather: Duration::from_millis(100),
@@ -49,8 +50,14 @@ impl Pace {
     }
 
     /// For a folder that `steplog sync` sends.
+    #[must_use]
     pub fn sync(dead: bool) -> Self {
-        Self { gather: Duration::ZERO, attempts_unseen: 3, dead, ..Self::live(Duration::from_secs(10)) }
+        Self {
+            gather: Duration::ZERO,
+            attempts_unseen: 3,
+            dead,
+            ..Self::live(Duration::from_secs(10))
+        }
     }
 }
 
@@ -60,7 +67,10 @@ enum Next {
     /// Go on.
     Go,
     /// Wait and try again.
-    Again { reason: String, after: Option<Duration> },
+    Again {
+        reason: String,
+        after: Option<Duration>,
+    },
     /// Refused for good.
     Stop { status: u16, reason: String },
     /// Too large: send fewer records at once.
@@ -84,7 +94,13 @@ pub struct Upload<T> {
 
 impl<T: Transport> Upload<T> {
     /// An upload of the log that `reader` reads, as far as `progress` says that it is published.
-    pub fn new(transport: T, reader: LogReader, progress: Arc<Progress>, wake: Arc<Notify>, pace: Pace) -> Self {
+    pub fn new(
+        transport: T,
+        reader: LogReader,
+        progress: Arc<Progress>,
+        wake: Arc<Notify>,
+        pace: Pace,
+    ) -> Self {
         let jitter = u64::from(std::process::id()) | 1;
         Self {
             transport,
@@ -171,8 +187,12 @@ impl<T: Transport> Upload<T> {
             let state = self.progress.get();
             (state.acknowledged, state.limit)
         };
+        // The log of a dead writer may have holes and damage: there every frame is looked for.
         let limit = (!self.pace.dead).then_some(limit);
-        let batch = self.reader.batch(after, limit, self.max_bytes, self.max_count)?.finish()?;
+        let batch = self
+            .reader
+            .batch(after, limit, self.max_bytes, self.max_count)?
+            .finish()?;
         let (end, count) = (batch.end, batch.count as u64);
         let next = match self.transport.send(after, closed, batch.body).await {
             Ok(reply) if reply.status == 200 => self.judge(&reply, |state, position| {
@@ -200,7 +220,10 @@ impl<T: Transport> Upload<T> {
         let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         let number = |name: &str| body.get(name).and_then(serde_json::Value::as_u64);
         let detail = || {
-            let said = body.get("detail").or_else(|| body.get("title")).and_then(|text| text.as_str());
+            let said = body
+                .get("detail")
+                .or_else(|| body.get("title"))
+                .and_then(|text| text.as_str());
             said.map_or_else(|| format!("HTTP {}", reply.status), str::to_owned)
         };
         match (reply.status, number("acknowledged"), number("expected")) {
@@ -211,10 +234,14 @@ impl<T: Transport> Upload<T> {
                 });
                 Next::Go
             }
-            (400..=499, _, _) if !matches!(reply.status, 408 | 409 | 425 | 429) => {
-                Next::Stop { status: reply.status, reason: detail() }
-            }
-            _ => Next::Again { reason: detail(), after: reply.retry_after },
+            (400..=499, _, _) if !matches!(reply.status, 408 | 409 | 425 | 429) => Next::Stop {
+                status: reply.status,
+                reason: detail(),
+            },
+            _ => Next::Again {
+                reason: detail(),
+                after: reply.retry_after,
+            },
         }
     }
 
@@ -224,7 +251,8 @@ impl<T: Transport> Upload<T> {
             Next::Go => {
                 self.failures = 0;
                 self.seen = true;
-                self.progress.update(|state| state.upload = UploadState::Connected);
+                self.progress
+                    .update(|state| state.upload = UploadState::Connected);
                 return true;
             }
             Next::Halve => return true,
@@ -235,13 +263,15 @@ impl<T: Transport> Upload<T> {
                     return false;
                 }
                 // The key file may be written later, the server replaced: look again now and then.
-                self.pause(self.pace.backoff_max.min(Duration::from_secs(5))).await;
+                self.pause(self.pace.backoff_max.min(Duration::from_secs(5)))
+                    .await;
                 return true;
             }
             Next::Again { reason, after } => (reason, after),
         };
         self.failures += 1;
-        self.progress.update(|state| state.upload = UploadState::Waiting { reason });
+        self.progress
+            .update(|state| state.upload = UploadState::Waiting { reason });
         let closing = self.progress.get().closing;
         let over = closing.is_some_and(|deadline| Instant::now() >= deadline);
         if over || (closing.is_some() && !self.seen && self.failures >= self.pace.attempts_unseen) {
@@ -273,8 +303,16 @@ impl<T: Transport> Upload<T> {
     /// Doubles with each failure, with jitter so that many clients do not come back at once.
     fn backoff(&mut self) -> Duration {
         let closing = self.progress.get().closing.is_some();
-        let top = if closing { Duration::from_secs(1) } else { self.pace.backoff_max };
-        let full = self.pace.backoff_min.saturating_mul(1 << self.failures.min(10).saturating_sub(1)).min(top);
+        let top = if closing {
+            Duration::from_secs(1)
+        } else {
+            self.pace.backoff_max
+        };
+        let full = self
+            .pace
+            .backoff_min
+            .saturating_mul(1 << self.failures.min(10).saturating_sub(1))
+            .min(top);
         // xorshift64: spreads, nothing more is asked of it.
         self.jitter ^= self.jitter << 13;
         self.jitter ^= self.jitter >> 7;
@@ -285,7 +323,10 @@ impl<T: Transport> Upload<T> {
 }
 
 fn again(no_reply: NoReply) -> Next {
-    Next::Again { reason: no_reply.reason, after: None }
+    Next::Again {
+        reason: no_reply.reason,
+        after: None,
+    }
 }
 
 #[cfg(test)]
@@ -325,7 +366,12 @@ mod tests {
 
         fn reply(&self, status: u16, name: &str) -> Reply {
             let body = format!("{{\"{name}\": {}}}", self.acknowledged()).into_bytes();
-            Reply { status, body, retry_after: None, server: Some("s".to_owned()) }
+            Reply {
+                status,
+                body,
+                retry_after: None,
+                server: Some("s".to_owned()),
+            }
         }
 
         fn take(&mut self, after: u64, body: &[u8]) -> Reply {
@@ -351,8 +397,15 @@ mod tests {
             Ok(self.reply(200, "acknowledged"))
         }
 
-        async fn send(&mut self, after: u64, _closed: bool, body: Vec<u8>) -> std::result::Result<Reply, NoReply> {
-            let lost = Err(NoReply { reason: "reset".to_owned() });
+        async fn send(
+            &mut self,
+            after: u64,
+            _closed: bool,
+            body: Vec<u8>,
+        ) -> std::result::Result<Reply, NoReply> {
+            let lost = Err(NoReply {
+                reason: "reset".to_owned(),
+            });
             match self.script.pop().unwrap_or(Fault::None) {
                 Fault::None => Ok(self.take(after, &body)),
                 Fault::DropRequest => lost,
@@ -360,7 +413,10 @@ mod tests {
                     self.take(after, &body);
                     lost
                 }
-                Fault::Status(status) => Ok(Reply { status, ..Reply::default() }),
+                Fault::Status(status) => Ok(Reply {
+                    status,
+                    ..Reply::default()
+                }),
                 Fault::ForgetTo(count) => {
                     // A server that was restored from an older backup.
                     self.stored.truncate(count);
@@ -371,12 +427,26 @@ mod tests {
     }
 
     fn log(dir: &Path, count: u64) -> Vec<(u64, Vec<u8>)> {
-        let identity = Identity { run: "r".to_owned(), writer: "w".to_owned() };
-        let sizes = SegmentSizes { first_bytes: 4096, max_bytes: 8192 };
-        let wal = Wal::create(dir, identity, Mode::Auto, sizes, Arc::new(Signal::default())).unwrap();
+        let identity = Identity {
+            run: "r".to_owned(),
+            writer: "w".to_owned(),
+        };
+        let sizes = SegmentSizes {
+            first_bytes: 4096,
+            max_bytes: 8192,
+        };
+        let wal = Wal::create(
+            dir,
+            identity,
+            Mode::Auto,
+            sizes,
+            Arc::new(Signal::default()),
+        )
+        .unwrap();
         let records = (0..count)
             .map(|step| {
-                let bytes = record::history(step, 1, 1, true, &[("a".to_owned(), Value::Float(0.5))]);
+                let bytes =
+                    record::history(step, 1, 1, true, &[("a".to_owned(), Value::Float(0.5))]);
                 (wal.append(&bytes).unwrap(), bytes)
             })
             .collect();
@@ -385,17 +455,33 @@ mod tests {
     }
 
     fn run(dir: &Path, server: &mut FlakyTransport, last: u64) -> Arc<Progress> {
-        let limit = Limit { segment: u32::MAX, offset: 0 };
+        let limit = Limit {
+            segment: u32::MAX,
+            offset: 0,
+        };
         let progress = Arc::new(Progress::new(limit, UploadState::Connecting));
         progress.update(|state| {
             state.last = last;
             state.drained = true;
             state.closing = Some(Instant::now() + Duration::from_secs(20));
         });
-        let pace = Pace { backoff_min: Duration::ZERO, backoff_max: Duration::ZERO, ..Pace::sync(true) };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let pace = Pace {
+            backoff_min: Duration::ZERO,
+            backoff_max: Duration::ZERO,
+            ..Pace::sync(true)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
         let reader = LogReader::new(dir);
-        let mut upload = Upload::new(server, reader, Arc::clone(&progress), Arc::new(Notify::new()), pace);
+        let mut upload = Upload::new(
+            server,
+            reader,
+            Arc::clone(&progress),
+            Arc::new(Notify::new()),
+            pace,
+        );
         upload.max_count = 7;
         runtime.block_on(upload.run()).unwrap();
         progress
@@ -427,9 +513,19 @@ mod tests {
     fn a_refusal_ends_the_upload_and_says_why() {
         let dir = tempfile::tempdir().unwrap();
         let records = log(dir.path(), 5);
-        let mut server = FlakyTransport { stored: Vec::new(), script: vec![Fault::Status(426)], limit: 99 };
+        let mut server = FlakyTransport {
+            stored: Vec::new(),
+            script: vec![Fault::Status(426)],
+            limit: 99,
+        };
         let progress = run(dir.path(), &mut server, records[4].0);
-        assert_eq!(progress.get().upload, UploadState::Refused { status: 426, reason: "HTTP 426".to_owned() });
+        assert_eq!(
+            progress.get().upload,
+            UploadState::Refused {
+                status: 426,
+                reason: "HTTP 426".to_owned()
+            }
+        );
         assert!(server.stored.is_empty());
     }
 }

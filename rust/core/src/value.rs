@@ -26,21 +26,26 @@ pub enum Value {
     /// Text.
     Str(String),
     /// A list.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// A mapping, in the order in which it was logged.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Value {
     /// The entry of a map, if this is one and has it.
+    #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Map(entries) => entries
+                .iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value),
             _ => None,
         }
     }
 
     /// The text, if this is text.
+    #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
@@ -49,6 +54,7 @@ impl Value {
     }
 
     /// The integer, if this is one within int64.
+    #[must_use]
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(*number),
@@ -175,16 +181,19 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Starts at the beginning of `bytes`.
+    #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// Where the next byte is.
+    #[must_use]
     pub fn at(&self) -> usize {
         self.at
     }
 
     /// Whether everything has been read.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.at >= self.bytes.len()
     }
@@ -211,7 +220,9 @@ impl<'a> Cursor<'a> {
 
     fn len(&mut self, width: usize, what: &'static str) -> Result<usize> {
         let slice = self.take(width, what)?;
-        Ok(slice.iter().fold(0, |total, byte| (total << 8) | usize::from(*byte)))
+        Ok(slice
+            .iter()
+            .fold(0, |total, byte| (total << 8) | usize::from(*byte)))
     }
 
     fn marker(&mut self, what: &'static str) -> Result<Marker> {
@@ -220,6 +231,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next marker, without moving.
+    #[must_use]
     pub fn peek(&self) -> Option<Marker> {
         self.bytes.get(self.at).map(|byte| Marker::from_u8(*byte))
     }
@@ -473,7 +485,13 @@ mod tests {
 
     #[test]
     fn lengths_take_the_documented_markers() {
-        for (len, marker) in [(31, 0xbf), (32, 0xd9), (255, 0xd9), (256, 0xda), (65_536, 0xdb)] {
+        for (len, marker) in [
+            (31, 0xbf),
+            (32, 0xd9),
+            (255, 0xd9),
+            (256, 0xda),
+            (65_536, 0xdb),
+        ] {
             let mut out = Vec::new();
             write_str(&mut out, &"x".repeat(len));
             assert_eq!(out[0], marker, "{len}");

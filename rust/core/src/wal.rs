@@ -36,7 +36,10 @@ pub struct SegmentSizes {
 
 impl Default for SegmentSizes {
     fn default() -> Self {
-        Self { first_bytes: 1 << 20, max_bytes: 64 << 20 }
+        Self {
+            first_bytes: 1 << 20,
+            max_bytes: 64 << 20,
+        }
     }
 }
 
@@ -83,13 +86,25 @@ impl Wal {
     ///
     /// # Errors
     /// The folder exists with segments of another writer, is locked by a live process, or cannot be written.
-    pub fn create(dir: &Path, identity: Identity, mode: Mode, sizes: SegmentSizes, wanted: Arc<Signal>) -> Result<Self> {
+    pub fn create(
+        dir: &Path,
+        identity: Identity,
+        mode: Mode,
+        sizes: SegmentSizes,
+        wanted: Arc<Signal>,
+    ) -> Result<Self> {
         identity.check()?;
         std::fs::create_dir_all(dir).map_err(io_at("create", dir))?;
         let lock_file = take_lock(dir)?;
         let mapped = mode == Mode::Auto && platform::can_map(dir);
         let fork = ForkFlag::new().map_err(io_at("map memory for", dir))?;
-        let first = Arc::new(Segment::create(dir, &identity, 1, sizes.first_bytes, mapped)?);
+        let first = Arc::new(Segment::create(
+            dir,
+            &identity,
+            1,
+            sizes.first_bytes,
+            mapped,
+        )?);
         let rotation = Rotation {
             next: None,
             next_number: 2,
@@ -140,7 +155,10 @@ impl Wal {
             return Err(Error::Forked);
         }
         if payload.len() > MAX_RECORD_BYTES {
-            return Err(Error::RecordTooLarge { bytes: payload.len(), limit: MAX_RECORD_BYTES });
+            return Err(Error::RecordTooLarge {
+                bytes: payload.len(),
+                limit: MAX_RECORD_BYTES,
+            });
         }
         loop {
             let segment = self.current.load();
@@ -149,7 +167,10 @@ impl Wal {
                 Ok(Appended::Full) => self.rotate(segment.number(), payload.len())?,
                 Err(error) => {
                     let errno = error.raw_os_error().unwrap_or(0);
-                    return Err(Error::NoSegment { errno, reason: error.to_string() });
+                    return Err(Error::NoSegment {
+                        errno,
+                        reason: error.to_string(),
+                    });
                 }
             }
         }
@@ -188,10 +209,19 @@ impl Wal {
         if let Some((since, errno, reason)) = &rotation.failed
             && since.elapsed() < RETRY
         {
-            return Err(Error::NoSegment { errno: *errno, reason: reason.clone() });
+            return Err(Error::NoSegment {
+                errno: *errno,
+                reason: reason.clone(),
+            });
         }
         let bytes = rotation.next_bytes.next_multiple_of(8);
-        match Segment::create(&self.dir, &self.identity, rotation.next_number, bytes, self.mapped) {
+        match Segment::create(
+            &self.dir,
+            &self.identity,
+            rotation.next_number,
+            bytes,
+            self.mapped,
+        ) {
             Ok(segment) => {
                 rotation.failed = None;
                 rotation.next_number += 1;
@@ -233,7 +263,10 @@ impl Wal {
         rotation.closed = true;
         self.closed.store(true, Ordering::Release);
         self.current.load().seal();
-        rotation.next.take().map_or(Ok(()), |unused| unused.discard())
+        rotation
+            .next
+            .take()
+            .map_or(Ok(()), |unused| unused.discard())
     }
 
     /// Whether [`Wal::close`] was called.
@@ -269,7 +302,9 @@ fn take_lock(dir: &Path) -> Result<File> {
         .map_err(io_at("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: dir.to_path_buf() }),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked {
+            path: dir.to_path_buf(),
+        }),
         // A file system without locks: the run is then taken for crashed while it lives, and revived
         // by its heartbeat.
         Err(TryLockError::Error(_unsupported)) => Ok(file),
@@ -277,6 +312,7 @@ fn take_lock(dir: &Path) -> Result<File> {
 }
 
 /// Whether a live process holds the writer's lock.
+#[must_use]
 pub fn is_live(writer_dir: &Path) -> bool {
     let opened = OpenOptions::new().write(true).open(writer_dir.join("lock"));
     opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
@@ -287,15 +323,24 @@ mod tests {
     use super::*;
     use crate::frame::{Found, Scan};
 
-    const SMALL: SegmentSizes = SegmentSizes { first_bytes: 4096, max_bytes: 16_384 };
+    const SMALL: SegmentSizes = SegmentSizes {
+        first_bytes: 4096,
+        max_bytes: 16_384,
+    };
 
     fn wal(dir: &Path, mode: Mode) -> Wal {
-        let identity = Identity { run: "r".to_owned(), writer: "w".to_owned() };
+        let identity = Identity {
+            run: "r".to_owned(),
+            writer: "w".to_owned(),
+        };
         Wal::create(dir, identity, mode, SMALL, Arc::new(Signal::default())).unwrap()
     }
 
     fn read_back(dir: &Path) -> Vec<Vec<u8>> {
-        let mut names: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         names.retain(|path| path.extension().is_some_and(|ext| ext == "wal"));
         names.sort();
         let mut all = Vec::new();
@@ -321,7 +366,11 @@ mod tests {
                     let wal = &wal;
                     scope.spawn(move || {
                         for number in 0..500_u32 {
-                            wal.append(format!("{thread}:{number}:{}", "x".repeat((number % 90) as usize)).as_bytes()).unwrap();
+                            wal.append(
+                                format!("{thread}:{number}:{}", "x".repeat((number % 90) as usize))
+                                    .as_bytes(),
+                            )
+                            .unwrap();
                             if number % 7 == 0 {
                                 wal.prepare().unwrap();
                             }
@@ -341,7 +390,11 @@ mod tests {
                     .filter(|text| text.starts_with(&prefix))
                     .map(|text| text.split(':').nth(1).unwrap().parse().unwrap())
                     .collect();
-                assert_eq!(numbers, (0..500).collect::<Vec<_>>(), "order within a thread");
+                assert_eq!(
+                    numbers,
+                    (0..500).collect::<Vec<_>>(),
+                    "order within a thread"
+                );
             }
         }
     }
@@ -355,17 +408,32 @@ mod tests {
         wal.append(b"small").unwrap();
         wal.append(&large).unwrap();
         wal.append(b"after").unwrap();
-        assert!(matches!(wal.append(&vec![0; MAX_RECORD_BYTES + 1]), Err(Error::RecordTooLarge { .. })));
+        assert!(matches!(
+            wal.append(&vec![0; MAX_RECORD_BYTES + 1]),
+            Err(Error::RecordTooLarge { .. })
+        ));
         wal.close().unwrap();
-        assert_eq!(read_back(dir.path()), [b"small".to_vec(), large, b"after".to_vec()]);
+        assert_eq!(
+            read_back(dir.path()),
+            [b"small".to_vec(), large, b"after".to_vec()]
+        );
     }
 
     #[test]
     fn a_second_writer_is_refused_while_the_first_lives() {
         let dir = tempfile::tempdir().unwrap();
         let first = wal(dir.path(), Mode::Auto);
-        let identity = Identity { run: "r".to_owned(), writer: "w".to_owned() };
-        let second = Wal::create(dir.path(), identity, Mode::Auto, SMALL, Arc::new(Signal::default()));
+        let identity = Identity {
+            run: "r".to_owned(),
+            writer: "w".to_owned(),
+        };
+        let second = Wal::create(
+            dir.path(),
+            identity,
+            Mode::Auto,
+            SMALL,
+            Arc::new(Signal::default()),
+        );
         assert!(matches!(second, Err(Error::Locked { .. })));
         assert!(is_live(dir.path()));
         drop(first);

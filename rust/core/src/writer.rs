@@ -18,6 +18,7 @@ use crate::frame::{Identity, SEGMENT_HEAD};
 use crate::progress::{Progress, Stage, UploadState};
 use crate::reader::{Limit, LogReader};
 use crate::record;
+use crate::runlog::WriterLog;
 use crate::signal::Signal;
 use crate::summary::Summary;
 use crate::transport::{Http, Target, Transport};
@@ -85,7 +86,11 @@ impl Steps {
     /// # Errors
     /// The step is smaller than the current one.
     #[inline]
-    pub fn claim(&self, step: Option<i64>, commit: Option<bool>) -> std::result::Result<Claim, Refused> {
+    pub fn claim(
+        &self,
+        step: Option<i64>,
+        commit: Option<bool>,
+    ) -> std::result::Result<Claim, Refused> {
         let commit = commit.unwrap_or(step.is_none());
         let mut packed = self.0.load(Ordering::Acquire);
         loop {
@@ -97,8 +102,15 @@ impl Steps {
                     _ => return Err(Refused { step, current }),
                 },
             };
-            let next = if commit { (step + 1) << 1 } else { (step << 1) | 1 };
-            match self.0.compare_exchange_weak(packed, next, Ordering::AcqRel, Ordering::Acquire) {
+            let next = if commit {
+                (step + 1) << 1
+            } else {
+                (step << 1) | 1
+            };
+            match self
+                .0
+                .compare_exchange_weak(packed, next, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Ok(Claim { step, commit }),
                 Err(seen) => packed = seen,
             }
@@ -180,7 +192,8 @@ impl Shared {
             Error::NoSegment { errno, .. } => *errno,
             _ => 0,
         };
-        self.progress.update(|state| state.storage_error = Some((errno, error.to_string())));
+        self.progress
+            .update(|state| state.storage_error = Some((errno, error.to_string())));
     }
 
     /// Syncs all that is drained.
@@ -241,9 +254,14 @@ impl Shared {
 /// Runs an upload to its end, on this thread.
 fn run_upload<T: Transport>(upload: &mut Upload<T>, progress: &Progress) {
     let refused = |reason: String| UploadState::Refused { status: 0, reason };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let failed = match runtime {
-        Ok(runtime) => runtime.block_on(upload.run()).err().map(|error| refused(error.to_string())),
+        Ok(runtime) => runtime
+            .block_on(upload.run())
+            .err()
+            .map(|error| refused(error.to_string())),
         Err(error) => Some(refused(error.to_string())),
     };
     progress.update(|state| {
@@ -254,31 +272,44 @@ fn run_upload<T: Transport>(upload: &mut Upload<T>, progress: &Progress) {
     });
 }
 
-fn spawn(name: &'static str, body: impl FnOnce() + Send + 'static) -> Result<(&'static str, JoinHandle<()>)> {
+fn spawn(
+    name: &'static str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<(&'static str, JoinHandle<()>)> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
         .map(|handle| (name, handle))
-        .map_err(|source| Error::Io { action: "start the thread", path: name.into(), source })
+        .map_err(|source| Error::Io {
+            action: "start the thread",
+            path: name.into(),
+            source,
+        })
 }
 
-/// Starts the thread that uploads a folder, which nobody writes any more.
+/// Starts the thread that uploads a writer's folder. The log of a live writer is read up to `limit`.
 ///
 /// # Errors
 /// The address cannot be used, or no thread can be started.
-pub fn start_sync(target: &Target, dir: PathBuf, last: u64, dead: bool, deadline: Instant) -> Result<Arc<Progress>> {
-    let progress = Arc::new(Progress::new(Limit { segment: u32::MAX, offset: 0 }, UploadState::Connecting));
+pub fn start_sync(target: &Target, log: &WriterLog, deadline: Instant) -> Result<Arc<Progress>> {
+    let progress = Arc::new(Progress::new(log.limit, UploadState::Connecting));
     progress.update(|state| {
-        state.last = last;
+        state.last = log.last;
         state.drained = true;
         state.closing = Some(deadline);
     });
     let http = Http::new(target)?;
     let shared = Arc::clone(&progress);
-    let pace = Pace { dead: true, ..Pace::sync(dead) };
+    let pace = Pace::sync(!log.live);
+    let reader = LogReader::new(&log.dir);
     spawn("steplog-upload", move || {
-        let reader = LogReader::new(&dir);
-        let mut upload = Upload::new(http, reader, Arc::clone(&shared), Arc::new(Notify::new()), pace);
+        let mut upload = Upload::new(
+            http,
+            reader,
+            Arc::clone(&shared),
+            Arc::new(Notify::new()),
+            pace,
+        );
         run_upload(&mut upload, &shared);
     })?;
     Ok(progress)
@@ -293,13 +324,29 @@ impl Writer {
     pub fn open(options: Options) -> Result<Self> {
         let wake_writer = Arc::new(Signal::default());
         let http = options.target.as_ref().map(Http::new).transpose()?;
-        let wal = Wal::create(&options.dir, options.identity, options.mode, options.sizes, Arc::clone(&wake_writer))?;
-        let upload = if http.is_some() { UploadState::Connecting } else { UploadState::Off };
+        let wal = Wal::create(
+            &options.dir,
+            options.identity,
+            options.mode,
+            options.sizes,
+            Arc::clone(&wake_writer),
+        )?;
+        let upload = if http.is_some() {
+            UploadState::Connecting
+        } else {
+            UploadState::Off
+        };
         let shared = Arc::new(Shared {
             wal,
             clock: Clock::start(),
             drain: Mutex::new(Drain::default()),
-            progress: Arc::new(Progress::new(Limit { segment: 1, offset: SEGMENT_HEAD }, upload)),
+            progress: Arc::new(Progress::new(
+                Limit {
+                    segment: 1,
+                    offset: SEGMENT_HEAD,
+                },
+                upload,
+            )),
             wake_writer,
             wake_upload: Arc::new(Notify::new()),
             lost: AtomicU64::new(0),
@@ -311,14 +358,21 @@ impl Writer {
         threads.push(spawn("steplog-writer", move || writer.run_writer())?);
         if let Some(http) = http {
             let reader = LogReader::new(&options.dir);
-            let (progress, wake) = (Arc::clone(&shared.progress), Arc::clone(&shared.wake_upload));
+            let (progress, wake) = (
+                Arc::clone(&shared.progress),
+                Arc::clone(&shared.wake_upload),
+            );
             let pace = Pace::live(options.heartbeat);
             threads.push(spawn("steplog-upload", move || {
                 let mut upload = Upload::new(http, reader, Arc::clone(&progress), wake, pace);
                 run_upload(&mut upload, &progress);
             })?);
         }
-        Ok(Self { shared, steps: Steps::default(), threads: Mutex::new(threads) })
+        Ok(Self {
+            shared,
+            steps: Steps::default(),
+            threads: Mutex::new(threads),
+        })
     }
 
     /// The step rules.
@@ -397,7 +451,9 @@ impl Writer {
 
     /// Asks for a sync now instead of within the interval.
     pub fn want_sync(&self) {
-        self.shared.progress.update(|state| state.sync_wanted = true);
+        self.shared
+            .progress
+            .update(|state| state.sync_wanted = true);
         self.shared.wake_writer.notify();
     }
 
@@ -412,7 +468,9 @@ impl Writer {
         }
         let exit = self.append(&record::exit(self.wall(), exit_code));
         let closed = self.shared.wal.close();
-        self.shared.progress.update(|state| state.closing = Some(Instant::now() + deadline));
+        self.shared
+            .progress
+            .update(|state| state.closing = Some(Instant::now() + deadline));
         self.shared.wake_writer.notify();
         self.shared.wake_upload.notify_one();
         exit.and(closed)
@@ -426,7 +484,8 @@ impl Writer {
         if !self.shared.progress.wait(Stage::Done, 0, timeout) {
             return Ok(false);
         }
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for (name, handle) in threads {
             handle.join().map_err(|_panicked| Error::Thread { name })?;
         }
@@ -440,7 +499,9 @@ impl Drop for Writer {
     fn drop(&mut self) {
         if !self.is_forked() && !self.is_closed() {
             drop(self.shared.wal.close());
-            self.shared.progress.update(|state| state.closing = Some(Instant::now()));
+            self.shared
+                .progress
+                .update(|state| state.closing = Some(Instant::now()));
             self.shared.wake_writer.notify();
             self.shared.wake_upload.notify_one();
         }
@@ -454,7 +515,10 @@ mod tests {
     fn options(dir: PathBuf) -> Options {
         Options {
             dir,
-            identity: Identity { run: "r".to_owned(), writer: "w".to_owned() },
+            identity: Identity {
+                run: "r".to_owned(),
+                writer: "w".to_owned(),
+            },
             start: Value::Map(vec![("run".to_owned(), Value::Str("r".to_owned()))]),
             mode: Mode::Auto,
             sizes: SegmentSizes::default(),
@@ -470,10 +534,26 @@ mod tests {
         let claim = |step, commit| steps.claim(step, commit).map(|claim| claim.step);
         assert_eq!(claim(None, None), Ok(0));
         assert_eq!(claim(Some(10), None), Ok(10));
-        assert_eq!(claim(None, None), Ok(10), "a call without a step joins the open row");
+        assert_eq!(
+            claim(None, None),
+            Ok(10),
+            "a call without a step joins the open row"
+        );
         assert_eq!(steps.current(), 11);
-        assert_eq!(claim(Some(10), None), Err(Refused { step: 10, current: 11 }));
-        assert_eq!(claim(Some(-1), None), Err(Refused { step: -1, current: 11 }));
+        assert_eq!(
+            claim(Some(10), None),
+            Err(Refused {
+                step: 10,
+                current: 11
+            })
+        );
+        assert_eq!(
+            claim(Some(-1), None),
+            Err(Refused {
+                step: -1,
+                current: 11
+            })
+        );
         assert_eq!(claim(Some(20), Some(true)), Ok(20));
         assert_eq!(steps.current(), 21);
         assert_eq!(claim(None, Some(false)), Ok(21));
@@ -486,9 +566,18 @@ mod tests {
         let steps = Steps::default();
         let mut all: Vec<u64> = std::thread::scope(|scope| {
             let handles: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..1000).map(|_| steps.claim(None, None).unwrap().step).collect::<Vec<_>>()))
+                .map(|_| {
+                    scope.spawn(|| {
+                        (0..1000)
+                            .map(|_| steps.claim(None, None).unwrap().step)
+                            .collect::<Vec<_>>()
+                    })
+                })
                 .collect();
-            handles.into_iter().flat_map(|handle| handle.join().unwrap()).collect()
+            handles
+                .into_iter()
+                .flat_map(|handle| handle.join().unwrap())
+                .collect()
         });
         all.sort_unstable();
         assert_eq!(all, (0..4000).collect::<Vec<_>>());
@@ -500,14 +589,25 @@ mod tests {
         let writer = Writer::open(options(dir.path().to_path_buf())).unwrap();
         let bytes = record::history(0, 1, 1, true, &[("a".to_owned(), Value::Int(3))]);
         let position = writer.append(&bytes).unwrap();
-        assert_eq!(Value::Map(writer.summary().unwrap().to_map()).get("a"), Some(&Value::Int(3)));
+        assert_eq!(
+            Value::Map(writer.summary().unwrap().to_map()).get("a"),
+            Some(&Value::Int(3))
+        );
         writer.begin_finish(0, Duration::from_secs(5)).unwrap();
         assert!(writer.join(Duration::from_secs(10)).unwrap());
         assert!(writer.progress().get().synced > position);
         assert!(matches!(writer.append(&bytes), Err(Error::Closed)));
         let status = writer.status().unwrap();
-        assert_eq!((status.records, status.rows, status.values, status.lost), (3, 1, 1, 0));
-        assert!(std::fs::metadata(dir.path().join("00000001.wal")).unwrap().len() < 1000);
+        assert_eq!(
+            (status.records, status.rows, status.values, status.lost),
+            (3, 1, 1, 0)
+        );
+        assert!(
+            std::fs::metadata(dir.path().join("00000001.wal"))
+                .unwrap()
+                .len()
+                < 1000
+        );
         assert!(!dir.path().join("00000002.wal").exists());
     }
 }

@@ -26,7 +26,10 @@ pub(crate) fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
 }
 
 /// A dict of the entries, in order.
-pub(crate) fn to_dict<'py>(py: Python<'py>, entries: &[(String, Value)]) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn to_dict<'py>(
+    py: Python<'py>,
+    entries: &[(String, Value)],
+) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     for (key, value) in entries {
         dict.set_item(key, to_object(py, value)?)?;

@@ -32,13 +32,26 @@ impl Decoder {
 impl Decoder {
     #[new]
     fn new(run: u64, writer: String, label: String, generation: u32) -> Self {
-        let series = Series { run, writer, label, generation };
-        Self { inner: Mutex::new(ingest::Decoder::new(series)) }
+        let series = Series {
+            run,
+            writer,
+            label,
+            generation,
+        };
+        Self {
+            inner: Mutex::new(ingest::Decoder::new(series)),
+        }
     }
 
-    fn restore(&self, py: Python<'_>, last_steps: Vec<(String, i64)>, summary: &[u8]) -> PyResult<()> {
+    fn restore(
+        &self,
+        py: Python<'_>,
+        last_steps: Vec<(String, i64)>,
+        summary: &[u8],
+    ) -> PyResult<()> {
         let last_steps: HashMap<String, i64> = last_steps.into_iter().collect();
-        py.detach(|| self.with(|inner| inner.restore(last_steps, summary))).map_err(to_py)
+        py.detach(|| self.with(|inner| inner.restore(last_steps, summary)))
+            .map_err(to_py)
     }
 
     #[pyo3(signature = (body, *, after, acknowledged, points_after, patches_after, max_decoded_bytes))]
@@ -53,13 +66,21 @@ impl Decoder {
         patches_after: u64,
         max_decoded_bytes: usize,
     ) -> PyResult<Decoded> {
-        let progress = Progress { acknowledged, points: points_after, patches: patches_after };
+        let progress = Progress {
+            acknowledged,
+            points: points_after,
+            patches: patches_after,
+        };
         py.detach(|| {
             self.with(|inner| {
                 let decoded = inner.decode(body, after, progress, max_decoded_bytes)?;
                 let points = decoded.points.finish(inner.series());
                 let patches = decoded.patches.finish(inner.series());
-                Ok(Decoded { inner: decoded, points, patches })
+                Ok(Decoded {
+                    inner: decoded,
+                    points,
+                    patches,
+                })
             })
         })
         .map_err(to_py)
@@ -123,11 +144,19 @@ impl Decoded {
     }
     #[getter]
     fn start<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.inner.start.as_ref().map(|value| to_object(py, value)).transpose()
+        self.inner
+            .start
+            .as_ref()
+            .map(|value| to_object(py, value))
+            .transpose()
     }
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        self.inner.config.iter().map(|value| to_object(py, value)).collect()
+        self.inner
+            .config
+            .iter()
+            .map(|value| to_object(py, value))
+            .collect()
     }
     #[getter]
     fn exit_code(&self) -> Option<i64> {
@@ -136,7 +165,8 @@ impl Decoded {
     #[getter]
     fn keys(&self) -> Vec<(&str, u32, u64, i64)> {
         let keys = self.inner.keys.iter();
-        keys.map(|(key, stats)| (key.as_str(), stats.kinds, stats.count, stats.last_step)).collect()
+        keys.map(|(key, stats)| (key.as_str(), stats.kinds, stats.count, stats.last_step))
+            .collect()
     }
     #[getter]
     fn first_wall(&self) -> i64 {
@@ -162,9 +192,13 @@ pub(crate) fn peek_start<'py>(
     body: &[u8],
     max_decoded_bytes: usize,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let plain = py.detach(|| batch::decompress(body, max_decoded_bytes)).map_err(to_py)?;
+    let plain = py
+        .detach(|| batch::decompress(body, max_decoded_bytes))
+        .map_err(to_py)?;
     let records = batch::read(&plain).map_err(to_py)?;
-    let Some((_, payload)) = records.items.first() else { return Ok(None) };
+    let Some((_, payload)) = records.items.first() else {
+        return Ok(None);
+    };
     match Record::parse(payload).map_err(to_py)? {
         Record::Start(identity) => to_object(py, &identity).map(Some),
         _ => Ok(None),
@@ -172,8 +206,11 @@ pub(crate) fn peek_start<'py>(
 }
 
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "an extracted argument is owned")]
-pub(crate) fn merge_summaries<'py>(py: Python<'py>, states: Vec<Vec<u8>>) -> PyResult<Bound<'py, PyDict>> {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an extracted argument is owned"
+)]
+pub(crate) fn merge_summaries(py: Python<'_>, states: Vec<Vec<u8>>) -> PyResult<Bound<'_, PyDict>> {
     let mut merged = Summary::default();
     for state in &states {
         merged.absorb(&Summary::from_bytes(state).map_err(to_py)?);

@@ -1,8 +1,11 @@
 //! `steplog._core`: types cross here, logic does not.
 
 mod convert;
+mod encode;
 mod error;
 mod ingest;
+mod runlog;
+mod writer;
 
 use pyo3::prelude::*;
 
@@ -11,6 +14,11 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use crate::ingest::{Decoded, Decoder, merge_summaries, peek_start, unpack_value};
+
+    #[pymodule_export]
+    use crate::runlog::{Rows, RunLog, SyncJob};
+    #[pymodule_export]
+    use crate::writer::{Outcome, Writer};
 
     use pyo3::prelude::*;
 

@@ -1,0 +1,221 @@
+//! Python objects as msgpack: the types that need no conversion. Everything else is told apart and
+//! left to `steplog._values`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use steplog_core::value::{
+    self, MAX_DEPTH, write_array_len, write_big_integer, write_bool, write_float, write_int,
+    write_nil, write_str,
+};
+
+use crate::error::classes::ArgumentTypeError;
+
+/// Greatest length of a key in bytes.
+const MAX_KEY_BYTES: usize = 1_024;
+/// Greatest size of one value.
+const MAX_VALUE_BYTES: usize = 1 << 20;
+/// Greatest size of what one call logs.
+const MAX_ROW_BYTES: usize = 10 << 20;
+
+/// Why a value is not encoded here.
+pub(crate) enum Stop {
+    /// It is of a type that Python must convert first.
+    Convert,
+    /// It cannot be stored; the reason, for people.
+    Skip(String),
+    /// The caller's mistake.
+    Error(PyErr),
+}
+
+impl From<PyErr> for Stop {
+    fn from(error: PyErr) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// A map being written, whose length is known at its end.
+struct MapHead {
+    at: usize,
+    wide: bool,
+}
+
+impl MapHead {
+    fn begin(out: &mut Vec<u8>, most: usize) -> Self {
+        let head = Self {
+            at: out.len(),
+            wide: most > 15,
+        };
+        if head.wide {
+            out.extend_from_slice(&[0xdf, 0, 0, 0, 0]);
+        } else {
+            out.push(0x80);
+        }
+        head
+    }
+
+    fn end(&self, out: &mut [u8], count: usize) {
+        let [.., b4, b5, b6, b7] = (count as u64).to_be_bytes();
+        if self.wide {
+            if let Some(bytes) = out.get_mut(self.at + 1..self.at + 5) {
+                bytes.copy_from_slice(&[b4, b5, b6, b7]);
+            }
+        } else if let Some(byte) = out.get_mut(self.at) {
+            *byte = 0x80 | b7;
+        }
+    }
+}
+
+/// Writes the values of one call. Values that cannot be stored are named in `skipped`, the rest is kept.
+#[inline]
+pub(crate) fn write_row(
+    data: &Bound<'_, PyDict>,
+    out: &mut Vec<u8>,
+    skipped: &mut Vec<(String, String)>,
+) -> Result<(), Stop> {
+    let head = MapHead::begin(out, data.len());
+    let mut count = 0;
+    for (key, value) in data.iter() {
+        let Ok(key) = key.cast::<PyString>() else {
+            let text = format!(
+                "log() takes a dict with str keys, got a key of type {}",
+                key.get_type().name()?
+            );
+            return Err(ArgumentTypeError::new_err(text).into());
+        };
+        let before = out.len();
+        match write_entry(key, &value, out, MAX_DEPTH) {
+            Ok(true) if out.len() <= MAX_ROW_BYTES => count += 1,
+            Ok(true) => {
+                out.truncate(before);
+                skipped.push((
+                    key.to_string_lossy().into_owned(),
+                    "the row is over 10 MiB".to_owned(),
+                ));
+            }
+            Ok(false) => out.truncate(before),
+            Err(Stop::Skip(reason)) => {
+                out.truncate(before);
+                skipped.push((key.to_string_lossy().into_owned(), reason));
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    head.end(out, count);
+    Ok(())
+}
+
+/// False: an empty key, which is dropped.
+#[inline]
+fn write_entry(
+    key: &Bound<'_, PyString>,
+    value: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<bool, Stop> {
+    let text = key.to_str().map_err(|_lone_surrogate| Stop::Convert)?;
+    if text.is_empty() {
+        return Ok(false);
+    }
+    if text.len() > MAX_KEY_BYTES {
+        return Err(Stop::Skip("the key is over 1 kB".to_owned()));
+    }
+    write_str(out, text);
+    let before = out.len();
+    write_value(value, out, depth)?;
+    if out.len() - before > MAX_VALUE_BYTES && !value.is_instance_of::<PyDict>() {
+        return Err(Stop::Skip("the value is over 1 MiB".to_owned()));
+    }
+    Ok(true)
+}
+
+/// Writes one value.
+#[inline]
+pub(crate) fn write_value(
+    value: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Stop> {
+    if let Ok(float) = value.cast::<PyFloat>() {
+        write_float(out, float.value());
+    } else if let Ok(flag) = value.cast::<PyBool>() {
+        write_bool(out, flag.is_true());
+    } else if let Ok(integer) = value.cast::<PyInt>() {
+        write_integer(integer, out)?;
+    } else if let Ok(text) = value.cast::<PyString>() {
+        write_str(out, text.to_str().map_err(|_lone_surrogate| Stop::Convert)?);
+    } else if value.is_none() {
+        write_nil(out);
+    } else {
+        write_container(value, out, depth)?;
+    }
+    Ok(())
+}
+
+fn write_integer(integer: &Bound<'_, PyInt>, out: &mut Vec<u8>) -> Result<(), Stop> {
+    if let Ok(small) = integer.extract::<i64>() {
+        write_int(out, small);
+    } else {
+        // `int.__repr__`: a subclass may spell itself otherwise.
+        let plain = integer
+            .py()
+            .get_type::<PyInt>()
+            .call_method1("__repr__", (integer,));
+        let plain = plain.map_err(|_over_the_digit_limit| {
+            Stop::Skip("the integer has too many digits".to_owned())
+        })?;
+        write_big_integer(
+            out,
+            plain.cast::<PyString>().map_err(PyErr::from)?.to_str()?,
+        );
+    }
+    Ok(())
+}
+
+fn write_container(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Stop> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(Stop::Skip(format!("it nests deeper than {MAX_DEPTH}")));
+    };
+    if let Ok(dict) = value.cast::<PyDict>() {
+        let head = MapHead::begin(out, dict.len());
+        let mut count = 0;
+        for (key, value) in dict.iter() {
+            let key = key.cast::<PyString>().map_err(|_not_text| Stop::Convert)?;
+            let before = out.len();
+            if write_entry(key, &value, out, depth)? {
+                count += 1;
+            } else {
+                out.truncate(before);
+            }
+        }
+        head.end(out, count);
+    } else if let Ok(list) = value.cast::<PyList>() {
+        write_array_len(out, list.len());
+        for item in list.iter() {
+            write_value(&item, out, depth)?;
+        }
+    } else if let Ok(tuple) = value.cast::<PyTuple>() {
+        write_array_len(out, tuple.len());
+        for item in tuple.iter_borrowed() {
+            write_value(&item, out, depth)?;
+        }
+    } else {
+        return Err(Stop::Convert);
+    }
+    Ok(())
+}
+
+/// A Python object of plain types as a value of the core.
+pub(crate) fn to_value(object: &Bound<'_, PyAny>) -> PyResult<value::Value> {
+    let mut bytes = Vec::new();
+    match write_value(object, &mut bytes, MAX_DEPTH) {
+        Ok(()) => value::Cursor::new(&bytes)
+            .value("value")
+            .map_err(crate::error::to_py),
+        Err(Stop::Error(error)) => Err(error),
+        Err(Stop::Skip(reason)) => Err(ArgumentTypeError::new_err(reason)),
+        Err(Stop::Convert) => {
+            let text = format!("cannot store a value of type {}", object.get_type().name()?);
+            Err(ArgumentTypeError::new_err(text))
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The SDK's side: one writer of a run.
+
+use std::cell::RefCell;
+use std::os::fd::IntoRawFd as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use steplog_core::error::Error;
+use steplog_core::frame::Identity;
+use steplog_core::progress::{Stage, UploadState};
+use steplog_core::record::{self, HistoryBuilder};
+use steplog_core::transport::{KeySource, Target};
+use steplog_core::wal::{Mode, SegmentSizes};
+use steplog_core::writer::{self, MAX_STEP, Options};
+
+use crate::convert::to_dict;
+use crate::encode::{Stop, to_value, write_row};
+use crate::error::classes::{ArgumentTypeError, UsageError};
+use crate::error::{os_error, to_py};
+
+/// What a call left for Python to deal with.
+#[pyclass(frozen, get_all)]
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Where the record is, if it is in the log.
+    position: Option<u64>,
+    /// Nothing was logged: a value must be converted first.
+    convert: bool,
+    /// Nothing was logged: (step asked for, current step).
+    refused: Option<(i64, u64)>,
+    /// Values left out, with the reason.
+    skipped: Vec<(String, String)>,
+    /// The record is lost: the system's reason.
+    lost: Option<String>,
+}
+
+impl Outcome {
+    fn is_clean(&self) -> bool {
+        !self.convert && self.refused.is_none() && self.skipped.is_empty() && self.lost.is_none()
+    }
+}
+
+thread_local! {
+    /// Each thread encodes into its own buffer, used again and again.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A larger buffer is not kept.
+const KEEP_BYTES: usize = 1 << 20;
+
+/// One writer of a run.
+#[pyclass(frozen)]
+pub(crate) struct Writer {
+    inner: writer::Writer,
+}
+
+fn stage(name: &str) -> PyResult<Stage> {
+    match name {
+        "disk" => Ok(Stage::Disk),
+        "server" => Ok(Stage::Server),
+        "done" => Ok(Stage::Done),
+        other => Err(UsageError::new_err(format!("no such stage: {other:?}"))),
+    }
+}
+
+fn to_step(step: &Bound<'_, PyAny>) -> PyResult<i64> {
+    if let Ok(step) = step.extract::<i64>() {
+        return if step <= MAX_STEP {
+            Ok(step)
+        } else {
+            Err(step_too_large())
+        };
+    }
+    if step.hasattr("__index__")? {
+        return Err(step_too_large());
+    }
+    let name = step.get_type().name()?;
+    Err(ArgumentTypeError::new_err(format!(
+        "step must be an integer, got {name}"
+    )))
+}
+
+fn step_too_large() -> PyErr {
+    UsageError::new_err(format!("step must be at most {MAX_STEP}"))
+}
+
+impl Writer {
+    #[inline]
+    fn write(
+        &self,
+        data: &Bound<'_, PyDict>,
+        step: Option<&Bound<'_, PyAny>>,
+        commit: Option<bool>,
+    ) -> PyResult<Outcome> {
+        let step = match step {
+            Some(step) if !step.is_none() => Some(to_step(step)?),
+            _ => None,
+        };
+        SCRATCH.with_borrow_mut(|out| {
+            HistoryBuilder::begin(out);
+            let mut outcome = Outcome::default();
+            match write_row(data, out, &mut outcome.skipped) {
+                Ok(()) => {}
+                Err(Stop::Convert) => {
+                    return Ok(Outcome {
+                        convert: true,
+                        ..Outcome::default()
+                    });
+                }
+                Err(Stop::Skip(reason)) => return Err(ArgumentTypeError::new_err(reason)),
+                Err(Stop::Error(error)) => return Err(error),
+            }
+            if self.inner.is_closed() {
+                return Err(to_py(Error::Closed));
+            }
+            let claim = match self.inner.steps().claim(step, commit) {
+                Ok(claim) => claim,
+                Err(refused) => {
+                    outcome.refused = Some((refused.step, refused.current));
+                    return Ok(outcome);
+                }
+            };
+            let runtime = self.inner.clock().runtime();
+            let wall = self.inner.clock().wall(runtime);
+            HistoryBuilder::complete(out, claim.step, wall, runtime.unsigned_abs(), claim.commit);
+            match self.inner.append(out) {
+                Ok(position) => outcome.position = Some(position),
+                Err(error @ (Error::NoSegment { .. } | Error::RecordTooLarge { .. })) => {
+                    outcome.lost = Some(error.to_string());
+                }
+                Err(error) => return Err(to_py(error)),
+            }
+            if out.capacity() > KEEP_BYTES {
+                *out = Vec::new();
+            }
+            Ok(outcome)
+        })
+    }
+
+    fn append(&self, payload: &[u8]) -> PyResult<u64> {
+        self.inner.append(payload).map_err(to_py)
+    }
+}
+
+#[pymethods]
+impl Writer {
+    #[new]
+    #[pyo3(signature = (dir, *, run, writer, start, mapped, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file))]
+    #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
+    fn new(
+        py: Python<'_>,
+        dir: PathBuf,
+        run: String,
+        writer: String,
+        start: &Bound<'_, PyDict>,
+        mapped: bool,
+        fsync_millis: u64,
+        heartbeat_millis: u64,
+        base_url: Option<String>,
+        entity: String,
+        project: String,
+        api_key: Option<String>,
+        keys_file: PathBuf,
+    ) -> PyResult<Self> {
+        let target = base_url.map(|base_url| Target {
+            base_url,
+            entity,
+            project,
+            run: run.clone(),
+            writer: writer.clone(),
+            key: api_key.map_or(KeySource::File(keys_file), KeySource::Given),
+        });
+        let options = Options {
+            dir,
+            identity: Identity { run, writer },
+            start: to_value(start.as_any())?,
+            mode: if mapped { Mode::Auto } else { Mode::Written },
+            sizes: SegmentSizes::default(),
+            fsync: Duration::from_millis(fsync_millis),
+            target,
+            heartbeat: Duration::from_millis(heartbeat_millis),
+        };
+        let inner = py.detach(|| writer::Writer::open(options)).map_err(to_py)?;
+        Ok(Self { inner })
+    }
+
+    #[pyo3(signature = (data, step=None, commit=None))]
+    #[inline]
+    fn log(
+        &self,
+        data: &Bound<'_, PyDict>,
+        step: Option<&Bound<'_, PyAny>>,
+        commit: Option<bool>,
+    ) -> PyResult<Option<Outcome>> {
+        let outcome = self.write(data, step, commit)?;
+        Ok(if outcome.is_clean() {
+            None
+        } else {
+            Some(outcome)
+        })
+    }
+
+    #[pyo3(signature = (data, step=None, commit=None))]
+    fn append_row(
+        &self,
+        data: &Bound<'_, PyDict>,
+        step: Option<&Bound<'_, PyAny>>,
+        commit: Option<bool>,
+    ) -> PyResult<Outcome> {
+        self.write(data, step, commit)
+    }
+
+    fn put_config(&self, entries: &Bound<'_, PyDict>) -> PyResult<u64> {
+        self.append(&record::config(
+            self.inner.wall(),
+            &to_value(entries.as_any())?,
+        ))
+    }
+
+    #[pyo3(signature = (written, deleted))]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an extracted argument is owned"
+    )]
+    fn put_summary(
+        &self,
+        written: Vec<(Vec<String>, Bound<'_, PyAny>)>,
+        deleted: Vec<Vec<String>>,
+    ) -> PyResult<u64> {
+        let mut set = Vec::with_capacity(written.len());
+        for (path, value) in written {
+            set.push((path, to_value(&value)?));
+        }
+        self.append(&record::summary(self.inner.wall(), &deleted, &set))
+    }
+
+    fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let summary = py.detach(|| self.inner.summary()).map_err(to_py)?;
+        to_dict(py, &summary.to_map())
+    }
+
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let status = py.detach(|| self.inner.status()).map_err(to_py)?;
+        let dict = PyDict::new(py);
+        for (name, value) in [
+            ("records", status.records),
+            ("rows", status.rows),
+            ("values", status.values),
+            ("lost", status.lost),
+            ("last", status.last),
+            ("synced", status.synced),
+            ("acknowledged", status.acknowledged),
+        ] {
+            dict.set_item(name, value)?;
+        }
+        dict.set_item("mapped", status.mapped)?;
+        dict.set_item("server", status.server)?;
+        dict.set_item(
+            "storage_error",
+            status.storage_error.map(|(_, reason)| reason),
+        )?;
+        set_upload(&dict, &status.upload)?;
+        Ok(dict)
+    }
+
+    #[getter]
+    fn step(&self) -> u64 {
+        self.inner.steps().current()
+    }
+
+    #[getter]
+    fn is_forked(&self) -> bool {
+        self.inner.is_forked()
+    }
+
+    #[getter]
+    fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    fn want_sync(&self) {
+        self.inner.want_sync();
+    }
+
+    fn subscribe(&self, name: &str, position: u64) -> PyResult<i32> {
+        let stage = stage(name)?;
+        let socket = self
+            .inner
+            .progress()
+            .subscribe(stage, position)
+            .map_err(|error| os_error(&error))?;
+        Ok(socket.into_raw_fd())
+    }
+
+    fn wait(&self, py: Python<'_>, name: &str, position: u64, timeout_secs: f64) -> PyResult<bool> {
+        let stage = stage(name)?;
+        let timeout = Duration::try_from_secs_f64(timeout_secs).unwrap_or(Duration::ZERO);
+        Ok(py.detach(|| self.inner.progress().wait(stage, position, timeout)))
+    }
+
+    fn begin_finish(&self, py: Python<'_>, exit_code: i64, deadline_secs: f64) -> PyResult<()> {
+        let deadline = Duration::try_from_secs_f64(deadline_secs).unwrap_or(Duration::ZERO);
+        py.detach(|| self.inner.begin_finish(exit_code, deadline))
+            .map_err(to_py)
+    }
+
+    fn join(&self, py: Python<'_>, timeout_secs: f64) -> PyResult<bool> {
+        let timeout = Duration::try_from_secs_f64(timeout_secs).unwrap_or(Duration::ZERO);
+        py.detach(|| self.inner.join(timeout)).map_err(to_py)
+    }
+}
+
+/// Writes an upload's state into a dict, as `upload`, `upload_status` and `upload_reason`.
+pub(crate) fn set_upload(dict: &Bound<'_, PyDict>, upload: &UploadState) -> PyResult<()> {
+    let (name, status, reason) = match upload {
+        UploadState::Off => ("off", None, None),
+        UploadState::Connecting => ("connecting", None, None),
+        UploadState::Connected => ("connected", None, None),
+        UploadState::Waiting { reason } => ("waiting", None, Some(reason)),
+        UploadState::Refused { status, reason } => ("refused", Some(*status), Some(reason)),
+    };
+    dict.set_item("upload", name)?;
+    dict.set_item("upload_status", status)?;
+    dict.set_item("upload_reason", reason)
+}
