@@ -235,11 +235,8 @@ impl WriterLog {
     fn take(&mut self, record: Record<'_>) {
         let wall = match record {
             Record::Start(identity) => {
-                self.label = identity
-                    .get("label")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned();
+                let label = identity.get("label").and_then(Value::as_str);
+                label.unwrap_or_default().clone_into(&mut self.label);
                 let generation = identity
                     .get("generation")
                     .and_then(Value::as_int)

@@ -36,9 +36,7 @@ export function drawSeries(ctx: CanvasRenderingContext2D, data: PanelData, view:
   const ordered =
     highlight === null
       ? data.series
-      : [...data.series].sort(
-          (a, b) => Number(a.meta.run === highlight) - Number(b.meta.run === highlight),
-        );
+      : [...data.series].sort((a, b) => Number(a.meta.run === highlight) - Number(b.meta.run === highlight));
   for (const series of ordered) drawOne(ctx, data, series, view);
   ctx.restore();
   ctx.save();

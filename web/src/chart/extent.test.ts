@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { bucketFrame, rawFrame } from '../data/fixtures';
-import { PanelData } from '../data/panelData';
+import { PanelData, type Series } from '../data/panelData';
 import { flagNames, marksOf, xExtent, yExtent, yRange, type Range } from './extent';
 
 const points: [number, number][] = [
@@ -13,19 +13,21 @@ const points: [number, number][] = [
 const raw = new PanelData(rawFrame([{ run: 'a', points }]));
 const buckets = new PanelData(bucketFrame([{ run: 'a', points }], 2));
 const all: Range = [0, 4];
+const [rawSeries] = raw.series as [Series];
+const [bucketSeries] = buckets.series as [Series];
 
 test('NaN and infinities do not stretch the y axis', () => {
-  for (const data of [raw]) expect(yExtent(data.series[0]!.track, data.header, all, false)).toEqual([-1, 5]);
-  expect(yExtent(raw.series[0]!.track, raw.header, all, true)).toEqual([2, 5]);
-  expect(yExtent(buckets.series[0]!.track, buckets.header, [0, 1], false)).toEqual([5, 5]);
+  expect(yExtent(rawSeries.track, raw.header, all, false)).toEqual([-1, 5]);
+  expect(yExtent(rawSeries.track, raw.header, all, true)).toEqual([2, 5]);
+  expect(yExtent(bucketSeries.track, buckets.header, [0, 1], false)).toEqual([5, 5]);
 });
 
 test('each NaN and infinity has a mark', () => {
-  expect(marksOf(raw.series[0]!, raw.header, all)).toEqual([
+  expect(marksOf(rawSeries, raw.header, all)).toEqual([
     { sign: 'nan', x: 1 },
     { sign: 'up', x: 3 },
   ]);
-  expect(marksOf(buckets.series[0]!, buckets.header, all)[0]).toEqual({ sign: 'nan', x: 0.5 });
+  expect(marksOf(bucketSeries, buckets.header, all)[0]).toEqual({ sign: 'nan', x: 0.5 });
   expect(flagNames(7)).toEqual(['NaN', '+∞', '−∞']);
 });
 

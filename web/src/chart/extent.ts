@@ -13,7 +13,8 @@ export function trackExtent(track: Track, grid: BucketGrid): Range | null {
   const xs = track.kind === 'raw' ? track.x : track.b;
   if (xs.length === 0) return null;
   const [first, last] = [xs[0] as number, xs[xs.length - 1] as number];
-  return track.kind === 'raw' ? [first, last] : [bucketX(grid, first), bucketX(grid, last)];
+  // From the left edge of the first bucket: its first step is the one that was logged, not its middle.
+  return track.kind === 'raw' ? [first, last] : [grid.x0 + first * grid.dx, bucketX(grid, last)];
 }
 
 /** The x range of all series; a single x gets room on both sides. Null without data. */

@@ -16,11 +16,23 @@ test('NaN and infinities are named', () => {
 });
 
 test('any value has a text', () => {
-  expect([null, 'a', true, [1, 2], { a: 1 }].map(formatAny)).toEqual(['null', 'a', 'true', '[1,2]', '{"a":1}']);
+  expect([null, 'a', true, [1, 2], { a: 1 }].map(formatAny)).toEqual([
+    'null',
+    'a',
+    'true',
+    '[1,2]',
+    '{"a":1}',
+  ]);
 });
 
 test('durations take two units', () => {
-  expect([4.21, 59, 200, 8045, 90000].map(formatDuration)).toEqual(['4.2s', '59s', '3m 20s', '2h 14m', '1d 1h']);
+  expect([4.21, 59, 200, 8045, 90000].map(formatDuration)).toEqual([
+    '4.2s',
+    '59s',
+    '3m 20s',
+    '2h 14m',
+    '1d 1h',
+  ]);
   expect(formatDuration(NaN)).toBe('–');
 });
 

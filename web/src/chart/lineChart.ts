@@ -186,12 +186,14 @@ export class LineChart {
 
   private ticks(axis: 'x' | 'y'): Ticks {
     if (axis === 'y') {
-      const count = Math.min(6, Math.max(2, Math.floor(this.height / 38)));
+      const count = Math.min(6, Math.max(2, Math.floor(this.height / 28)));
       return this.view.log ? logTicks(...this.y, count) : linearTicks(...this.y, count);
     }
     const count = Math.min(6, Math.max(2, Math.floor(this.width / 68)));
     if (this.view.axis === 'wall') return wallTicks(...this.x, count);
-    return this.view.axis === 'relative' ? relativeTicks(...this.x, count) : linearTicks(...this.x, count, true);
+    return this.view.axis === 'relative'
+      ? relativeTicks(...this.x, count)
+      : linearTicks(...this.x, count, true);
   }
 
   private draw(plot: uPlot): void {

@@ -39,7 +39,18 @@ function readRow(data: PanelData, series: Series, row: number): Reading {
   if (track.kind === 'raw') {
     const [x, value] = [track.x[row] as number, track.y[row] as number];
     const flags = flagsOf(value);
-    return { series, row, x, value, min: value, max: value, last: value, n: flags ? 0 : 1, flags, bucket: null };
+    return {
+      series,
+      row,
+      x,
+      value,
+      min: value,
+      max: value,
+      last: value,
+      n: flags ? 0 : 1,
+      flags,
+      bucket: null,
+    };
   }
   const { x0, dx } = data.header;
   const bucket = track.b[row] as number;

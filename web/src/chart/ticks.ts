@@ -27,8 +27,9 @@ export function labelTicks(at: readonly number[], step: number): string[] {
     const digits = Math.max(0, Math.ceil(Math.log10(greatest / step)));
     return at.map((value) => (value === 0 ? '0' : shortExponent(value, Math.min(digits, 6))));
   }
-  const [unit, suffix] =
-    SUFFIXES.find(([size]) => greatest >= size && (step >= size / 1000 || greatest >= 10 * size)) ?? [1, ''];
+  const [unit, suffix] = SUFFIXES.find(
+    ([size]) => greatest >= size && (step >= size / 1000 || greatest >= 10 * size),
+  ) ?? [1, ''];
   const decimals = Math.min(12, Math.max(0, -Math.floor(Math.log10(step / unit) + 1e-9)));
   return at.map((value) => (value === 0 ? '0' : `${minus((value / unit).toFixed(decimals))}${suffix}`));
 }
@@ -82,7 +83,7 @@ export function logTicks(min: number, max: number, count: number): Ticks {
 }
 
 function logLabel(value: number, power: number): string {
-  return power < -3 || power > 5 ? shortExponent(value, 0) : labelTicks([value], value)[0] as string;
+  return power < -3 || power > 5 ? shortExponent(value, 0) : (labelTicks([value], value)[0] as string);
 }
 
 const SECOND = 1000;
@@ -106,7 +107,8 @@ export function relativeTicks(min: number, max: number, count: number): Ticks {
   if (!(max > min)) return { at: [], labels: [] };
   const step = timeStep(max - min, count);
   const at: number[] = [];
-  for (let value = Math.ceil(min / step) * step; value <= max && at.length < 100; value += step) at.push(value);
+  for (let value = Math.ceil(min / step) * step; value <= max && at.length < 100; value += step)
+    at.push(value);
   return { at, labels: at.map((value) => elapsed(value, step)) };
 }
 

@@ -82,7 +82,8 @@ export interface ProjectRef {
 
 const projectPath = ({ entity, project }: ProjectRef): string =>
   `projects/${encodeURIComponent(entity)}/${encodeURIComponent(project)}`;
-const runPath = (ref: ProjectRef, run: string): string => `${projectPath(ref)}/runs/${encodeURIComponent(run)}`;
+const runPath = (ref: ProjectRef, run: string): string =>
+  `${projectPath(ref)}/runs/${encodeURIComponent(run)}`;
 
 export const getSession = (): Promise<Session> => json<Session>('session');
 

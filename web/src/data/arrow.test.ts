@@ -23,7 +23,13 @@ const points: [number, number][] = [
   [2, Infinity],
   [9, -3],
 ];
-const buckets = bucketFrame([{ run: 'a', points }, { run: 'b', points: [] }], 4);
+const buckets = bucketFrame(
+  [
+    { run: 'a', points },
+    { run: 'b', points: [] },
+  ],
+  4,
+);
 const raw = rawFrame([{ run: 'a', points }]);
 
 test('splits concatenated streams and decodes each', () => {

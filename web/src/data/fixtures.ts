@@ -60,8 +60,20 @@ export function bucketFrame(
     }
   });
   const column = (index: number) => rows.map((row) => row[index] as number);
-  const [s, b, first, min, max] = [0, 1, 2, 3, 4].map(column) as [number[], number[], number[], number[], number[]];
-  const [last, mean, n, fl, ff] = [5, 6, 7, 8, 9].map(column) as [number[], number[], number[], number[], number[]];
+  const [s, b, first, min, max] = [0, 1, 2, 3, 4].map(column) as [
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+  ];
+  const [last, mean, n, fl, ff] = [5, 6, 7, 8, 9].map(column) as [
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+  ];
   return {
     header: header(logged, 'bucket', dx, nb),
     bucket: { s, b, first, min, max, last, mean, n, fl, ff },

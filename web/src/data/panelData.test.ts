@@ -16,15 +16,21 @@ test('buckets after random patches equal a fresh query', () => {
     let shown = runs.map((run) => cut(run, Math.floor(next() * 200)));
     const data = new PanelData(bucketFrame(shown, 8));
     for (let frame = 0; frame < 12; frame++) {
-      const grown = runs.map((run, i) =>
-        cut(run, (shown[i]?.points.length ?? 0) + Math.floor(next() * 60)),
-      );
+      const grown = runs.map((run, i) => cut(run, (shown[i]?.points.length ?? 0) + Math.floor(next() * 60)));
       // An old value changes too: any bucket may be sent again.
       const late = Math.floor(next() * 50);
       for (const run of runs) if (run.points[late]) run.points[late] = [late, next()];
       const from = new Map(shown.map((run) => [run.run, Math.floor((run.points.length - 1) / 8)]));
       const changed = (run: string, b: number) => b >= (from.get(run) ?? 0) || b === Math.floor(late / 8);
-      expect(data.apply(bucketFrame(grown.map((run, i) => cut(runs[i] as Logged, run.points.length)), 8, changed))).toBe(true);
+      expect(
+        data.apply(
+          bucketFrame(
+            grown.map((run, i) => cut(runs[i] as Logged, run.points.length)),
+            8,
+            changed,
+          ),
+        ),
+      ).toBe(true);
       shown = grown.map((run, i) => cut(runs[i] as Logged, run.points.length));
     }
     expect(tracks(data)).toEqual(tracks(new PanelData(bucketFrame(shown, 8))));

@@ -72,7 +72,13 @@ test('a zoom asks all panels again and keeps the picture', async () => {
   loader.setContext({ runs: ['a'], x: 'step', range: [0, 9] });
   await settle();
   expect(asked).toEqual([['p'], ['p']]);
-  expect(states).toEqual(['idle blank', 'loading blank', 'ready picture', 'loading picture', 'ready picture']);
+  expect(states).toEqual([
+    'idle blank',
+    'loading blank',
+    'ready picture',
+    'loading picture',
+    'ready picture',
+  ]);
 });
 
 test('live frames change the data; many in a row are few repaints', async () => {
@@ -82,7 +88,8 @@ test('live frames change the data; many in a row are few repaints', async () => 
   await settle();
   const before = slots.length;
   const panel = { id: 'p', runs: { ids: ['a'] } } as PanelQuery;
-  for (let count = 21; count <= 40; count++) subscriptions.at(-1)?.handlers.frames?.([frameFor(panel, count)]);
+  for (let count = 21; count <= 40; count++)
+    subscriptions.at(-1)?.handlers.frames?.([frameFor(panel, count)]);
   await settle();
   expect(slots.at(-1)?.data?.lastX).toBe(39);
   expect(slots.length - before).toBeLessThanOrEqual(2);

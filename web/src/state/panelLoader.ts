@@ -209,7 +209,9 @@ export class PanelLoader {
 
   /** Subscribes to the charts that are ready, when those are others than before. */
   private follow(): void {
-    const ready = [...this.entries.values()].filter((entry) => entry.slot.status === 'ready' && entry.slot.data);
+    const ready = [...this.entries.values()].filter(
+      (entry) => entry.slot.status === 'ready' && entry.slot.data,
+    );
     const wanted = ready
       .map((entry) => entry.asked)
       .sort()

@@ -108,7 +108,12 @@ export class RunList {
 
   private follow(query: RunListQuery, since: number | null): void {
     this.unsubscribe?.();
-    const body = { ch: 'runs', ...this.ref, query: this.body(query, 0, Math.min(this.limit, LIVE_ROWS)), since };
+    const body = {
+      ch: 'runs',
+      ...this.ref,
+      query: this.body(query, 0, Math.min(this.limit, LIVE_ROWS)),
+      since,
+    };
     this.unsubscribe = this.subscribe(body, {
       gap: () => this.refresh(),
       message: (message) => this.patch(message, query),
@@ -118,10 +123,7 @@ export class RunList {
   private patch(message: Record<string, unknown>, query: RunListQuery): void {
     if (message['t'] !== 'runs')
       throw new Error(`the runs subscription was refused: ${JSON.stringify(message)}`);
-    const upsert = rowsOf(
-      message['upsert'] as RunColumns,
-      query.value ? summaryColumn(query.value) : null,
-    );
+    const upsert = rowsOf(message['upsert'] as RunColumns, query.value ? summaryColumn(query.value) : null);
     const { rows, fresh } = patchRows(this.rows, upsert, (message['remove'] as string[] | undefined) ?? []);
     this.rows = rows;
     if (typeof message['matched'] === 'number') this.matched = message['matched'];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { patchRows, rowsOf, valueAt } from './runRows';
+import { patchRows, rowsOf, type RunRow, valueAt } from './runRows';
 
 const columns = {
   ids: ['a', 'b'],
@@ -30,8 +30,8 @@ test('reads columns, with states out of their dictionary', () => {
 
 test('live updates change known rows, drop removed ones and tell of new ones', () => {
   const rows = rowsOf(columns, null);
-  const [first] = rows;
-  const changed = { ...first!, name: 'renamed' };
+  const [first] = rows as [RunRow];
+  const changed = { ...first, name: 'renamed' };
   expect(patchRows(rows, [changed], ['b'])).toEqual({ rows: [changed], fresh: false });
   expect(patchRows(rows, [{ ...changed, id: 'c' }], []).fresh).toBe(true);
 });

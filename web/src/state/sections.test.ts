@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isPlotted, matcherOf, sectionsOf } from './sections';
+import { foldedByDefault, isPlotted, matcherOf, sectionsOf } from './sections';
 
 const key = (name: string, kinds = ['number']) => ({ name, kinds, n: 1, last_step: 0 });
 const matches = (query: string, text: string) => {
@@ -39,4 +39,14 @@ test('search takes words, globs and regular expressions', () => {
 
 test('a broken regular expression says why', () => {
   expect(matcherOf('/(/')).toMatchObject({ ok: false });
+});
+
+test('a page of very many panels starts with most sections folded', () => {
+  const section = (name: string, count: number) => ({
+    name,
+    panels: Array.from({ length: count }, (_, i) => ({ key: `${name}${i}`, title: '' })),
+  });
+  const folded = foldedByDefault([section('big', 500), section('b', 4), section('c', 4)], 240);
+  expect([...folded]).toEqual(['b', 'c']);
+  expect(foldedByDefault([section('a', 100), section('b', 100)]).size).toBe(0);
 });

@@ -55,7 +55,10 @@ export function matcherOf(query: string): Matcher {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }
   if (/[*?]/.test(trimmed)) {
-    const source = trimmed.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+    const source = trimmed
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.');
     const pattern = new RegExp(`^${source}$`, 'i');
     return { ok: true, test: (text) => pattern.test(text) };
   }
@@ -67,4 +70,15 @@ export function matcherOf(query: string): Matcher {
       return words.every((word) => lower.includes(word));
     },
   };
+}
+
+/** Sections that start folded: all after the first that bring the page over `limit` panels. */
+export function foldedByDefault(sections: readonly Section[], limit = 240): Set<string> {
+  const folded = new Set<string>();
+  let count = 0;
+  for (const { name, panels } of sections) {
+    if (count > 0 && count + panels.length > limit) folded.add(name);
+    else count += panels.length;
+  }
+  return folded;
 }

@@ -1,0 +1,170 @@
+"""Embedded ClickHouse behind guards: how it is opened, asked, fed and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import queue
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from steplog._errors import StorageError
+from steplog.server.store.native import Columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import TypeVar
+
+    from chdb import _chdb
+
+    T = TypeVar("T")
+    Param = int | str
+
+READERS = 4
+"""Readers: twice the cores of the machine we measure on; a query uses at most `_READ_THREADS`."""
+
+_READ_THREADS = 2
+_MAX_EXECUTION_SECS = 30
+"""Also what `close` may have to wait for."""
+
+_LIMITS = {
+    "max_server_memory_usage": 2 << 30,
+    "mark_cache_size": 64 << 20,
+    "uncompressed_cache_size": 0,
+    "max_thread_pool_size": 200,
+}
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "'": "\\'"}
+)
+
+_READ_SETTINGS = (
+    f"SET max_execution_time={_MAX_EXECUTION_SECS}, max_threads={_READ_THREADS}, "
+    "max_memory_usage=1500000000, max_query_size=16777216, use_query_cache=0",
+    "SET readonly=1",
+)
+# One insert is one part: a block is never cut, so it is stored whole or not at all.
+_WRITE_SETTINGS = (
+    "SET max_insert_threads=1, max_threads=1, max_insert_block_size=1000000000, "
+    "min_insert_block_size_rows=1000000000, min_insert_block_size_bytes=0, "
+    "max_block_size=1000000000, input_format_parallel_parsing=0, "
+    "max_partitions_per_insert_block=0, max_memory_usage=1800000000",
+)
+# What `ack="server"` needs to survive power loss; roughly doubles an insert's time.
+_FSYNC_SETTINGS = ("SET fsync_after_insert=1, fsync_part_directory=1",)
+
+
+def text_param(value: str) -> str:
+    """A String parameter: escaped as TSV, so nothing of it can be read as anything else."""
+    return value.translate(_ESCAPES)
+
+
+def texts_param(values: Sequence[str]) -> str:
+    """An Array(String) parameter."""
+    return "[" + ",".join("'" + value.translate(_ESCAPES) + "'" for value in values) + "]"
+
+
+def ints_param(values: Sequence[int]) -> str:
+    """An Array of integers as a parameter."""
+    return "[" + ",".join(str(int(value)) for value in values) + "]"
+
+
+class Engine:
+    """The embedded engine on a folder that this process holds.
+
+    One connection belongs to one worker thread. Reads run on `READERS` threads with `readonly=1`;
+    writes on one. Every method that takes SQL takes fixed text; values travel as parameters.
+
+    Raises:
+        StorageError: The engine cannot open the folder.
+    """
+
+    def __init__(self, path: Path, *, fsync: bool = False) -> None:
+        from chdb import _chdb  # noqa: PLC0415 - it loads 300 MB: only a server needs it
+
+        # The engine would otherwise take SIGSEGV, SIGTERM and others for itself …
+        _chdb.set_signal_handlers_enabled(False)
+        # … and it blocks SIGPIPE in the importing thread, which children would inherit.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPIPE])
+        if "?" in str(path):
+            raise StorageError(
+                errno.EINVAL, "the series store cannot lie in a folder with '?' in its path", str(path)
+            )
+        limits = "&".join(f"{name}={value}" for name, value in _LIMITS.items())
+        self._target = f"{path}?{limits}"
+        self._connect: Callable[[str], _chdb.connect] = _chdb.connect
+        self._local = threading.local()
+        self._opened: queue.SimpleQueue[_chdb.connect] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(
+            READERS, "steplog-series-read", initializer=self._open, initargs=(_READ_SETTINGS,)
+        )
+        write = (*_WRITE_SETTINGS, *(_FSYNC_SETTINGS if fsync else ()))
+        self._writer = ThreadPoolExecutor(
+            1, "steplog-series-write", initializer=self._open, initargs=(write,)
+        )
+        self._closed = False
+
+    def _open(self, settings: Sequence[str]) -> None:
+        connection = self._connect(self._target)
+        for setting in settings:
+            connection.query(setting)
+        self._opened.put(connection)
+        self._local.connection = connection
+
+    async def read(self, sql: str, **params: Param) -> Columns:
+        """Run a query on a reader's connection.
+
+        Raises:
+            StorageError: The engine refused, or took longer than `_MAX_EXECUTION_SECS`.
+        """
+        return await self._submit(self._readers, lambda: self._query(sql, params))
+
+    async def command(self, sql: str, **params: Param) -> Columns:
+        """Run a statement on the writer's connection, after what was submitted before."""
+        return await self._submit(self._writer, lambda: self._query(sql, params))
+
+    async def insert(self, table: str, structure: str, blocks: Sequence[bytes]) -> None:
+        """Store Native blocks as one part of `table`; when it returns, they survive this process.
+
+        `table` and `structure` are ours, never a user's.
+        """
+        await self._submit(self._writer, lambda: self._insert(table, structure, blocks))
+
+    async def _submit(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    def _query(self, sql: str, params: Mapping[str, Param]) -> Columns:
+        try:
+            return Columns(self._local.connection.query(sql, "Native", params=params).bytes())
+        except RuntimeError as error:
+            raise StorageError(errno.EIO, f"the series store failed: {error}") from error
+
+    def _insert(self, table: str, structure: str, blocks: Sequence[bytes]) -> None:
+        memory = os.memfd_create("steplog-insert", os.MFD_CLOEXEC)
+        try:
+            for block in blocks:
+                view = memoryview(block)
+                while view:
+                    view = view[os.write(memory, view) :]
+            os.lseek(memory, 0, os.SEEK_SET)
+            # The three inserted words are a table of ours, a number and a structure of ours.
+            self._query(
+                f"INSERT INTO {table} SELECT * FROM "  # noqa: S608
+                f"file('/proc/self/fd/{memory}', 'Native', '{structure}')",
+                {},
+            )
+        finally:
+            os.close(memory)
+
+    def close(self) -> None:
+        """Wait for what runs, then close every connection; harmless when called again."""
+        if self._closed:
+            return
+        self._closed = True
+        self._readers.shutdown(wait=True, cancel_futures=True)
+        self._writer.shutdown(wait=True)
+        while not self._opened.empty():
+            self._opened.get().close()

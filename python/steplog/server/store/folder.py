@@ -1,0 +1,73 @@
+"""The data folder: who holds it, and where each store lies in it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from steplog._errors import StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+
+class DataFolder:
+    """A data folder held by this process alone, from creation to `close`.
+
+    Raises:
+        StorageError: Another process holds the folder (its pid is named), or it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError(
+                error.errno or 0, f"cannot use the data folder: {error.strerror}", str(path)
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._lock)
+            raise StorageError(
+                error.errno, f"the data folder is in use by process {holder}", str(path)
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode("ascii"), 0)
+        self.series.mkdir(exist_ok=True, mode=0o700)
+        (path / "blobs").mkdir(exist_ok=True, mode=0o700)
+
+    @property
+    def meta(self) -> Path:
+        """The metadata store's file."""
+        return self.path / "meta.db"
+
+    @property
+    def series(self) -> Path:
+        """The series store's folder."""
+        return self.path / "series"
+
+    def close(self) -> None:
+        """Let others have the folder; harmless when called again."""
+        if self._lock >= 0:
+            with contextlib.suppress(OSError):  # the descriptor is gone either way
+                os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,119 @@
+"""The tables of the metadata store; the migrations bring a database to them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+# SQLite counts rows by itself only in a column that is INTEGER, not BIGINT.
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+SERVER = sa.Table(
+    "server",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("server_id", sa.String(32), nullable=False),
+)
+
+PROJECTS = sa.Table(
+    "projects",
+    METADATA,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("entity", sa.String(128), nullable=False),
+    sa.Column("project", sa.String(128), nullable=False),
+    sa.UniqueConstraint("entity", "project"),
+)
+
+RUNS = sa.Table(
+    "runs",
+    METADATA,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("project_id", sa.ForeignKey("projects.id"), nullable=False),
+    sa.Column("run", sa.String(128), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("notes", sa.Text, nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("group_name", sa.Text, nullable=False),
+    sa.Column("job_type", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("exit_code", sa.BigInteger),
+    sa.Column("created", sa.BigInteger, nullable=False),  # nanoseconds of the client's clock
+    sa.Column("updated", sa.BigInteger, nullable=False),  # likewise: the last record's
+    sa.Column("records", sa.BigInteger, nullable=False),
+    sa.Column("last_step", sa.BigInteger, nullable=False),
+    sa.Column("config", sa.LargeBinary, nullable=False),  # exact msgpack
+    sa.Column("summary", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("project_id", "run"),
+    # A number is never given twice: points of a deleted run must not meet a new one.
+    sqlite_autoincrement=True,
+)
+
+WRITERS = sa.Table(
+    "writers",
+    METADATA,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("writer", sa.String(63), nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("start_step", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("exit_code", sa.BigInteger),
+    sa.Column("seen", sa.BigInteger, nullable=False),  # nanoseconds of the server's clock
+    sa.Column("acknowledged", sa.BigInteger, nullable=False),
+    sa.Column("last_point", sa.BigInteger, nullable=False),
+    sa.Column("last_patch", sa.BigInteger, nullable=False),
+    sa.Column("summary", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("run_id", "writer"),
+)
+
+KEYS = sa.Table(
+    "keys",
+    METADATA,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("kinds", sa.Integer, nullable=False),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    sa.Column("last_step", sa.BigInteger, nullable=False),
+)
+
+# The leaves of config and summary, to sort runs by. `kind`: 0 number, 1 text, 2 NaN (which SQLite
+# would store as NULL).
+VALUES = sa.Table(
+    "run_values",
+    METADATA,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("section", sa.String(8), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Integer, nullable=False),
+    sa.Column("number", sa.Double),
+    sa.Column("text", sa.Text),
+)
+
+# A run that is deleted: its points go in the background, also after a restart.
+DELETED = sa.Table(
+    "deleted_runs", METADATA, sa.Column("run_id", sa.BigInteger, primary_key=True)
+)
+
+API_KEYS = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+)
+
+# One-time login tokens and the sessions that they become.
+TOKENS = sa.Table(
+    "tokens",
+    METADATA,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),
+)
+
+sa.Index("runs_by_created", RUNS.c.project_id, RUNS.c.created)
+sa.Index("writers_by_state", WRITERS.c.state, WRITERS.c.seen)
+sa.Index("values_by_key", VALUES.c.section, VALUES.c.key)

@@ -1,0 +1,341 @@
+"""Writers in the metadata store: how far each has come, and the one transaction of a batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from steplog.server._decode import merge_summaries
+from steplog.server.schema import flatten
+from steplog.server.store.exact import pack, unpack_tree
+from steplog.server.store.tables import DELETED, KEYS, PROJECTS, RUNS, VALUES, WRITERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from steplog.server.store.meta import MetaStore
+
+_NUMBER, _TEXT, _NAN = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A writer as the metadata store knows it."""
+
+    run_id: int
+    writer: str
+    label: str
+    generation: int
+    acknowledged: int
+    last_point: int
+    last_patch: int
+    summary: bytes
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a run is: its run start record, checked."""
+
+    name: str
+    notes: str
+    tags: list[str]
+    group: str
+    job_type: str
+    label: str
+    generation: int
+    start_step: int
+    wall_nanos: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a batch changes in the metadata; everything in one transaction."""
+
+    writer: Writer
+    acknowledged: int
+    last_point: int
+    last_patch: int
+    now_nanos: int
+    records: int = 0
+    last_step: int = -1
+    last_wall: int = 0
+    summary: bytes | None = None
+    config: Sequence[dict[str, object]] = ()
+    keys: Sequence[tuple[str, int, int, int]] = ()
+    exit_code: int | None = None
+    closed: bool = False
+    recount: Sequence[tuple[str, int, int, int]] | None = field(default=None)
+    """All keys of the run counted anew, after records were lost to a power failure."""
+
+
+def _is_run(entity: str, project: str, run: str) -> sa.ColumnElement[bool]:
+    return sa.and_(PROJECTS.c.entity == entity, PROJECTS.c.project == project, RUNS.c.run == run)
+
+
+def _leaves(
+    run_id: int, section: str, tree: dict[str, object], before: dict[str, object]
+) -> Iterable[dict[str, object]]:
+    old = flatten(before)
+    for key, value in flatten(tree).items():
+        if key in old and type(old[key]) is type(value) and old[key] == value:
+            continue
+        row: dict[str, object] = {"run_id": run_id, "section": section, "key": key}
+        if isinstance(value, (bool, int, float)):
+            try:
+                number = float(value)
+            except OverflowError:
+                number = math.copysign(math.inf, value)
+            nan = math.isnan(number)
+            yield {**row, "kind": _NAN if nan else _NUMBER, "number": None if nan else number,
+                   "text": None}
+        elif isinstance(value, str):
+            yield {**row, "kind": _TEXT, "number": None, "text": value[:1000]}
+
+
+class WriterRecords:
+    """Reads and changes writers, and what their batches change in their runs."""
+
+    def __init__(self, meta: MetaStore) -> None:
+        self._meta = meta
+
+    async def find(self, entity: str, project: str, run: str, *, writer: str) -> Writer | None:
+        """A writer, if the store knows it."""
+        query = (
+            sa.select(WRITERS)
+            .join(RUNS, RUNS.c.id == WRITERS.c.run_id)
+            .join(PROJECTS, PROJECTS.c.id == RUNS.c.project_id)
+            .where(_is_run(entity, project, run), WRITERS.c.writer == writer)
+        )
+        async with self._meta.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else Writer(
+            row.run_id, row.writer, row.label, row.generation,
+            row.acknowledged, row.last_point, row.last_patch, row.summary,
+        )
+
+    async def create(
+        self, entity: str, project: str, run: str, *, writer: str, identity: Identity, now: int
+    ) -> Writer:
+        """A writer that the store does not know yet, with its run and project where needed.
+
+        The run keeps what its first writer said of it; empty fields are filled by later ones.
+        """
+        async with self._meta.write() as connection:
+            project_id = await self._project(connection, entity, project)
+            run_id = await self._run(connection, project_id, run, identity)
+            await connection.execute(
+                sa.insert(WRITERS).values(
+                    run_id=run_id, writer=writer, label=identity.label, seen=now, state="running",
+                    generation=identity.generation, start_step=identity.start_step,
+                    acknowledged=0, last_point=0, last_patch=0, summary=b"",
+                )
+            )
+        return Writer(run_id, writer, identity.label, identity.generation, 0, 0, 0, b"")
+
+    async def _project(self, connection: AsyncConnection, entity: str, project: str) -> int:
+        query = sa.select(PROJECTS.c.id).where(
+            PROJECTS.c.entity == entity, PROJECTS.c.project == project
+        )
+        found = await connection.scalar(query)
+        if found is None:
+            insert = sa.insert(PROJECTS).values(entity=entity, project=project)
+            found = (await connection.execute(insert)).inserted_primary_key[0]
+        return int(found)
+
+    async def _run(
+        self, connection: AsyncConnection, project_id: int, run: str, identity: Identity
+    ) -> int:
+        query = sa.select(RUNS).where(RUNS.c.project_id == project_id, RUNS.c.run == run)
+        found = (await connection.execute(query)).one_or_none()
+        said = {
+            "name": identity.name, "notes": identity.notes, "tags": identity.tags,
+            "group_name": identity.group, "job_type": identity.job_type,
+        }
+        if found is not None:
+            missing = {
+                name: value for name, value in said.items() if value and not getattr(found, name)
+            }
+            if missing:
+                await connection.execute(
+                    sa.update(RUNS).where(RUNS.c.id == found.id).values(**missing)
+                )
+            return int(found.id)
+        insert = sa.insert(RUNS).values(
+            project_id=project_id, run=run, state="running", records=0, last_step=-1,
+            created=identity.wall_nanos, updated=identity.wall_nanos,
+            config=pack({}), summary=pack({}), **said,
+        )
+        return int((await connection.execute(insert)).inserted_primary_key[0])
+
+    async def lower(self, writer: Writer, acknowledged: int) -> None:
+        """Take back what the series store has lost (power failure), so that it is sent again."""
+        async with self._meta.write() as connection:
+            await connection.execute(
+                sa.update(WRITERS)
+                .where(WRITERS.c.run_id == writer.run_id, WRITERS.c.writer == writer.writer)
+                .values(
+                    acknowledged=acknowledged,
+                    last_point=min(writer.last_point, acknowledged),
+                    last_patch=min(writer.last_patch, acknowledged),
+                )
+            )
+
+    async def apply(self, change: Change) -> bool:
+        """Everything that a batch changes, in one transaction; afterwards it is acknowledged.
+
+        Returns:
+            Whether the run is still there: it may have been deleted meanwhile.
+        """
+        run_id = change.writer.run_id
+        async with self._meta.write() as connection:
+            row = (
+                await connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id))
+            ).one_or_none()
+            if row is None:
+                return False
+            await self._writer(connection, change)
+            run: dict[str, object] = {
+                "records": row.records + change.records,
+                "last_step": max(row.last_step, change.last_step),
+                "updated": max(row.updated, change.last_wall),
+            }
+            leaves: list[dict[str, object]] = []
+            if change.config:
+                before = unpack_tree(row.config)
+                config = dict(before)
+                for entries in change.config:
+                    config.update(entries)
+                run["config"] = pack(config)
+                leaves += _leaves(run_id, "config", config, before)
+                await self._forget(connection, run_id, "config", config, before)
+            if change.summary is not None:
+                before = unpack_tree(row.summary)
+                states = await connection.scalars(
+                    sa.select(WRITERS.c.summary)
+                    .where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
+                )
+                summary = merge_summaries([state for state in states if state])
+                run["summary"] = pack(summary)
+                leaves += _leaves(run_id, "summary", summary, before)
+                await self._forget(connection, run_id, "summary", summary, before)
+            await self._meta.upsert(connection, VALUES, leaves)
+            await self._keys(connection, change)
+            run.update(await run_state(connection, run_id))
+            await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**run))
+        return True
+
+    async def _forget(
+        self,
+        connection: AsyncConnection,
+        run_id: int,
+        section: str,
+        after: dict[str, object],
+        before: dict[str, object],
+    ) -> None:
+        leaves = flatten(after)
+        gone = [
+            key for key in flatten(before)
+            if key not in leaves or not isinstance(leaves[key], (bool, int, float, str))
+        ]
+        if gone:
+            await connection.execute(
+                sa.delete(VALUES).where(
+                    VALUES.c.run_id == run_id, VALUES.c.section == section,
+                    VALUES.c.key == sa.bindparam("gone"),
+                ),
+                [{"gone": key} for key in gone],
+            )
+
+    async def _writer(self, connection: AsyncConnection, change: Change) -> None:
+        values: dict[str, object] = {
+            "acknowledged": change.acknowledged, "last_point": change.last_point,
+            "last_patch": change.last_patch, "seen": change.now_nanos,
+        }
+        if change.summary is not None:
+            values["summary"] = change.summary
+        if change.exit_code is not None:
+            values["exit_code"] = change.exit_code
+        where = sa.and_(
+            WRITERS.c.run_id == change.writer.run_id, WRITERS.c.writer == change.writer.writer
+        )
+        await connection.execute(sa.update(WRITERS).where(where).values(**values))
+        # A batch revives a writer that was taken for dead; an exit record is the last word.
+        alive = "crashed" if change.closed else "running"
+        await connection.execute(
+            sa.update(WRITERS).where(where).values(
+                state=sa.case(
+                    (WRITERS.c.exit_code.is_(None), alive),
+                    (WRITERS.c.exit_code == 0, "finished"),
+                    else_="failed",
+                )
+            )
+        )
+
+    async def _keys(self, connection: AsyncConnection, change: Change) -> None:
+        run_id = change.writer.run_id
+        counted = change.keys if change.recount is None else change.recount
+        if change.recount is not None:
+            await connection.execute(sa.delete(KEYS).where(KEYS.c.run_id == run_id))
+        rows: list[dict[str, object]] = [
+            {"run_id": run_id, "key": key, "kinds": kinds, "n": n, "last_step": last}
+            for key, kinds, n, last in counted
+        ]
+        await self._meta.upsert(
+            connection, KEYS, rows, add=["n"], greatest=["last_step"], bits=["kinds"]
+        )
+
+    async def expire(self, before_nanos: int) -> list[tuple[str, str, str]]:
+        """Writers that were not heard of since are crashed.
+
+        Returns:
+            (entity, project, run) of the runs whose state may have changed.
+        """
+        stale = sa.and_(WRITERS.c.state == "running", WRITERS.c.seen < before_nanos)
+        async with self._meta.read() as connection:
+            run_ids = set(await connection.scalars(sa.select(WRITERS.c.run_id).where(stale)))
+        if not run_ids:
+            return []
+        async with self._meta.write() as connection:
+            await connection.execute(sa.update(WRITERS).where(stale).values(state="crashed"))
+            for run_id in run_ids:
+                state = await run_state(connection, run_id)
+                await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**state))
+            query = (
+                sa.select(PROJECTS.c.entity, PROJECTS.c.project, RUNS.c.run)
+                .join(RUNS, RUNS.c.project_id == PROJECTS.c.id)
+                .where(RUNS.c.id.in_(run_ids))
+            )
+            return [(row.entity, row.project, row.run) for row in await connection.execute(query)]
+
+    async def deleted(self) -> list[int]:
+        """Runs whose points are still to be removed."""
+        async with self._meta.read() as connection:
+            return list(await connection.scalars(sa.select(DELETED.c.run_id)))
+
+    async def forget_deleted(self, run_id: int) -> None:
+        """A deleted run's points are gone."""
+        async with self._meta.write() as connection:
+            await connection.execute(sa.delete(DELETED).where(DELETED.c.run_id == run_id))
+
+
+async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, object]:
+    """A run's state and exit code as its writers say.
+
+    Of the writers of a label the newest counts, since a resumed attempt replaces what died. One
+    that runs makes the run run; else one that failed or crashed decides, else the run is finished.
+    """
+    query = (
+        sa.select(WRITERS.c.label, WRITERS.c.state, WRITERS.c.exit_code)
+        .where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
+    )
+    newest = {row.label: row for row in await connection.execute(query)}
+    for state in ("running", "failed", "crashed", "finished"):
+        for row in newest.values():
+            if row.state == state:
+                return {"state": state, "exit_code": row.exit_code}
+    return {"state": "pending", "exit_code": None}

@@ -1,0 +1,56 @@
+/** What the charts of one page share: crosshair, zoom, colours, the loader. */
+import type { PanelLoader } from '../state/panelLoader';
+import type { Look } from '../state/colors';
+
+export interface BoardActions {
+  /** Shows an x range everywhere, or all with null. */
+  zoom: (range: [number, number] | null) => void;
+  enlarge: (key: string | null) => void;
+  flipLog: (key: string) => void;
+  isLog: (key: string) => boolean;
+  /** Whether x is wall time (epoch milliseconds). */
+  isWall: () => boolean;
+}
+
+const NONE: ReadonlyMap<string, never> = new Map();
+
+export class Board {
+  crosshair = $state.raw<{ section: string; x: number } | null>(null);
+  /** The run under the pointer in the sidebar. */
+  highlight = $state<string | null>(null);
+  looks = $state.raw<ReadonlyMap<string, Look>>(NONE);
+  names = $state.raw<ReadonlyMap<string, string>>(NONE);
+  /** Whether axis labels can be drawn. */
+  fonts = $state(false);
+
+  constructor(
+    readonly loader: PanelLoader,
+    private readonly actions: BoardActions,
+  ) {}
+
+  zoom(range: [number, number] | null): void {
+    this.actions.zoom(range);
+  }
+
+  /** Zooms to the neighbourhood of x. */
+  centre(x: number): void {
+    const reach = Math.max(50, Math.abs(x) * 0.02);
+    this.actions.zoom([x - reach, x + reach]);
+  }
+
+  enlarge(key: string | null): void {
+    this.actions.enlarge(key);
+  }
+
+  flipLog(key: string): void {
+    this.actions.flipLog(key);
+  }
+
+  isLog(key: string): boolean {
+    return this.actions.isLog(key);
+  }
+
+  isWall(): boolean {
+    return this.actions.isWall();
+  }
+}

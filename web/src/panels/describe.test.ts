@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { bucketFrame, rawFrame } from '../data/fixtures';
+import { PanelData } from '../data/panelData';
+import { chartChips, chartSummary } from './describe';
+
+const data = new PanelData(
+  rawFrame([
+    {
+      run: 'a',
+      points: [
+        [0, 3],
+        [1, NaN],
+        [1200, 2],
+      ],
+    },
+    {
+      run: 'b',
+      points: [
+        [0, 3],
+        [1, 1],
+      ],
+    },
+  ]),
+);
+
+test('sums a chart up in a sentence', () => {
+  expect(chartSummary('loss', data, new Map([['b', 'brisk']]))).toBe(
+    'loss, 2 runs, up to step 1,200; lowest last value brisk 1',
+  );
+  expect(chartSummary('loss', new PanelData(bucketFrame([], 4)), new Map())).toBe('loss, no values');
+});
+
+test('chips tell of NaN, of hidden values and of nothing finite', () => {
+  expect(chartChips(data, false)).toEqual([{ text: 'first NaN at 1', x: 1 }]);
+  const zero = new PanelData(rawFrame([{ run: 'a', points: [[0, 0]] }]));
+  expect(chartChips(zero, true)).toEqual([{ text: 'log hides values ≤ 0', x: null }]);
+  const none = new PanelData(rawFrame([{ run: 'a', points: [[4, NaN]] }]));
+  expect(chartChips(none, false).map((chip) => chip.text)).toEqual(['no finite values', 'first NaN at 4']);
+});

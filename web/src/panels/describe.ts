@@ -1,0 +1,47 @@
+/** What a chart says in words: for screen readers, and the chips beside its title. */
+import { formatValue } from '../chart/format';
+import type { PanelData } from '../data/panelData';
+import { trackLength } from '../data/panelData';
+
+export interface Chip {
+  text: string;
+  /** Where pressing it leads, in x units; null when nowhere. */
+  x: number | null;
+}
+
+/** Things a chart must not keep to itself: NaN, values that a log axis hides, nothing finite at all. */
+export function chartChips(data: PanelData, log: boolean): Chip[] {
+  const chips: Chip[] = [];
+  const nans = data.series.reduce((sum, { meta }) => sum + meta.nan, 0);
+  const first = data.series
+    .map(({ meta }) => meta.first_nan)
+    .filter((x): x is number => x !== null)
+    .sort((a, b) => a - b)[0];
+  const finite = data.series.some(({ meta }) => meta.n > 0 && meta.y !== null);
+  if (!finite && data.points > 0) chips.push({ text: 'no finite values', x: null });
+  if (nans > 0 && first !== undefined)
+    chips.push({
+      text: data.header.unit === 'step' ? `first NaN at ${first.toLocaleString('en-US')}` : `${nans} NaN`,
+      x: first,
+    });
+  if (log && data.series.some(({ meta }) => meta.y !== null && meta.y[0] <= 0))
+    chips.push({ text: 'log hides values ≤ 0', x: null });
+  return chips;
+}
+
+/** One sentence: the key, how many runs, the range, the lowest last value. */
+export function chartSummary(title: string, data: PanelData, names: ReadonlyMap<string, string>): string {
+  const filled = data.series.filter(({ track }) => trackLength(track) > 0);
+  if (filled.length === 0) return `${title}, no values`;
+  const runs = new Set(filled.map(({ meta }) => meta.run)).size;
+  let lowest = Infinity;
+  let name = '';
+  for (const { meta, track } of filled) {
+    const values = track.kind === 'raw' ? track.y : track.last;
+    const last = values[values.length - 1] as number;
+    if (last < lowest) [lowest, name] = [last, names.get(meta.run) ?? meta.run];
+  }
+  const upTo = data.header.unit === 'step' ? `, up to step ${(data.lastX ?? 0).toLocaleString('en-US')}` : '';
+  const best = name ? `; lowest last value ${name} ${formatValue(lowest)}` : '';
+  return `${title}, ${runs} ${runs === 1 ? 'run' : 'runs'}${upTo}${best}`;
+}
