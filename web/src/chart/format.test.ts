@@ -25,6 +25,16 @@ test('any value has a text', () => {
   ]);
 });
 
+test('numbers of a config are as they were written', () => {
+  expect([3e-4, 1234, 0.1, 1e-8, 1.0234567891].map(formatAny)).toEqual([
+    '0.0003',
+    '1234',
+    '0.1',
+    '1e-8',
+    '1.02346',
+  ]);
+});
+
 test('durations take two units', () => {
   expect([4.21, 59, 200, 8045, 90000].map(formatDuration)).toEqual([
     '4.2s',

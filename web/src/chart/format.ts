@@ -17,10 +17,16 @@ export function formatValue(value: number, digits = 4): string {
 
 /** Any logged value in one line. */
 export function formatAny(value: unknown): string {
-  if (typeof value === 'number') return formatValue(value, 6);
+  if (typeof value === 'number') return shortNumber(value);
   if (typeof value === 'string') return value;
   if (value === null || value === undefined) return 'null';
   return JSON.stringify(value);
+}
+
+/** As it was written, unless that is very long. */
+function shortNumber(value: number): string {
+  const text = String(value);
+  return text.length <= 10 || Number.isInteger(value) ? text : String(Number(value.toPrecision(6)));
 }
 
 const withMinus = (text: string): string => text.replace('-', '−').replace(/e−/, 'e-');

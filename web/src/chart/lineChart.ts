@@ -100,6 +100,11 @@ export class LineChart {
     };
   }
 
+  /** Where the host element is in the window. */
+  get hostBox(): DOMRect {
+    return this.host.getBoundingClientRect();
+  }
+
   /** The x range on screen. */
   get range(): Range {
     return this.x;
@@ -186,10 +191,10 @@ export class LineChart {
 
   private ticks(axis: 'x' | 'y'): Ticks {
     if (axis === 'y') {
-      const count = Math.min(6, Math.max(2, Math.floor(this.height / 28)));
+      const count = Math.min(6, Math.max(2, Math.floor(this.height / 34)));
       return this.view.log ? logTicks(...this.y, count) : linearTicks(...this.y, count);
     }
-    const count = Math.min(6, Math.max(2, Math.floor(this.width / 68)));
+    const count = Math.min(6, Math.max(2, Math.floor(this.width / 56)));
     if (this.view.axis === 'wall') return wallTicks(...this.x, count);
     return this.view.axis === 'relative'
       ? relativeTicks(...this.x, count)

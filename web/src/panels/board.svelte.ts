@@ -12,7 +12,7 @@ export interface BoardActions {
   isWall: () => boolean;
 }
 
-const NONE: ReadonlyMap<string, never> = new Map();
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 
 export class Board {
   crosshair = $state.raw<{ section: string; x: number } | null>(null);
