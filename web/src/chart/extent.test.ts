@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { bucketFrame, rawFrame } from '../data/fixtures';
 import { PanelData, type Series } from '../data/panelData';
-import { flagNames, marksOf, xExtent, yExtent, yRange, type Range } from './extent';
+import { flagNames, marksOf, wholeRange, xExtent, yExtent, yRange, type Range } from './extent';
 
 const points: [number, number][] = [
   [0, 5],
@@ -47,4 +47,9 @@ test('a single point has an x range', () => {
   expect(xExtent(new PanelData(rawFrame([{ run: 'a', points: [[7, 1]] }])))).toEqual([6, 8]);
   expect(xExtent(new PanelData(rawFrame([{ run: 'a', points: [] }])))).toBe(null);
   expect(xExtent(raw)).toEqual([0, 4]);
+});
+
+test('a dragged range is whole unless it is tiny', () => {
+  expect(wholeRange([3.7, 90.2])).toEqual([3, 91]);
+  expect(wholeRange([0.1, 0.9])).toEqual([0.1, 0.9]);
 });

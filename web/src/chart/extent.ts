@@ -127,3 +127,8 @@ export function flagsOf(value: number): number {
 export function flagNames(flags: number): string[] {
   return [flags & NAN ? 'NaN' : '', flags & UP ? '+∞' : '', flags & DOWN ? '−∞' : ''].filter(Boolean);
 }
+
+/** A dragged range on whole steps or milliseconds, so that addresses stay short; unchanged when it is tiny. */
+export function wholeRange([from, to]: Readonly<Range>): Range {
+  return to - from < 4 ? [from, to] : [Math.floor(from), Math.ceil(to)];
+}

@@ -4,7 +4,7 @@ import 'uplot/dist/uPlot.min.css';
 import type { PanelData, Series } from '../data/panelData';
 import type { XAxis } from '../data/types';
 import { drawSeries, type SeriesStyle } from './draw';
-import { xExtent, yExtent, yRange, type Range } from './extent';
+import { xExtent, yExtent, yRange, wholeRange, type Range } from './extent';
 import { linearTicks, logTicks, relativeTicks, wallTicks, type Ticks } from './ticks';
 
 export interface ChartView {
@@ -221,7 +221,7 @@ export class LineChart {
     if (width < 4) return;
     const range: Range = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.events.zoom(range);
+    this.events.zoom(wholeRange(range));
   }
 
   private moved(plot: uPlot): void {

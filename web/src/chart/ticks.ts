@@ -66,7 +66,7 @@ export function logTicks(min: number, max: number, count: number): Ticks {
   const decades = Math.max(1, high - low);
   const stride = Math.max(1, Math.ceil(decades / count));
   const digits = decades <= 3 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [1];
-  const named = decades === 1 ? [1, 2, 5] : decades <= 2 ? [1, 3] : [1];
+  const named = decades <= 2 ? [1, 2, 5] : [1];
   const at: number[] = [];
   const labels: string[] = [];
   for (let power = low; power <= high; power++) {

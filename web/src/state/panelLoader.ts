@@ -180,8 +180,8 @@ export class PanelLoader {
         throw error;
       }
       const stale = due.filter(current);
-      // One bad panel must not blank the others: ask for each alone.
-      if (error.status >= 400 && error.status !== 401 && stale.length > 1) {
+      // One bad panel must not blank the others: ask for each alone. A busy server is not asked more often.
+      if ([400, 404, 413, 500].includes(error.status) && stale.length > 1) {
         for (const entry of stale) void this.load([entry]);
         return;
       }

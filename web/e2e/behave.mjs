@@ -1,0 +1,170 @@
+/**
+ * Drives a real project in a browser and checks what the pages promise. Reads only.
+ *
+ *   node e2e/behave.mjs BASE_URL LOGIN_LINK ENTITY PROJECT
+ *
+ * The project needs at least three runs and two plotted keys with more than ten steps. LOGIN_LINK may be "-".
+ */
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const [base, login, entity, project] = process.argv.slice(2);
+if (!project) {
+  console.error('usage: node e2e/behave.mjs BASE_URL LOGIN_LINK ENTITY PROJECT');
+  process.exit(2);
+}
+const root = base.endsWith('/') ? base : `${base}/`;
+const workspace = new URL(`p/${encodeURIComponent(entity)}/${encodeURIComponent(project)}/workspace`, root)
+  .href;
+const faults = [];
+
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
+const page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
+page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+page.on('pageerror', (error) => faults.push(error.stack));
+page.on('request', (request) => {
+  const url = new URL(request.url());
+  if (/^(http|ws)/.test(url.protocol) && url.host !== new URL(root).host) faults.push(`foreign: ${url}`);
+});
+const seriesQueries = [];
+page.on('request', (request) => {
+  if (request.url().includes('series:query')) seriesQueries.push(request.postDataJSON().panels);
+});
+
+const search = () => new URL(page.url()).searchParams;
+const ready = () =>
+  page.locator('[data-testid=panel][data-status=ready]:not([data-points="0"]) canvas').first().waitFor();
+const until = (predicate, argument) => page.waitForFunction(predicate, argument, { timeout: 5000 });
+const addressHas = (name, wanted) =>
+  until(([n, w]) => (new URL(location.href).searchParams.get(n) ?? null) === w, [name, wanted]);
+
+const steps = {
+  async 'opens with one request for the panels on screen'() {
+    await page.goto(workspace);
+    await ready();
+    assert.equal(seriesQueries.length, 1);
+    assert.ok((await page.locator('[data-testid=panel]').count()) >= 2);
+  },
+  async 'is live'() {
+    await page.locator('[data-testid=live][data-status=live]').waitFor();
+  },
+  async 'shows the crosshair and reads values under the pointer'() {
+    const box = await page.locator('.u-over').first().boundingBox();
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.locator('[data-testid=tooltip]').waitFor();
+  },
+  async 'zooms by dragging, back and forward, and resets by a double click'() {
+    const box = await page.locator('.u-over').first().boundingBox();
+    const y = box.y + box.height / 2;
+    await page.mouse.move(box.x + box.width * 0.2, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.6, y, { steps: 4 });
+    await page.mouse.up();
+    await until(() => new URL(location.href).searchParams.has('z'));
+    const zoom = search().get('z');
+    await page.goBack();
+    await addressHas('z', null);
+    await page.goForward();
+    await addressHas('z', zoom);
+    await ready();
+    await page.mouse.dblclick(box.x + box.width / 2, y);
+    await addressHas('z', null);
+  },
+  async 'hides a run and keeps the choice in the address'() {
+    const before = await page.locator('[data-testid=swatch][aria-checked=true]').count();
+    await page.locator('[data-testid=swatch]').first().click();
+    await until(
+      (count) => document.querySelectorAll('[data-testid=swatch][aria-checked=true]').length === count,
+      before - 1,
+    );
+    const address = page.url();
+    await page.goto(address);
+    await ready();
+    assert.equal(await page.locator('[data-testid=swatch][aria-checked=true]').count(), before - 1);
+    await page.goto(workspace);
+    await ready();
+  },
+  async 'searches keys by keyboard and clears with Escape'() {
+    const title = await page.locator('[data-testid=panel] h3').last().innerText();
+    await page.keyboard.press('/');
+    await page.keyboard.type(title);
+    await addressHas('q', title);
+    await page.locator('[data-testid=panel]').first().waitFor();
+    await page.keyboard.press('Escape');
+    await addressHas('q', null);
+  },
+  async 'finds no run for a search that none has'() {
+    await page.fill('[data-testid=run-search]', '^no such run$');
+    await page.getByText('No run matches').waitFor();
+    await page.getByRole('button', { name: 'Clear search' }).click();
+    await page.locator('[data-testid=run]').first().waitFor();
+  },
+  async 'changes the x axis and the scale of y'() {
+    for (const axis of ['relative', 'wall', 'step']) {
+      await page.selectOption('[data-testid=x-axis]', axis);
+      await addressHas('x', axis === 'step' ? null : axis);
+      await until(() => !document.querySelector('[data-testid=panel][data-status=loading]'));
+      await ready();
+    }
+    await page.click('[data-testid=log-y]');
+    await addressHas('y', 'log');
+    await page.click('[data-testid=log-y]');
+  },
+  async 'folds a section, and a folded section holds no charts'() {
+    const section = page.locator('[data-testid=section]').first();
+    const name = await section.getAttribute('data-section');
+    await section.locator('h2 button').click();
+    await addressHas('fold', name);
+    assert.equal(await section.locator('[data-testid=panel]').count(), 0);
+    await section.locator('h2 button').click();
+  },
+  async 'enlarges a panel'() {
+    await page
+      .getByRole('button', { name: /^Enlarge/ })
+      .first()
+      .click();
+    await page.locator('[data-testid=panel-dialog] canvas').waitFor();
+    await page.keyboard.press('Escape');
+    await addressHas('panel', null);
+  },
+  async 'reads a chart with the arrow keys'() {
+    await page.locator('[data-testid=chart]').first().focus();
+    await page.keyboard.press('ArrowRight');
+    await page.locator('[data-testid=tooltip]').waitFor();
+    await page.keyboard.press('Escape');
+  },
+  async 'changes the theme and remembers it'() {
+    const before = await page.evaluate(() => document.documentElement.dataset.theme);
+    await page.keyboard.press('d');
+    await page.reload();
+    await ready();
+    assert.notEqual(await page.evaluate(() => document.documentElement.dataset.theme), before);
+  },
+  async 'opens a run with its config, summary and charts'() {
+    await page.locator('[data-testid=run] a').first().click();
+    await page.locator('[data-testid=run-header][data-state]').waitFor();
+    assert.equal(await page.locator('[data-testid=tree]').count(), 2);
+    await ready();
+    await page.goBack();
+    await ready();
+  },
+  async 'goes through the projects page'() {
+    await page.locator('.logo').click();
+    await page.locator(`[data-testid=project][data-project="${project}"]`).click();
+    await ready();
+  },
+};
+
+try {
+  if (login !== '-') await page.goto(login);
+  for (const [name, step] of Object.entries(steps)) {
+    await step();
+    assert.deepEqual(faults, [], name);
+    console.log(`ok  ${name}`);
+  }
+} finally {
+  await browser.close();
+}
