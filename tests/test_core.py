@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from typing import cast
 
 import pytest
 
@@ -16,8 +17,11 @@ from steplog._errors import ArgumentTypeError, RunClosedError
 CHILD = """
 import os, signal, sys
 from steplog import _core
-writer = _core.Writer(sys.argv[1] + "/wal/w", run="r", writer="w", start={"run": "r"}, mapped=sys.argv[2] == "1",
-    fsync_millis=1000, heartbeat_millis=10000, base_url=None, entity="local", project="p", api_key=None, keys_file="none")
+writer = _core.Writer(
+    sys.argv[1] + "/wal/w", run="r", writer="w", start={"run": "r"}, mapped=sys.argv[2] == "1",
+    fsync_millis=1000, heartbeat_millis=10000, base_url=None, entity="local", project="p",
+    api_key=None, keys_file="none",
+)
 for step in range(3000):
     writer.log({"a": step, "b": step / 7})
 os.kill(os.getpid(), signal.SIGKILL)
@@ -65,7 +69,7 @@ def test_every_value_comes_back_exactly(tmp_path):
     assert writer.log(values) is None
     finish(writer)
     (row,) = list(_core.RunLog(tmp_path).rows())
-    assert math.isnan(row.pop("nan"))
+    assert math.isnan(cast("float", row.pop("nan")))
     del values["nan"]
     assert repr({key: row[key] for key in values}) == repr(values)
 

@@ -1,5 +1,7 @@
 //! Paths of nested values as text: the keys of the server and of the summary.
 
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::value::{Cursor, Value};
 use rmp::Marker;
@@ -84,32 +86,78 @@ fn walk_map<'a>(
     Ok(())
 }
 
+/// Beyond so many keys, looking each of them up one by one would cost more than an index.
+const INDEX_FROM: usize = 32;
+
 /// Merges `update` into `tree` path by path: a later value wins, maps merge, a leaf over a subtree
 /// replaces it and the other way round, empty maps change nothing.
 pub fn merge(tree: &mut Vec<(String, Value)>, update: Vec<(String, Value)>) {
+    let indexed = update.len() > INDEX_FROM;
+    let mut index: HashMap<String, usize> = HashMap::new();
+    if indexed {
+        let names = tree.iter().enumerate();
+        index.extend(names.map(|(at, (name, _))| (name.clone(), at)));
+    }
     for (key, value) in update {
-        let value = match value {
-            Value::Map(entries) => {
+        let found = if indexed {
+            index.get(&key).copied()
+        } else {
+            tree.iter().position(|(name, _)| *name == key)
+        };
+        let existing = found
+            .and_then(|at| tree.get_mut(at))
+            .map(|(_, value)| value);
+        let value = match (value, existing) {
+            (Value::Map(entries), Some(Value::Map(existing))) => {
+                merge(existing, entries);
+                continue;
+            }
+            (Value::Map(entries), existing) => {
                 let mut inner = Vec::new();
-                match tree.iter_mut().find(|(name, _)| *name == key) {
-                    Some((_, Value::Map(existing))) => {
-                        merge(existing, entries);
-                        continue;
-                    }
-                    _ => merge(&mut inner, entries),
-                }
+                merge(&mut inner, entries);
                 if inner.is_empty() {
                     continue;
                 }
-                Value::Map(inner)
+                match existing {
+                    Some(existing) => {
+                        *existing = Value::Map(inner);
+                        continue;
+                    }
+                    None => Value::Map(inner),
+                }
             }
-            leaf => leaf,
+            (leaf, Some(existing)) => {
+                *existing = leaf;
+                continue;
+            }
+            (leaf, None) => leaf,
         };
-        match tree.iter_mut().find(|(name, _)| *name == key) {
-            Some((_, existing)) => *existing = value,
-            None => tree.push((key, value)),
+        if indexed {
+            index.insert(key.clone(), tree.len());
         }
+        tree.push((key, value));
     }
+}
+
+/// Puts a value into a tree that is filled in the order of its paths: one with the same first
+/// segments can only be the last.
+pub fn push_in_order(tree: &mut Vec<(String, Value)>, segments: &[String], value: Value) {
+    let Some((first, rest)) = segments.split_first() else {
+        return;
+    };
+    if rest.is_empty() {
+        tree.push((first.clone(), value));
+        return;
+    }
+    if let Some((name, Value::Map(below))) = tree.last_mut()
+        && name == first
+    {
+        push_in_order(below, rest, value);
+        return;
+    }
+    let mut below = Vec::new();
+    push_in_order(&mut below, rest, value);
+    tree.push((first.clone(), Value::Map(below)));
 }
 
 #[cfg(test)]
@@ -122,6 +170,24 @@ mod tests {
         fn split_undoes_join(segments in prop::collection::vec("[a.\\\\/é]{1,5}", 1..5)) {
             prop_assert_eq!(split(&join(&segments)), segments);
         }
+    }
+
+    #[test]
+    fn large_updates_merge_as_small_ones_do() {
+        let entries = |from: i64, to: i64| -> Vec<(String, Value)> {
+            (from..to)
+                .map(|n| (format!("k{}", n % 70), Value::Int(n)))
+                .collect()
+        };
+        let mut one_by_one = Vec::new();
+        for entry in entries(0, 100) {
+            merge(&mut one_by_one, vec![entry]);
+        }
+        let mut at_once = Vec::new();
+        merge(&mut at_once, entries(0, 40));
+        merge(&mut at_once, entries(40, 100));
+        assert_eq!(at_once, one_by_one);
+        assert_eq!(at_once.len(), 70);
     }
 
     fn map(entries: &[(&str, Value)]) -> Vec<(String, Value)> {

@@ -74,7 +74,10 @@ impl State {
     fn reached(&self, stage: Stage, position: u64) -> bool {
         match stage {
             Stage::Disk => self.synced >= position || self.drained,
-            Stage::Server => self.acknowledged >= position || self.uploaded,
+            Stage::Server => {
+                let refused = matches!(self.upload, UploadState::Refused { .. });
+                self.acknowledged >= position || self.uploaded || refused
+            }
             Stage::Done => self.drained && self.uploaded,
         }
     }

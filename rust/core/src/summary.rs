@@ -184,15 +184,7 @@ impl Summary {
     pub fn to_map(&self) -> Vec<(String, Value)> {
         let mut tree = Vec::new();
         for (key, leaf) in &self.leaves {
-            let mut segments = path::split(key);
-            let Some(top) = segments.pop() else { continue };
-            let entry = segments
-                .into_iter()
-                .rev()
-                .fold((top, leaf.value.clone()), |(key, value), outer| {
-                    (outer, Value::Map(vec![(key, value)]))
-                });
-            path::merge(&mut tree, vec![entry]);
+            path::push_in_order(&mut tree, &path::split(key), leaf.value.clone());
         }
         if let Some(last) = self.last {
             tree.push(("_step".to_owned(), Value::Int(last.step)));

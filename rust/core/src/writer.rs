@@ -3,6 +3,7 @@
 //! Threads: callers append; `steplog-writer` prepares segments, follows the log, syncs it;
 //! `steplog-upload` sends it. Lock order: `drain` before `Progress`.
 
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -497,7 +498,14 @@ impl Drop for Writer {
     /// A writer that is dropped unfinished leaves its records and no exit record: a crashed run. In a
     /// forked child the threads do not exist, and nothing is touched.
     fn drop(&mut self) {
-        if !self.is_forked() && !self.is_closed() {
+        if self.is_forked() {
+            // The handles name threads of the parent, or by now, at the same addresses, new ones
+            // of this process: detaching those would take them away from their owner.
+            let threads = self.threads.get_mut();
+            for thread in threads.unwrap_or_else(PoisonError::into_inner).drain(..) {
+                let _kept = ManuallyDrop::new(thread);
+            }
+        } else if !self.is_closed() {
             drop(self.shared.wal.close());
             self.shared
                 .progress

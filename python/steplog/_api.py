@@ -1,0 +1,111 @@
+"""`init` and the module-level functions: sugar over the current run."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from steplog._errors import UsageError
+from steplog._run import Ack, Run
+from steplog._settings import Mode, Settings, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_current: ContextVar[Run | None] = ContextVar("steplog_run", default=None)
+
+
+def init(
+    entity: str | None = None,
+    project: str | None = None,
+    *,
+    dir: str | None = None,
+    id: str | None = None,
+    name: str | None = None,
+    notes: str | None = None,
+    tags: Sequence[str] | None = None,
+    config: Mapping[str, object] | object = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    mode: Mode | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
+) -> Run:
+    """Start a run and make it the current one of this context.
+
+    Returns once the run's folder and its first record exist; never waits for the network.
+
+    Args:
+        entity: Owner of the project; `local` by default.
+        project: Project; `uncategorized` by default.
+        dir: Folder in which `steplog-runs` is created; the working directory by default.
+        id: Run id, unique in the project; random by default.
+        name: Display name; the id by default.
+        notes: A description.
+        tags: Labels for finding the run.
+        config: Hyperparameters: a mapping or an object with attributes.
+        group: Runs that belong together.
+        job_type: Kind of work, such as `train`.
+        mode: `online`, `offline` or `disabled`.
+        settings: Everything else, and defaults for the above.
+
+    Raises:
+        UsageError: An argument or setting is out of range.
+        StorageError: Neither the folder nor the temporary folder can be written.
+    """
+    given = {"entity": entity, "project": project, "dir": dir, "mode": mode}
+    run = Run(
+        resolve(settings, **given),
+        id=id,
+        name=name,
+        notes=notes,
+        tags=tags,
+        group=group,
+        job_type=job_type,
+        config=config,
+    )
+    _current.set(run)
+    return run
+
+
+def current_run() -> Run:
+    """The current run.
+
+    Raises:
+        UsageError: There is none: call `init` first.
+    """
+    run = _current.get()
+    if run is None:
+        raise UsageError("there is no run: call steplog.init() first")
+    return run
+
+
+def log(data: Mapping[str, object], step: int | None = None, commit: bool | None = None) -> None:
+    """Record values of the current run; see `Run.log`."""
+    current_run().log(data, step, commit)
+
+
+async def alog(
+    data: Mapping[str, object],
+    step: int | None = None,
+    commit: bool | None = None,
+    *,
+    ack: Ack = "log",
+) -> None:
+    """Record values of the current run; see `Run.alog`."""
+    await current_run().alog(data, step, commit, ack=ack)
+
+
+def finish(exit_code: int | None = None) -> None:
+    """Finish the current run; without one nothing happens."""
+    run = _current.get()
+    if run is not None:
+        run.finish(exit_code)
+        _current.set(None)
+
+
+async def afinish(exit_code: int | None = None) -> None:
+    """Finish the current run without blocking the event loop; without one nothing happens."""
+    run = _current.get()
+    if run is not None:
+        await run.afinish(exit_code)
+        _current.set(None)

@@ -1,0 +1,150 @@
+"""Every setting with its default, and the only reader of the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from steplog._errors import ArgumentTypeError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Mode = Literal["online", "offline", "disabled"]
+
+DEFAULT_BASE_URL = "http://127.0.0.1:7837"
+ENV_PREFIX = "STEPLOG_"
+ENV_CONFIG_DIR = "STEPLOG_CONFIG_DIR"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a run is recorded. Every field can be set by `STEPLOG_<FIELD>` in the environment.
+
+    Attributes:
+        base_url: The server.
+        api_key: Key for the server; without one the key file of this user is asked.
+        entity: Owner of the project.
+        project: Project; `uncategorized` when not given.
+        mode: `online`, `offline` (no upload) or `disabled` (nothing is recorded).
+        dir: Folder in which `steplog-runs` is created; the working directory when empty.
+        label: Tells this writer from others of the run.
+        strict: Raise for values that cannot be stored instead of leaving them out with a warning.
+        quiet: Print nothing but warnings.
+        silent: Print nothing at all.
+        mapped: Map the log where the file system allows it; otherwise one `write` a record.
+        fsync_secs: Longest time that a record stays unsynced.
+        heartbeat_secs: Sign of life to the server.
+        finish_timeout_secs: Longest time that `finish` takes.
+        exit_timeout_secs: The same at interpreter exit.
+    """
+
+    base_url: str = DEFAULT_BASE_URL
+    api_key: str | None = None
+    entity: str = "local"
+    project: str = "uncategorized"
+    mode: Mode = "online"
+    dir: str = ""
+    label: str = ""
+    strict: bool = False
+    quiet: bool = False
+    silent: bool = False
+    mapped: bool = True
+    fsync_secs: float = 1.0
+    heartbeat_secs: float = 10.0
+    finish_timeout_secs: float = 30.0
+    exit_timeout_secs: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in {"online", "offline", "disabled"}:
+            raise UsageError(f"mode must be online, offline or disabled, got {self.mode!r}")
+        for name in ("fsync_secs", "heartbeat_secs", "finish_timeout_secs", "exit_timeout_secs"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ArgumentTypeError(f"{name} must be a number, got {type(value).__name__}")
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"{name} must be at least 0 and finite, got {value}")
+        check_name("project", self.project)
+        check_name("entity", self.entity)
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+_FALSE = {"0", "false", "no", "off", ""}
+_TRUE = {"1", "true", "yes", "on"}
+_MAX_NAME_BYTES = 128
+
+
+def check_name(what: str, name: str) -> None:
+    """Check a project or entity name.
+
+    Raises:
+        UsageError: It is empty, longer than 128 bytes, or holds a character that a URL could not.
+    """
+    bad = set(name) & set("/\\#?%:")
+    control = any(ord(letter) < 32 or ord(letter) == 127 for letter in name)  # noqa: PLR2004  # C0, DEL
+    if not name or name in {".", ".."} or len(name.encode("utf-8", "replace")) > _MAX_NAME_BYTES:
+        raise UsageError(f"the {what} {name!r} must have 1 to 128 bytes and not be a dot path")
+    if bad or control:
+        raise UsageError(
+            f"the {what} {name!r} must not hold any of / \\ # ? % : or control characters"
+        )
+
+
+def _from_text(name: str, text: str) -> object:
+    kind = FIELDS[name].type
+    if kind == "bool":
+        if text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        raise UsageError(f"{ENV_PREFIX}{name.upper()} must be true or false, got {text!r}")
+    if kind == "float":
+        try:
+            return float(text)
+        except ValueError:
+            raise UsageError(f"{ENV_PREFIX}{name.upper()} must be a number, got {text!r}") from None
+    return text
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Read the settings that the environment gives."""
+    environ = os.environ if environ is None else environ
+    found = {}
+    for name in FIELDS:
+        text = environ.get(ENV_PREFIX + name.upper())
+        if text is not None:
+            found[name] = _from_text(name, text)
+    return found
+
+
+def resolve(settings: Settings | Mapping[str, Any] | None, **arguments: object) -> Settings:
+    """Merge defaults, environment, `settings` and arguments, later over earlier; None is not given.
+
+    Raises:
+        UsageError: An unknown name, or a value out of range.
+    """
+    values = from_environment()
+    if isinstance(settings, Settings):
+        given: dict[str, Any] = {
+            name: getattr(settings, name)
+            for name, field in FIELDS.items()
+            if getattr(settings, name) != field.default
+        }
+    else:
+        given = dict(settings or {})
+    for name in given:
+        if name not in FIELDS:
+            near = difflib.get_close_matches(name, FIELDS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(f"there is no setting {name!r}{hint}")
+    values.update(given)
+    values.update({name: value for name, value in arguments.items() if value is not None})
+    return Settings(**values)
+
+
+def config_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of the user's steplog configuration, with the key file `keys.json`."""
+    environ = os.environ if environ is None else environ
+    given = environ.get(ENV_CONFIG_DIR)
+    return Path(given) if given else Path.home() / ".config" / "steplog"

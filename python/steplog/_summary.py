@@ -1,0 +1,76 @@
+"""The run's summary: what the rows say, and what the user writes over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from steplog._values import plain_value
+
+Read = Callable[[], dict[str, Any]]
+Put = Callable[[list[tuple[list[str], object]], list[list[str]]], object]
+
+
+class Summary(Mapping[str, Any]):
+    """The last value of each key, or what was written here; nested values are read as summaries.
+
+    A read sees everything logged before it and never waits for a server. A write is in the log
+    when it returns; the next logged value of the same key replaces it.
+    """
+
+    _read: Read
+    _put: Put
+    _path: list[str]
+
+    def __init__(self, read: Read, put: Put, path: list[str] | None = None) -> None:
+        object.__setattr__(self, "_read", read)
+        object.__setattr__(self, "_put", put)
+        object.__setattr__(self, "_path", path or [])
+
+    def _values(self) -> dict[str, Any]:
+        values: Any = self._read()
+        for segment in self._path:
+            values = values.get(segment, {}) if isinstance(values, dict) else {}
+        return values if isinstance(values, dict) else {}
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401  # whatever the user logged
+        value = self._values()[key]
+        if isinstance(value, dict):
+            return Summary(self._read, self._put, [*self._path, key])
+        return value
+
+    def __setitem__(self, key: str, value: object) -> None:
+        self.update({key: value})
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._values():
+            raise KeyError(key)
+        self._put([], [[*self._path, key]])
+
+    def update(self, values: Mapping[str, object]) -> None:
+        """Write several keys at once."""
+        written = [([*self._path, str(key)], plain_value(value)) for key, value in values.items()]
+        if written:
+            self._put(written, [])
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy as a plain, nested dict."""
+        return self._values()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def __getattr__(self, key: str) -> Any:  # noqa: ANN401  # whatever the user logged
+        try:
+            return self[key]
+        except KeyError:
+            raise AttributeError(f"the summary has no {key!r}") from None
+
+    def __setattr__(self, key: str, value: object) -> None:
+        self.update({key: value})
+
+    def __repr__(self) -> str:
+        return repr(self._values())

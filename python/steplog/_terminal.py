@@ -1,0 +1,18 @@
+"""What a person sees on stderr."""
+
+from __future__ import annotations
+
+import sys
+
+
+def say(text: str) -> None:
+    """Write one line with our prefix; a stderr that is gone is nobody's loss."""
+    try:
+        print("steplog:", text, file=sys.stderr, flush=True)  # noqa: T201  # the one place that prints
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def shorten(text: str, limit: int = 300) -> str:
+    """Cut a long text for a message."""
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,108 @@
+"""Turns values that users log into plain ones: None, bool, int, float, str, list, dict."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import fractions
+import pathlib
+import types
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+# Tensors and arrays up to this size are stored as lists, as in the reference.
+MAX_ARRAY_ITEMS = 32
+# Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
+_MAX_DEPTH = 64
+_AS_TEXT = (decimal.Decimal, complex, uuid.UUID, fractions.Fraction, pathlib.PurePath)
+_AS_LIST = (list, tuple, set, frozenset, collections.deque, types.GeneratorType)
+
+
+class NotStorableError(Exception):
+    """A value cannot be stored; the message says why."""
+
+
+def to_plain(data: Mapping[str, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
+    """Convert one call's values.
+
+    Returns:
+        The plain values, and (key, reason) for each value that cannot be stored.
+    """
+    plain: dict[str, object] = {}
+    skipped = []
+    for key, value in data.items():
+        try:
+            plain[_text(key) if isinstance(key, str) else key] = plain_value(value)
+        except NotStorableError as error:
+            skipped.append((key, str(error)))
+        except Exception as error:  # a foreign object's own code: it must not end a training
+            skipped.append((key, f"converting it raised {type(error).__name__}: {error}"))
+    return plain, skipped
+
+
+def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0911  # one a type
+    """Convert one value.
+
+    Raises:
+        NotStorableError: It is of a type that cannot be stored, too large, or nests too deep.
+    """
+    if depth == 0:
+        raise NotStorableError(f"it nests deeper than {_MAX_DEPTH}")
+    if value is None or type(value) in {bool, int, float}:
+        return value
+    if isinstance(value, enum.Enum):
+        return plain_value(value.value, depth - 1)
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Mapping):
+        return {_text(str(key)): plain_value(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, _AS_LIST):
+        return [plain_value(item, depth - 1) for item in value]
+    if hasattr(value, "shape") and hasattr(value, "tolist"):
+        return _array(value, depth)
+    return _other(value, depth)
+
+
+def _array(value: Any, depth: int) -> object:  # noqa: ANN401  # of any library
+    count = 1
+    for extent in value.shape:
+        count *= int(extent)
+    if count > MAX_ARRAY_ITEMS:
+        raise NotStorableError(
+            f"it has {count} elements; arrays up to {MAX_ARRAY_ITEMS} are stored"
+        )
+    detached = value.detach() if hasattr(value, "detach") else value
+    if count == 1:
+        return plain_value(detached.item(), depth - 1)
+    return plain_value(detached.tolist(), depth - 1)
+
+
+def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
+    if isinstance(value, (int, float)):  # subclasses: the number itself
+        return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, (bytes, bytearray)):
+        try:
+            return bytes(value).decode()
+        except UnicodeDecodeError:
+            raise NotStorableError("its bytes are not UTF-8 text") from None
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, _AS_TEXT):
+        return _text(str(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: plain_value(getattr(value, field.name), depth - 1) for field in fields}
+    if isinstance(value, type) or callable(value):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(value))}"
+    raise NotStorableError(f"a value of type {type(value).__name__} cannot be stored")
+
+
+def _text(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot hold, by U+FFFD."""
+    return str(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,119 @@
+"""The async face of the Rust writer, and the SDK's only import of the extension."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, Literal
+
+from steplog._core import Outcome, Rows, RunLog, SyncJob, Writer, __version__
+from steplog._errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from steplog._settings import Settings
+
+__all__ = [
+    "NullWriter",
+    "Outcome",
+    "Rows",
+    "RunLog",
+    "SyncJob",
+    "Writer",
+    "__version__",
+    "open_writer",
+    "wait_for",
+]
+
+Stage = Literal["disk", "server", "done"]
+
+
+def open_writer(
+    run_dir: Path, identity: dict[str, Any], settings: Settings, *, keys_file: Path
+) -> Writer:
+    """Create a writer's log below a run's folder, and start its threads.
+
+    Raises:
+        StorageError: The folder cannot be written.
+        UsageError: An id or the server's address cannot be used.
+    """
+    return Writer(
+        run_dir / "wal" / identity["writer"],
+        run=identity["run"],
+        writer=identity["writer"],
+        start=identity,
+        mapped=settings.mapped,
+        fsync_millis=int(settings.fsync_secs * 1000),
+        heartbeat_millis=max(int(settings.heartbeat_secs * 1000), 100),
+        base_url=settings.base_url if settings.mode == "online" else None,
+        entity=settings.entity,
+        project=settings.project,
+        api_key=settings.api_key,
+        keys_file=keys_file,
+    )
+
+
+async def wait_for(writer: Writer, stage: Stage, position: int) -> None:
+    """Wait, without blocking the event loop, until a record has reached a stage or no longer can.
+
+    Cancel: Safe; nothing is undone.
+    """
+    import anyio  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+
+    with socket.socket(fileno=writer.subscribe(stage, position)) as done:
+        await anyio.wait_readable(done)
+
+
+class NullWriter:
+    """Takes the writer's place in disabled mode: keeps the last values, records nothing."""
+
+    is_forked = False
+
+    def __init__(self) -> None:
+        self._values: dict[str, object] = {}
+        self.is_closed = False
+        self.step = 0
+
+    def log(self, data: dict[str, object], step: object = None, commit: object = None) -> None:  # noqa: ARG002
+        """Keep the values."""
+        self._values.update(data)
+
+    def put_config(self, entries: dict[str, object]) -> int:
+        """Change nothing: the config object keeps its values itself."""
+        return len(entries) * 0
+
+    def put_summary(self, written: list[tuple[list[str], object]], deleted: list[list[str]]) -> int:
+        """Write into the kept values."""
+        for path in deleted:
+            self._parent(path).pop(path[-1], None)
+        for path, value in written:
+            self._parent(path)[path[-1]] = value
+        return 0
+
+    def _parent(self, path: list[str]) -> dict[str, Any]:
+        values: dict[str, Any] = self._values
+        for segment in path[:-1]:
+            inner = values.get(segment)
+            if not isinstance(inner, dict):
+                inner = values[segment] = {}
+            values = inner
+        return values
+
+    def summary(self) -> dict[str, object]:
+        """The kept values."""
+        return self._values
+
+    def status(self) -> dict[str, object]:
+        """There is nothing to tell."""
+        return {"upload": "off", "mapped": False, "lost": 0, "rows": 0, "values": 0}
+
+
+def require_recording(writer: Writer | NullWriter) -> Writer:
+    """The real writer.
+
+    Raises:
+        UsageError: The run is disabled.
+    """
+    if isinstance(writer, NullWriter):
+        raise UsageError("the run is disabled: nothing is recorded that could be waited for")
+    return writer

@@ -1,0 +1,3 @@
+"""The self-hosted server: ingest, queries, live channel, dashboard."""
+
+from __future__ import annotations

@@ -1,0 +1,16 @@
+"""What every test of the SDK runs under."""
+
+from __future__ import annotations
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_in_the_event_loop():
+    """A blocking call of steplog inside an event loop fails; only `init` may touch the disk."""
+    with blockbuster_ctx("steplog") as blockbuster:
+        for function in blockbuster.functions.values():
+            function.can_block_in("steplog/_folder.py", {"create", "_create_in", "write_json"})
+            function.can_block_in("steplog/_writer.py", {"open_writer"})
+        yield

@@ -1,0 +1,215 @@
+"""Runs as users use them: `with`, `async with`, exits, forks, bad input."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import steplog
+from steplog._core import RunLog
+from steplog._run import Run
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+
+
+@pytest.fixture
+def start(tmp_path):
+    def init(**arguments):
+        settings = {"quiet": True, **arguments.pop("settings", {})}
+        return steplog.init(dir=str(tmp_path), mode="offline", settings=settings, **arguments)
+
+    return init
+
+
+def rows(run):
+    return list(RunLog(run.sync_dir).rows())
+
+
+def test_with_records_config_summary_and_rows(start):
+    with start(project="p", config={"lr": 0.1}) as run:
+        run.config.batch = 32
+        run.log({"loss": 1.5, "n": {"x": np.float32(0.5), "y": np.arange(3)}})
+        run.summary["best"] = np.int64(7)
+        assert run.summary["loss"] == 1.5
+        assert run.summary["n"]["y"] == [0, 1, 2]
+        assert "best" in run.summary
+        assert run.step == 1
+    log = RunLog(run.sync_dir)
+    assert log.config() == {"lr": 0.1, "batch": 32}
+    assert log.summary()["best"] == 7
+    (row,) = log.rows()
+    assert (row["loss"], row["n"], row["_step"]) == (1.5, {"x": 0.5, "y": [0, 1, 2]}, 0)
+    assert json.loads(pathlib.Path(run.dir, "config.yaml").read_text())["lr"] == {"value": 0.1}
+    assert log.writers()[0]["exit_code"] == 0
+
+
+def test_an_exception_leaves_the_exit_code_and_passes(start):
+    with pytest.raises(ZeroDivisionError), start() as run:
+        raise ZeroDivisionError
+    assert RunLog(run.sync_dir).writers()[0]["exit_code"] == 1
+
+
+async def test_alog_waits_for_the_disk_when_asked(start):
+    async with start() as run:
+        await run.alog({"a": 1})
+        await run.alog({"a": 2}, ack="disk")
+        status = run.status()
+        assert status["synced"] == status["last"]
+        with pytest.raises(steplog.UsageError, match="online"):
+            await run.alog({"a": 3}, ack="server")
+        for step in range(20_000):
+            await run.alog({"a": step})
+    assert len(rows(run)) == 20_002
+
+
+async def test_afinish_leaves_everything_on_the_disk(start):
+    run = start()
+    await run.alog({"a": 1})
+    await run.afinish()
+    await run.afinish()
+    with pytest.raises(steplog.RunClosedError):
+        run.log({"a": 1})
+
+
+def test_a_value_that_cannot_be_stored_costs_only_itself(start, capsys):
+    class Colour(enum.Enum):
+        RED = "red"
+
+    with start() as run:
+        for _ in range(3):
+            run.log(
+                {"bad": range(3), "good": 1, "path": pathlib.PurePosixPath("/x"), "c": Colour.RED}
+            )
+        run.log({"large": np.zeros(40), "set": {1}, "bytes": b"\xff", "surrogate": "\ud800"})
+        assert run.status()["skipped"] == 5
+    first, *_, last = rows(run)
+    assert (first["good"], first["path"], first["c"]) == (1, "/x", "red")
+    assert "bad" not in first
+    assert (last["set"], last["surrogate"]) == ([1], "�")
+    assert capsys.readouterr().err.count("'bad' is not recorded") == 1
+
+
+def test_strict_raises_and_records_nothing_of_the_call(start):
+    with start(settings={"strict": True}) as run:
+        with pytest.raises(steplog.UsageError, match="bad"):
+            run.log({"bad": object(), "good": 1})
+        assert run.step == 0
+
+
+def test_smaller_steps_are_refused_with_a_warning(start, capsys):
+    with start() as run:
+        run.log({"a": 1}, step=5)
+        run.log({"a": 2}, step=4)
+        assert run.status()["refused"] == 1
+    assert "step 4 is smaller than the current step 5" in capsys.readouterr().err
+    assert [row["_step"] for row in rows(run)] == [5]
+
+
+@pytest.mark.parametrize("data", [None, [1], "text", 5])
+def test_log_refuses_what_is_not_a_mapping(start, data):
+    with start() as run, pytest.raises(TypeError, match="dict"):
+        run.log(data)
+
+
+def test_100_000_keys_and_10_mb_strings_lose_nothing_else(start):
+    with start() as run:
+        run.log({f"key/{number}": number for number in range(100_000)})
+        run.log({"long": "x" * 10_000_000, "good": 1})
+    many, last = rows(run)
+    assert many["key/99999"] == 99_999
+    assert ("long" in last, last["good"]) == (False, 1)
+
+
+def test_a_run_without_a_server_keeps_everything_and_says_how_to_send_it(tmp_path, capsys):
+    settings = {"base_url": "http://127.0.0.1:9", "finish_timeout_secs": 5.0}
+    with steplog.init(dir=str(tmp_path), settings=settings) as run:
+        run.log({"a": 1})
+    assert f"steplog sync {run.sync_dir}" in capsys.readouterr().err
+    assert len(rows(run)) == 1
+
+
+def test_disabled_records_nothing(tmp_path):
+    with steplog.init(dir=str(tmp_path), mode="disabled") as run:
+        run.log({"a": object()})
+        run.summary["b"] = 2
+        assert dict(run.summary)["b"] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"id": "a/b"},
+        {"id": ""},
+        {"id": ".."},
+        {"project": "a/b"},
+        {"project": ""},
+        {"entity": "a#"},
+    ],
+)
+def test_bad_names_are_refused_before_anything_is_written(start, tmp_path, arguments):
+    with pytest.raises(steplog.UsageError):
+        start(**arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_settings_name_the_nearest(start):
+    with pytest.raises(steplog.UsageError, match="fsync_secs"):
+        start(settings={"fsync_sec": 1})
+
+
+def test_a_forked_child_writes_its_own_log(start):
+    run = start()
+    run.log({"a": 1})
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            assert run.summary.as_dict().get("a") is None
+            run.log({"a": 2})
+            run.finish()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(pid, 0)[1] == 0
+    run.log({"a": 3})
+    run.finish()
+    seen = [(row.get("_label", ""), row["_step"], row["a"]) for row in rows(run)]
+    assert seen == [("", 0, 1), ("", 1, 3), (f"fork-{pid}", 0, 2)]
+
+
+@pytest.mark.parametrize(("ending", "code"), [("", 0), ("raise ValueError", 1)])
+def test_a_run_that_is_never_finished_is_finished_at_exit(tmp_path, ending, code):
+    script = f"import steplog\nrun = steplog.init(mode='offline')\nrun.log({{'a': 1}})\n{ending}"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False, capture_output=True)
+    log = RunLog(tmp_path / "steplog-runs" / "latest")
+    assert log.writers()[0]["exit_code"] == code
+    assert log.row_count == 1
+
+
+def test_importing_is_light():
+    heavy = "numpy torch aiohttp anyio pynvml PIL sqlalchemy"
+    script = f"import sys, steplog; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize("name", ["log", "flush", "finish"])
+def test_async_twins_take_the_same_arguments(name):
+    sync = list(inspect.signature(getattr(Run, name)).parameters)
+    twin = list(inspect.signature(getattr(Run, "a" + name)).parameters)
+    extra = {"log": ["ack"], "flush": [], "finish": []}[name]
+    assert [n for n in sync if n != "timeout_secs"] + extra == twin
