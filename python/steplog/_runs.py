@@ -1,0 +1,208 @@
+"""Run folders on this machine: finding them, and what their logs say about a run's state."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from steplog import _folder
+from steplog._errors import UsageError
+from steplog._writer import RunLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CURSOR = "cursor.json"
+# The first of these that a writer is in is the run's state.
+_STATES = ("running", "failed", "crashed", "finished")
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalRun:
+    """A run's folder and its log.
+
+    Attributes:
+        dir: The folder.
+        log: Its log, read once.
+        writers: What the log says about each writer: see `RunLog.writers`.
+        identity: Run, entity, project, name and so on.
+    """
+
+    dir: Path
+    log: RunLog
+    writers: list[dict[str, Any]]
+    identity: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self.identity["run"])
+
+    @property
+    def name(self) -> str:
+        """The run's display name."""
+        return str(self.identity.get("name") or self.id)
+
+    @property
+    def project(self) -> str:
+        """The run's project, with its owner unless that is the default one."""
+        entity, project = (str(self.identity.get(what) or "") for what in ("entity", "project"))
+        return project if entity in {"", "local"} else f"{entity}/{project}"
+
+    @property
+    def records(self) -> int:
+        """How many records can be read."""
+        return sum(int(writer["records"]) for writer in self.writers)
+
+    @property
+    def damage(self) -> list[tuple[str, int, str]]:
+        """File, offset and description of everything that is not as it was written."""
+        return [
+            (str(path), offset, what)
+            for writer in self.writers
+            for path, offset, what in writer["damage"]
+        ]
+
+    @property
+    def started(self) -> float | None:
+        """When the first record was made, seconds since the epoch."""
+        walls = [writer["walls"][0] for writer in self.writers if writer["walls"]]
+        return min(walls) / 1e9 if walls else None
+
+    def state(self) -> tuple[str, int | None]:
+        """State and exit code.
+
+        Of the writers of a label the newest counts. One that lives makes the run running; else one
+        that failed or crashed decides, else the run is finished. Without records it is pending.
+        """
+        newest: dict[str, dict[str, Any]] = {}
+        for writer in sorted(self.writers, key=_age):
+            if writer["records"] or writer["live"]:
+                newest[writer["label"]] = writer
+        states = [(_writer_state(writer), writer["exit_code"]) for writer in newest.values()]
+        for state in _STATES:
+            for found, exit_code in states:
+                if found == state:
+                    return state, exit_code
+        return "pending", None
+
+    def synced(self) -> bool:
+        """Whether one server is known to have acknowledged every record."""
+        filled = [writer for writer in self.writers if writer["records"]]
+        cursors = [read_cursor(self.writer_dir(writer["writer"])) for writer in filled]
+        servers = {server for cursor in cursors for server in cursor}
+        return any(
+            all(
+                cursor.get(server, 0) >= writer["last"]
+                for cursor, writer in zip(cursors, filled, strict=True)
+            )
+            for server in servers
+        )
+
+    def writer_dir(self, writer: str) -> Path:
+        """The folder of a writer's log."""
+        return self.dir / "wal" / writer
+
+
+def _age(writer: dict[str, Any]) -> tuple[int, int]:
+    start = writer["start"] or {}
+    generation = start.get("generation")
+    walls = writer["walls"]
+    return (generation if isinstance(generation, int) else 0, walls[0] if walls else 0)
+
+
+def _writer_state(writer: dict[str, Any]) -> str:
+    # A finished run's lock stays held while its object lives, so the exit record counts first.
+    if writer["exit_code"] is not None:
+        return "failed" if writer["exit_code"] else "finished"
+    return "running" if writer["live"] else "crashed"
+
+
+def is_run(folder: Path) -> bool:
+    """Whether the folder looks like a run's."""
+    return (folder / "wal").is_dir() or (folder / "run.json").is_file()
+
+
+def find(folder: Path) -> list[Path]:
+    """The runs that a folder is or holds, by name; the link to the latest is left out.
+
+    Raises:
+        UsageError: There is no such folder, or no run in it.
+        OSError: It cannot be read.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    if is_run(folder):
+        return [folder]
+    for root in (folder, folder / _folder.ROOT):
+        if root.is_dir():
+            children = sorted(root.iterdir())
+            runs = [
+                child
+                for child in children
+                if is_run(child) and not (child.name == "latest" and child.is_symlink())
+            ]
+            if runs:
+                return runs
+    raise UsageError(f"{folder} is not a run's folder, and holds none")
+
+
+def read(folder: Path) -> LocalRun:
+    """Read a run's log.
+
+    Raises:
+        UsageError: The folder is not a run's.
+        StorageError: It cannot be read.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    if not (folder / "wal").is_dir():
+        raise UsageError(f"{folder} is not a run's folder: it has no log")
+    log = RunLog(folder)
+    writers: list[dict[str, Any]] = [
+        writer
+        for writer in log.writers()
+        if writer["records"] or _is_writer(folder / "wal" / str(writer["writer"]))
+    ]
+    if not writers:
+        raise UsageError(f"{folder} is not a run's folder: its log is empty")
+    return LocalRun(folder, log, writers, _identity(folder, writers))
+
+
+def _is_writer(folder: Path) -> bool:
+    return (folder / "lock").exists() or any(folder.glob("*.wal"))
+
+
+def _identity(folder: Path, writers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Who the run is: the log's word over that of `run.json`, which anybody may have edited."""
+    identity: dict[str, Any] = {"run": folder.name, "entity": "local", "project": "uncategorized"}
+    with contextlib.suppress(OSError, ValueError):
+        written = json.loads((folder / "run.json").read_text("utf-8"))
+        if isinstance(written, dict):
+            identity.update(written)
+    starts = [writer["start"] for writer in sorted(writers, key=_age) if writer["start"]]
+    if starts:
+        identity.update(starts[0])
+    return identity
+
+
+def read_cursor(writer_dir: Path) -> dict[str, int]:
+    """How far each server has acknowledged a writer's log, by server id; a broken file is none."""
+    try:
+        cursor = json.loads((writer_dir / CURSOR).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(cursor, dict):
+        return {}
+    return {server: at for server, at in cursor.items() if isinstance(at, int)}
+
+
+def write_cursor(writer_dir: Path, server: str, acknowledged: int) -> None:
+    """Note how far a server has acknowledged a writer's log.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    _folder.write_json(writer_dir / CURSOR, {**read_cursor(writer_dir), server: acknowledged})
