@@ -9,6 +9,7 @@ import queue
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.thread import BrokenThreadPool
 from typing import TYPE_CHECKING
 
 from steplog._errors import StorageError
@@ -53,8 +54,6 @@ _WRITE_SETTINGS = (
     "max_block_size=1000000000, input_format_parallel_parsing=0, "
     "max_partitions_per_insert_block=0, max_memory_usage=1800000000",
 )
-# What `ack="server"` needs to survive power loss; roughly doubles an insert's time.
-_FSYNC_SETTINGS = ("SET fsync_after_insert=1, fsync_part_directory=1",)
 
 
 def text_param(value: str) -> str:
@@ -82,7 +81,7 @@ class Engine:
         StorageError: The engine cannot open the folder.
     """
 
-    def __init__(self, path: Path, *, fsync: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         from chdb import _chdb  # noqa: PLC0415 - it loads 300 MB: only a server needs it
 
         # The engine would otherwise take SIGSEGV, SIGTERM and others for itself …
@@ -91,7 +90,9 @@ class Engine:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPIPE])
         if "?" in str(path):
             raise StorageError(
-                errno.EINVAL, "the series store cannot lie in a folder with '?' in its path", str(path)
+                errno.EINVAL,
+                "the series store cannot lie in a folder with '?' in its path",
+                str(path),
             )
         limits = "&".join(f"{name}={value}" for name, value in _LIMITS.items())
         self._target = f"{path}?{limits}"
@@ -101,9 +102,8 @@ class Engine:
         self._readers = ThreadPoolExecutor(
             READERS, "steplog-series-read", initializer=self._open, initargs=(_READ_SETTINGS,)
         )
-        write = (*_WRITE_SETTINGS, *(_FSYNC_SETTINGS if fsync else ()))
         self._writer = ThreadPoolExecutor(
-            1, "steplog-series-write", initializer=self._open, initargs=(write,)
+            1, "steplog-series-write", initializer=self._open, initargs=(_WRITE_SETTINGS,)
         )
         self._closed = False
 
@@ -134,7 +134,10 @@ class Engine:
         await self._submit(self._writer, lambda: self._insert(table, structure, blocks))
 
     async def _submit(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
+        except BrokenThreadPool as error:
+            raise StorageError(errno.EIO, "the series store cannot be opened") from error
 
     def _query(self, sql: str, params: Mapping[str, Param]) -> Columns:
         try:

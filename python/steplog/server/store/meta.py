@@ -26,7 +26,9 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MILLIS = 10_000
 
 
-def _configure_sqlite(connection: sqlite.aiosqlite.AsyncAdapt_aiosqlite_connection, _: object) -> None:
+def _configure_sqlite(
+    connection: sqlite.aiosqlite.AsyncAdapt_aiosqlite_connection, _: object
+) -> None:
     cursor = connection.cursor()
     # WAL: readers never wait for the writer. NORMAL: a commit survives the process; power loss may
     # take the last ones, and the stores then agree by their positions.

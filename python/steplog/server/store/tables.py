@@ -92,9 +92,7 @@ VALUES = sa.Table(
 )
 
 # A run that is deleted: its points go in the background, also after a restart.
-DELETED = sa.Table(
-    "deleted_runs", METADATA, sa.Column("run_id", sa.BigInteger, primary_key=True)
-)
+DELETED = sa.Table("deleted_runs", METADATA, sa.Column("run_id", sa.BigInteger, primary_key=True))
 
 API_KEYS = sa.Table(
     "api_keys",

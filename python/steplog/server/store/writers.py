@@ -91,8 +91,12 @@ def _leaves(
             except OverflowError:
                 number = math.copysign(math.inf, value)
             nan = math.isnan(number)
-            yield {**row, "kind": _NAN if nan else _NUMBER, "number": None if nan else number,
-                   "text": None}
+            yield {
+                **row,
+                "kind": _NAN if nan else _NUMBER,
+                "number": None if nan else number,
+                "text": None,
+            }
         elif isinstance(value, str):
             yield {**row, "kind": _TEXT, "number": None, "text": value[:1000]}
 
@@ -113,9 +117,19 @@ class WriterRecords:
         )
         async with self._meta.read() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return None if row is None else Writer(
-            row.run_id, row.writer, row.label, row.generation,
-            row.acknowledged, row.last_point, row.last_patch, row.summary,
+        return (
+            None
+            if row is None
+            else Writer(
+                row.run_id,
+                row.writer,
+                row.label,
+                row.generation,
+                row.acknowledged,
+                row.last_point,
+                row.last_patch,
+                row.summary,
+            )
         )
 
     async def create(
@@ -130,9 +144,17 @@ class WriterRecords:
             run_id = await self._run(connection, project_id, run, identity)
             await connection.execute(
                 sa.insert(WRITERS).values(
-                    run_id=run_id, writer=writer, label=identity.label, seen=now, state="running",
-                    generation=identity.generation, start_step=identity.start_step,
-                    acknowledged=0, last_point=0, last_patch=0, summary=b"",
+                    run_id=run_id,
+                    writer=writer,
+                    label=identity.label,
+                    seen=now,
+                    state="running",
+                    generation=identity.generation,
+                    start_step=identity.start_step,
+                    acknowledged=0,
+                    last_point=0,
+                    last_patch=0,
+                    summary=b"",
                 )
             )
         return Writer(run_id, writer, identity.label, identity.generation, 0, 0, 0, b"")
@@ -153,8 +175,11 @@ class WriterRecords:
         query = sa.select(RUNS).where(RUNS.c.project_id == project_id, RUNS.c.run == run)
         found = (await connection.execute(query)).one_or_none()
         said = {
-            "name": identity.name, "notes": identity.notes, "tags": identity.tags,
-            "group_name": identity.group, "job_type": identity.job_type,
+            "name": identity.name,
+            "notes": identity.notes,
+            "tags": identity.tags,
+            "group_name": identity.group,
+            "job_type": identity.job_type,
         }
         if found is not None:
             missing = {
@@ -166,9 +191,16 @@ class WriterRecords:
                 )
             return int(found.id)
         insert = sa.insert(RUNS).values(
-            project_id=project_id, run=run, state="running", records=0, last_step=-1,
-            created=identity.wall_nanos, updated=identity.wall_nanos,
-            config=pack({}), summary=pack({}), **said,
+            project_id=project_id,
+            run=run,
+            state="running",
+            records=0,
+            last_step=-1,
+            created=identity.wall_nanos,
+            updated=identity.wall_nanos,
+            config=pack({}),
+            summary=pack({}),
+            **said,
         )
         return int((await connection.execute(insert)).inserted_primary_key[0])
 
@@ -217,7 +249,8 @@ class WriterRecords:
                 before = unpack_tree(row.summary)
                 states = await connection.scalars(
                     sa.select(WRITERS.c.summary)
-                    .where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
+                    .where(WRITERS.c.run_id == run_id)
+                    .order_by(WRITERS.c.id)
                 )
                 summary = merge_summaries([state for state in states if state])
                 run["summary"] = pack(summary)
@@ -239,13 +272,15 @@ class WriterRecords:
     ) -> None:
         leaves = flatten(after)
         gone = [
-            key for key in flatten(before)
+            key
+            for key in flatten(before)
             if key not in leaves or not isinstance(leaves[key], (bool, int, float, str))
         ]
         if gone:
             await connection.execute(
                 sa.delete(VALUES).where(
-                    VALUES.c.run_id == run_id, VALUES.c.section == section,
+                    VALUES.c.run_id == run_id,
+                    VALUES.c.section == section,
                     VALUES.c.key == sa.bindparam("gone"),
                 ),
                 [{"gone": key} for key in gone],
@@ -253,8 +288,10 @@ class WriterRecords:
 
     async def _writer(self, connection: AsyncConnection, change: Change) -> None:
         values: dict[str, object] = {
-            "acknowledged": change.acknowledged, "last_point": change.last_point,
-            "last_patch": change.last_patch, "seen": change.now_nanos,
+            "acknowledged": change.acknowledged,
+            "last_point": change.last_point,
+            "last_patch": change.last_patch,
+            "seen": change.now_nanos,
         }
         if change.summary is not None:
             values["summary"] = change.summary
@@ -267,7 +304,9 @@ class WriterRecords:
         # A batch revives a writer that was taken for dead; an exit record is the last word.
         alive = "crashed" if change.closed else "running"
         await connection.execute(
-            sa.update(WRITERS).where(where).values(
+            sa.update(WRITERS)
+            .where(where)
+            .values(
                 state=sa.case(
                     (WRITERS.c.exit_code.is_(None), alive),
                     (WRITERS.c.exit_code == 0, "finished"),
@@ -331,7 +370,8 @@ async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, objec
     """
     query = (
         sa.select(WRITERS.c.label, WRITERS.c.state, WRITERS.c.exit_code)
-        .where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
+        .where(WRITERS.c.run_id == run_id)
+        .order_by(WRITERS.c.id)
     )
     newest = {row.label: row for row in await connection.execute(query)}
     for state in ("running", "failed", "crashed", "finished"):

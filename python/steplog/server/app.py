@@ -1,0 +1,275 @@
+"""The application: its parts put together, its errors answered, its start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from steplog._errors import StorageError
+from steplog._settings import config_dir
+from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
+from steplog.server.files import Files
+from steplog.server.hub import Hub
+from steplog.server.ingest import Ingest
+from steplog.server.query import Query
+from steplog.server.schema import API, MAX_BODY_BYTES, PROBLEM, Code, Problem
+from steplog.server.store.exact import page_json
+from steplog.server.store.folder import DataFolder
+from steplog.server.store.meta import MetaStore
+from steplog.server.store.series import SeriesStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+CRASHED_SECS = 60.0
+"""A running writer that was silent for so long is crashed."""
+_EXPIRE_SECS = 5.0
+_FREE_PATHS = {f"{API}/healthz", "/healthz", "/login"}
+_HTTP_CODES = {
+    401: Code.UNAUTHENTICATED,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD,
+    413: Code.TOO_LARGE,
+    415: Code.MEDIA_TYPE,
+}
+
+
+class Server:
+    """The server on a data folder: `start`, then `app` serves, then `aclose`.
+
+    Args:
+        data: The data folder; this process holds it alone.
+        fsync: Whether an acknowledged record survives power loss, too.
+        crashed_secs: Silence after which a writer is taken for dead.
+    """
+
+    def __init__(
+        self, data: Path, *, fsync: bool = True, crashed_secs: float = CRASHED_SECS
+    ) -> None:
+        self._folder = DataFolder(data)
+        self.meta = MetaStore.at(self._folder.meta)
+        self.series = SeriesStore(self._folder.series, fsync=fsync)
+        self.hub = Hub()
+        self.ingest = Ingest(self.meta, self.series, self.hub)
+        self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
+        self._files = Files()
+        self._key_file = data / "owner.key"
+        self._crashed_secs = crashed_secs
+        self._version = version("steplog")
+        self._tasks: list[asyncio.Task[None]] = []
+        self.auth = Auth(self.meta, key_file=self._key_file, cookie="steplog")
+        self.url = ""
+
+    async def start(self) -> None:
+        """Open the stores.
+
+        Raises:
+            StorageError: One of them cannot be opened.
+        """
+        await self.meta.start()
+        await self.series.start()
+        await self.auth.start()
+        self._tasks.append(asyncio.create_task(self._look_after()))
+
+    def listens_at(self, host: str, port: int) -> None:
+        """Tell where the server is reached: cookie, key file and links depend on it."""
+        shown = "127.0.0.1" if host in {"0.0.0.0", ""} else host  # noqa: S104  # compared, not bound
+        self.url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+        self.auth.cookie = f"steplog_{port}"
+
+    def publish_key(self) -> None:
+        """Write the owner's key where the SDK of the same user finds it."""
+        port = self.url.rsplit(":", 1)[-1]
+        self.auth.publish(config_dir() / "keys.json", [self.url, f"http://localhost:{port}"])
+
+    async def login_url(self) -> str:
+        """A link that logs a browser in, once."""
+        return f"{self.url}/login?t={await self.auth.login_token()}"
+
+    def app(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(
+            middlewares=[self._answer_errors, self._authenticate], client_max_size=MAX_BODY_BYTES
+        )
+        app.add_routes(
+            [
+                web.get("/healthz", self._health),
+                web.get(f"{API}/healthz", self._health),
+                web.get("/login", self._login),
+                web.post(f"{API}/login-links", self._login_link),
+                web.post(f"{API}/logout", self._logout),
+                web.get(f"{API}/session", self._session),
+                *self.ingest.routes(),
+                *self.query.routes(),
+                *self._files.routes(),
+            ]
+        )
+        app.on_response_prepare.append(self._sign)
+        return app
+
+    async def _look_after(self) -> None:
+        while True:
+            try:
+                await self.ingest.expire(self._crashed_secs)
+                await self.ingest.forget_deleted()
+            except StorageError:
+                _log.exception("looking after the runs failed")
+            await asyncio.sleep(_EXPIRE_SECS)
+
+    async def aclose(self) -> None:
+        """Store what was accepted and close the stores."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.series.aclose()
+        await self.meta.aclose()
+        self._folder.close()
+
+    async def _sign(self, _: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Steplog-Server"] = self.meta.server_id
+        response.headers["Steplog-Version"] = self._version
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.setdefault("Cache-Control", "no-store")
+
+    @web.middleware
+    async def _answer_errors(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Problem as error:
+            problem = error
+        except web.HTTPRedirection:
+            raise
+        except web.HTTPException as error:
+            code = _HTTP_CODES.get(error.status, Code.MALFORMED)
+            problem = Problem(code, f"{request.method} {request.path}: {error.reason}")
+        except StorageError as error:
+            _log.exception("%s %s", request.method, request.path)
+            problem = Problem(Code.BUSY, str(error), headers={"Retry-After": "1"})
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:
+            _log.exception("%s %s", request.method, request.path)
+            problem = Problem(Code.INTERNAL, "this is a bug of the server; its log says more")
+        return web.Response(
+            body=page_json(problem.body()),
+            status=problem.code.status,
+            content_type=PROBLEM,
+            headers=problem.headers,
+        )
+
+    @web.middleware
+    async def _authenticate(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        # Only the page itself is free: it holds nothing of anybody's.
+        if request.path.startswith("/api") and request.path not in _FREE_PATHS:
+            request["user"] = await self.auth.user(request)
+        return await handler(request)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "version": self._version})
+
+    async def _login(self, request: web.Request) -> web.Response:
+        session = await self.auth.redeem(request.query.get("t", ""))
+        response = web.Response(status=303, headers={"Location": "/"})
+        if session is not None:
+            response.set_cookie(
+                self.auth.cookie, session, max_age=SESSION_SECS, httponly=True, samesite="Lax"
+            )
+        return response
+
+    async def _login_link(self, _: web.Request) -> web.Response:
+        return web.json_response({"url": await self.login_url(), "valid_secs": LOGIN_SECS})
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        await self.auth.end(request)
+        response = web.Response(status=204)
+        response.del_cookie(self.auth.cookie)
+        return response
+
+    async def _session(self, request: web.Request) -> web.Response:
+        server = {
+            "id": self.meta.server_id,
+            "version": self._version,
+            "name": socket.gethostname(),
+            "features": [],
+        }
+        limits = {"max_body_bytes": MAX_BODY_BYTES}
+        return web.json_response({"user": request["user"], "server": server, "limits": limits})
+
+
+async def serve(*, host: str, port: int, data: Path, fsync: bool = True) -> None:
+    """Serve until SIGTERM or SIGINT; prints where, and a login link.
+
+    Raises:
+        StorageError: The data folder or the port cannot be used.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    listener = _listen(host, port)
+    try:
+        server = Server(data, fsync=fsync)
+    except BaseException:
+        listener.close()
+        raise
+    runner: web.AppRunner | None = None
+    try:
+        await server.start()
+        server.listens_at(host, listener.getsockname()[1])
+        server.publish_key()
+        # Batches are zstd, and decompressed with a limit by the decoder: not before.
+        runner = web.AppRunner(
+            server.app(), access_log=None, auto_decompress=False, shutdown_timeout=5.0
+        )
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        print(f"listening {server.url}", flush=True)  # noqa: T201  # the contract of the command
+        print(f"login {await server.login_url()}", flush=True)  # noqa: T201
+        await stop.wait()
+    finally:
+        if runner is not None:
+            await runner.cleanup()
+        listener.close()
+        await server.aclose()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        raise StorageError(
+            error.errno or 0, f"cannot listen on {host}:{port}: {error.strerror or error}"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def run_server(*, host: str, port: int, data: Path) -> None:
+    """Serve until SIGTERM or SIGINT, then stop cleanly.
+
+    Raises:
+        StorageError: The data folder or the port cannot be used.
+    """
+    logging.basicConfig(level=logging.WARNING, format="steplog server: %(message)s")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(host=host, port=port, data=data))

@@ -1,0 +1,72 @@
+"""The dashboard's files, and its page for every address that is not a file."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import secrets
+from pathlib import Path
+
+from aiohttp import web
+
+from steplog.server.schema import Code, Problem
+
+STATIC = Path(__file__).parent / "static"
+_NONCE = "__STEPLOG_NONCE__"
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+_IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+class Files:
+    """The handlers of the page: files by an exact list made at start, so no path can leave it."""
+
+    def __init__(self, static: Path = STATIC) -> None:
+        found = static.rglob("*") if static.is_dir() else ()
+        self._files = {
+            path.relative_to(static).as_posix(): path for path in found if path.is_file()
+        }
+
+    def routes(self) -> list[web.RouteDef]:
+        """The route that takes what no other takes; last."""
+        return [web.get("/{path:.*}", self.get)]
+
+    async def get(self, request: web.Request) -> web.Response:
+        """A file, or the page."""
+        name = request.match_info["path"]
+        if name == "api" or name.startswith("api/"):
+            raise Problem(Code.NOT_FOUND, f"there is nothing at {request.path}")
+        path = self._files.get(name)
+        if path is None or name == "index.html":
+            return await self._page()
+        headers = {"Vary": "Accept-Encoding"}
+        if name.startswith("assets/"):
+            headers["Cache-Control"] = _IMMUTABLE
+        accepted = request.headers.get("Accept-Encoding", "")
+        for encoding, suffix in _ENCODINGS:
+            if encoding in accepted and name + suffix in self._files:
+                headers["Content-Encoding"] = encoding
+                path = self._files[name + suffix]
+                break
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        body = await asyncio.to_thread(path.read_bytes)
+        return web.Response(body=body, content_type=kind, headers=headers)
+
+    async def _page(self) -> web.Response:
+        index = self._files.get("index.html")
+        if index is None:
+            raise Problem(
+                Code.NOT_FOUND, "this installation has no dashboard; `make build` builds it"
+            )
+        nonce = secrets.token_urlsafe(16)
+        text = (await asyncio.to_thread(index.read_text, "utf-8")).replace(_NONCE, nonce)
+        policy = (
+            f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; "
+            "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
+            "object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'"
+        )
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
+        return web.Response(
+            text=text,
+            content_type="text/html",
+            headers=headers,
+        )

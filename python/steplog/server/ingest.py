@@ -1,0 +1,291 @@
+"""Batches in: checked, decoded, stored once, acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from steplog._errors import BatchError, BatchTooLargeError
+from steplog.server._decode import Decoded, Decoder, peek_start
+from steplog.server.hub import Locks
+from steplog.server.schema import (
+    API,
+    MAX_BODY_BYTES,
+    MAX_INT64,
+    MSGPACK,
+    PROTOCOL,
+    Code,
+    Problem,
+    check_project,
+    check_run,
+    check_writer,
+)
+from steplog.server.store.writers import Change, Identity, Writer, WriterRecords
+
+if TYPE_CHECKING:
+    from steplog.server.hub import Hub
+    from steplog.server.store.meta import MetaStore
+    from steplog.server.store.series import SeriesStore
+
+_MAX_SESSIONS = 4096
+"""Writers whose decoder is kept; another one is opened again from the stores."""
+
+
+@dataclass
+class _Session:
+    """An open writer: what its next batch is decoded with."""
+
+    writer: Writer
+    decoder: Decoder
+    points_after: int
+    patches_after: int
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A request, checked but not decoded."""
+
+    entity: str
+    project: str
+    run: str
+    writer: str
+    after: int
+    closed: bool
+    body: bytes
+
+
+class Ingest:
+    """The handlers of a writer's records; one inserter a writer at a time."""
+
+    def __init__(self, meta: MetaStore, series: SeriesStore, hub: Hub) -> None:
+        self._series = series
+        self._hub = hub
+        self._records = WriterRecords(meta)
+        self._locks = Locks()
+        self._sessions: dict[tuple[str, str, str, str], _Session] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes."""
+        path = f"{API}/projects/{{entity}}/{{project}}/runs/{{run}}/writers/{{writer}}"
+        return [web.post(f"{path}/records", self.post), web.get(path, self.get)]
+
+    async def get(self, request: web.Request) -> web.Response:
+        """How far a writer has been acknowledged; 0 when it is unknown."""
+        name = _writer_of(request)
+        found = await self._records.find(*name[:3], writer=name[3])
+        return web.json_response({"acknowledged": 0 if found is None else found.acknowledged})
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Store a batch; when this answers, it survives the server's death."""
+        entity, project, run, writer = _writer_of(request)
+        _check_headers(request)
+        after = _after(request)
+        closed = request.query.get("closed") == "1"
+        body = await request.read()
+        batch = _Batch(entity, project, run, writer, after, closed, body)
+        name = (entity, project, run, writer)
+        async with self._locks.of(name):
+            try:
+                # A client that goes away must not leave a batch half done.
+                work = asyncio.ensure_future(self._take(name, batch))
+                acknowledged = await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait([work])
+                raise
+            except (BatchError, Problem):
+                raise
+            except Exception:
+                self._sessions.pop(name, None)
+                raise
+        return web.json_response({"acknowledged": acknowledged})
+
+    async def _take(self, name: tuple[str, str, str, str], batch: _Batch) -> int:
+        session = self._sessions.pop(name, None) or await self._open(batch)
+        if batch.after > session.writer.acknowledged:
+            self._keep(name, session)
+            raise _conflict(session.writer.acknowledged)
+        try:
+            decoded = await asyncio.to_thread(
+                session.decoder.decode,
+                batch.body,
+                after=batch.after,
+                acknowledged=session.writer.acknowledged,
+                points_after=session.points_after,
+                patches_after=session.patches_after,
+                max_decoded_bytes=MAX_BODY_BYTES,
+            )
+        except BatchTooLargeError as error:
+            self._keep(name, session)
+            raise Problem(Code.TOO_LARGE, str(error)) from error
+        except BatchError as error:
+            self._keep(name, session)
+            raise Problem(Code.MALFORMED, str(error)) from error
+        await self._store(session, decoded, batch)
+        if decoded.exit_code is None and not batch.closed:
+            self._keep(name, session)
+        self._hub.changed(batch.entity, batch.project, batch.run)
+        return session.writer.acknowledged
+
+    def _keep(self, name: tuple[str, str, str, str], session: _Session) -> None:
+        self._sessions[name] = session
+        if len(self._sessions) > _MAX_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+
+    async def _open(self, batch: _Batch) -> _Session:
+        where = (batch.entity, batch.project, batch.run)
+        writer = await self._records.find(*where, writer=batch.writer)
+        if writer is None:
+            writer = await self._create(batch)
+        points, patches = await self._series.positions(writer.run_id, writer.writer)
+        if points < writer.last_point or patches < writer.last_patch:
+            # Power loss took points that were acknowledged: everything is asked for once more.
+            await self._records.lower(writer, 0)
+            writer = replace(writer, acknowledged=0, last_point=0, last_patch=0, summary=b"")
+        last_steps = await self._series.last_steps(
+            writer.run_id, writer.writer, writer.acknowledged
+        )
+        decoder = Decoder(writer.run_id, writer.writer, writer.label, writer.generation)
+        decoder.restore(last_steps, writer.summary)
+        return _Session(writer, decoder, points, patches)
+
+    async def _create(self, batch: _Batch) -> Writer:
+        if batch.after > 0:
+            raise _conflict(0)
+        try:
+            start = await asyncio.to_thread(peek_start, batch.body, MAX_BODY_BYTES)
+        except BatchTooLargeError as error:
+            raise Problem(Code.TOO_LARGE, str(error)) from error
+        except BatchError as error:
+            raise Problem(Code.MALFORMED, str(error)) from error
+        if start is None:
+            raise Problem(
+                Code.NOT_FOUND, "there is no such run, and the batch does not begin with its start"
+            )
+        return await self._records.create(
+            batch.entity,
+            batch.project,
+            batch.run,
+            writer=batch.writer,
+            identity=_identity(start),
+            now=time.time_ns(),
+        )
+
+    async def _store(self, session: _Session, decoded: Decoded, batch: _Batch) -> None:
+        await self._series.insert("points", decoded.points)
+        await self._series.insert("patches", decoded.patches)
+        writer = session.writer
+        summary = session.decoder.summary_state() if decoded.records else None
+        change = Change(
+            writer=writer,
+            acknowledged=max(writer.acknowledged, decoded.end),
+            last_point=max(writer.last_point, decoded.last_point, session.points_after),
+            last_patch=max(writer.last_patch, decoded.last_patch, session.patches_after),
+            now_nanos=time.time_ns(),
+            records=decoded.records,
+            last_step=decoded.last_step,
+            last_wall=decoded.last_wall,
+            summary=summary,
+            config=decoded.config,
+            keys=decoded.keys,
+            exit_code=decoded.exit_code,
+            closed=batch.closed,
+        )
+        if not await self._records.apply(change):
+            await self._series.delete(writer.run_id)
+            raise Problem(Code.NOT_FOUND, "the run was deleted meanwhile")
+        session.writer = replace(
+            writer,
+            acknowledged=change.acknowledged,
+            last_point=change.last_point,
+            last_patch=change.last_patch,
+            summary=b"",
+        )
+
+    async def expire(self, silence_secs: float) -> None:
+        """Writers that were silent for so long are crashed."""
+        before = time.time_ns() - int(silence_secs * 1e9)
+        for entity, project, run in await self._records.expire(before):
+            self._hub.changed(entity, project, run)
+
+    async def forget_deleted(self) -> None:
+        """Remove the points of deleted runs."""
+        for run_id in await self._records.deleted():
+            await self._series.delete(run_id)
+            await self._records.forget_deleted(run_id)
+
+    def drop(self, entity: str, project: str, run: str) -> None:
+        """Forget the open writers of a run that is deleted."""
+        for name in [name for name in self._sessions if name[:3] == (entity, project, run)]:
+            del self._sessions[name]
+
+
+def _conflict(expected: int) -> Problem:
+    return Problem(
+        Code.CONFLICT,
+        f"the server has this writer up to position {expected}",
+        extra={"expected": expected},
+    )
+
+
+def _writer_of(request: web.Request) -> tuple[str, str, str, str]:
+    match = request.match_info
+    return (
+        check_project(match["entity"], field="entity"),
+        check_project(match["project"]),
+        check_run(match["run"]),
+        check_writer(match["writer"]),
+    )
+
+
+def _check_headers(request: web.Request) -> None:
+    if request.headers.get("Steplog-Protocol") != PROTOCOL:
+        raise Problem(
+            Code.PROTOCOL,
+            f"this server speaks protocol {PROTOCOL}",
+            headers={"Steplog-Protocol": PROTOCOL, "Upgrade": f"steplog/{PROTOCOL}"},
+        )
+    if request.content_type != MSGPACK or request.headers.get("Content-Encoding") != "zstd":
+        raise Problem(Code.MEDIA_TYPE, f"a batch is {MSGPACK}, Content-Encoding zstd")
+
+
+def _after(request: web.Request) -> int:
+    text = request.query.get("after", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_INT64):  # noqa: PLR2004  # digits of 2^63
+        raise Problem(Code.INVALID, "`after` must be a position", field="after")
+    return int(text)
+
+
+def _identity(start: dict[str, object]) -> Identity:
+    def text(name: str) -> str:
+        value = start.get(name, "")
+        if not isinstance(value, str):
+            raise Problem(Code.MALFORMED, f"the run's {name} is not text", field=name)
+        return value
+
+    def number(name: str) -> int:
+        value = start.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INT64:
+            raise Problem(Code.MALFORMED, f"the run's {name} is not a number", field=name)
+        return value
+
+    tags = start.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise Problem(Code.MALFORMED, "the run's tags are not a list of texts", field="tags")
+    return Identity(
+        name=text("name"),
+        notes=text("notes"),
+        tags=[str(tag) for tag in tags],
+        group=text("group"),
+        job_type=text("job_type"),
+        label=text("label"),
+        generation=min(number("generation"), (1 << 32) - 1),
+        start_step=number("start_step"),
+        wall_nanos=number("wall_nanos"),
+    )
+
+
+__all__ = ["Ingest"]
