@@ -15,10 +15,12 @@ from aiohttp import web
 from steplog._errors import StorageError
 from steplog._settings import config_dir
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
+from steplog.server.charts import Charts
 from steplog.server.files import Files
 from steplog.server.hub import Hub
 from steplog.server.ingest import Ingest
 from steplog.server.query import Query
+from steplog.server.rows import Rows
 from steplog.server.schema import API, MAX_BODY_BYTES, PROBLEM, Code, Problem
 from steplog.server.store.exact import page_json
 from steplog.server.store.folder import DataFolder
@@ -62,6 +64,8 @@ class Server:
         self.hub = Hub()
         self.ingest = Ingest(self.meta, self.series, self.hub)
         self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
+        self.charts = Charts(self.meta, self.series, self.hub)
+        self._rows = Rows(self.meta, self.series)
         self._files = Files()
         self._key_file = data / "owner.key"
         self._crashed_secs = crashed_secs
@@ -111,6 +115,8 @@ class Server:
                 web.get(f"{API}/session", self._session),
                 *self.ingest.routes(),
                 *self.query.routes(),
+                *self.charts.routes(),
+                *self._rows.routes(),
                 *self._files.routes(),
             ]
         )

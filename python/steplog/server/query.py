@@ -130,7 +130,8 @@ class Query:
             )
             asked = [str(run_value(row, "id")) for row in rows]
         numbers = await self._runs.numbers(entity, project, asked[:MAX_RUNS_PAGE])
-        return self._json({"keys": await self._runs.keys(list(numbers.values()))})
+        found = [number for number, _ in numbers.values()]
+        return self._json({"keys": await self._runs.keys(found)})
 
     async def _find(self, request: web.Request) -> sa.Row[tuple[Any, ...]]:
         entity, project = project_of(request)

@@ -108,16 +108,19 @@ class RunRecords:
         async with self._meta.read() as connection:
             return (await connection.execute(query)).one_or_none()
 
-    async def numbers(self, entity: str, project: str, runs: Sequence[str]) -> dict[str, int]:
-        """The numbers of a project's runs, by their ids."""
+    async def numbers(
+        self, entity: str, project: str, runs: Sequence[str]
+    ) -> dict[str, tuple[int, int]]:
+        """The number and start (nanoseconds) of a project's runs, by their ids."""
         query = (
-            sa.select(RUNS.c.run, RUNS.c.id)
+            sa.select(RUNS.c.run, RUNS.c.id, RUNS.c.created)
             .join(PROJECTS, PROJECTS.c.id == RUNS.c.project_id)
             .where(PROJECTS.c.entity == entity, PROJECTS.c.project == project)
             .where(RUNS.c.run.in_(runs))
         )
         async with self._meta.read() as connection:
-            return {row.run: row.id for row in await connection.execute(query)}
+            rows = await connection.execute(query)
+            return {row.run: (row.id, row.created) for row in rows}
 
     async def writers(self, run_id: int) -> list[dict[str, object]]:
         """A run's writers."""

@@ -45,11 +45,11 @@ _POSITIONS = """SELECT
     ifNull((SELECT max(position) FROM patches
         WHERE run = {run:UInt64} AND writer = {writer:String}), 0) AS q"""
 
-_LAST_STEPS = """SELECT toString(key) AS name, max(step) AS last FROM points
+_LAST_STEPS = """SELECT CAST(key, 'String') AS name, max(step) AS last FROM points
 WHERE run = {run:UInt64} AND writer = {writer:String} AND position <= {upto:UInt64}
 GROUP BY key"""
 
-_COUNTS = """SELECT toString(key) AS name, count() AS n, max(step) AS last,
+_COUNTS = """SELECT CAST(key, 'String') AS name, count() AS n, max(step) AS last,
     max(kind = 1) * 2 + max(kind = 2) * 4 + max(kind = 3) * 8 + max(kind = 4) * 16
     + max(kind = 5) * 32 + max(kind = 6) * 64 + max(kind = 7) * 128 AS kinds
 FROM (SELECT key, step, kind FROM points WHERE run = {run:UInt64}

@@ -1,0 +1,172 @@
+"""Whole rows of a run, as they were logged: paged, every kind of value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from steplog.server._decode import unpack_value
+from steplog.server.store.engine import text_param, texts_param
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from steplog.server.store.native import Columns
+    from steplog.server.store.series import SeriesStore
+
+_NANOS = 1e9
+_MARKER, _NIL, _BOOL, _INT, _FLOAT, _TEXT, _LIST, _BIG = range(8)
+
+_WHERE = """run = {run:UInt64} AND step >= {first:Int64} AND step < {end:Int64}
+    AND ({any_label:UInt8} OR label = {label:String})
+    AND (label, step) > ({after_label:String}, {after_step:Int64})"""
+
+# A page is a number of rows; with keys, only rows that hold all of them.
+_PAGE = f"""SELECT CAST(label, 'String') AS tag, step FROM (
+    SELECT label, step, key FROM points WHERE {_WHERE}
+    UNION ALL SELECT label, step, key FROM patches WHERE {_WHERE})
+GROUP BY label, step
+HAVING {{n_keys:UInt64}} = 0 OR uniqExactIf(key, key IN {{keys:Array(String)}}) = {{n_keys:UInt64}}
+ORDER BY label, step LIMIT {{limit:UInt64}}"""  # noqa: S608  # constants of this file
+
+_VALUES = f"""SELECT CAST(label, 'String') AS tag, step, CAST(key, 'String') AS name, kind, f64, i64, text, wall,
+    runtime, position
+FROM (SELECT * FROM points WHERE {_WHERE} UNION ALL SELECT * FROM patches WHERE {_WHERE})
+WHERE (label, step) <= ({{last_label:String}}, {{last_step:Int64}})
+ORDER BY label, step, generation, position"""  # noqa: S608  # constants of this file
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which rows.
+
+    Attributes:
+        first: Least step.
+        end: Least step that is no longer taken.
+        label: Only this writer's rows; None for all.
+        keys: Only these keys, and only rows that hold all of them; empty for all.
+        after: The (label, step) of the last row of the page before.
+        limit: Most rows.
+    """
+
+    first: int
+    end: int
+    label: str | None
+    keys: Sequence[str]
+    after: tuple[str, int]
+    limit: int
+
+
+@dataclass
+class _Row:
+    values: dict[str, tuple[int, object]] = field(default_factory=dict)
+    latest: int = -1
+    wall: int = 0
+    runtime: int = 0
+
+
+async def read_page(
+    store: SeriesStore, run: int, page: Page
+) -> tuple[list[dict[str, object]], tuple[str, int] | None]:
+    """Rows by label and step.
+
+    Returns:
+        The rows, and the place of the last one when there may be more.
+    """
+    params: dict[str, int | str] = {
+        "run": run,
+        "first": page.first,
+        "end": page.end,
+        "any_label": int(page.label is None),
+        "label": text_param(page.label or ""),
+        "after_label": text_param(page.after[0]),
+        "after_step": page.after[1],
+    }
+    places = await store.read(
+        _PAGE,
+        **params,
+        n_keys=len(set(page.keys)),
+        keys=texts_param(page.keys),
+        limit=page.limit,
+    )
+    if places.rows == 0:
+        return [], None
+    labels = [text.decode() for text in places.texts("tag")]
+    steps = places.ints("step").tolist()
+    wanted = set(zip(labels, steps, strict=True))
+    last = (labels[-1], steps[-1])
+    found = await store.read(_VALUES, **params, last_label=text_param(last[0]), last_step=last[1])
+    rows = list(_rows(found, wanted, set(page.keys)))
+    return rows, last if places.rows == page.limit else None
+
+
+def _rows(
+    found: Columns, wanted: set[tuple[str, int]], keys: set[str]
+) -> Iterator[dict[str, object]]:
+    row, at = _Row(), ("", -1)
+    names, texts, labels = found.texts("name"), found.texts("text"), found.texts("tag")
+    steps, kinds = found.ints("step").tolist(), found.uints("kind").tolist()
+    floats, ints = found.floats("f64").tolist(), found.ints("i64").tolist()
+    walls, runtimes = found.ints("wall").tolist(), found.ints("runtime").tolist()
+    for number, position in enumerate(found.uints("position").tolist()):
+        place = (labels[number].decode(), steps[number])
+        if place not in wanted:
+            continue
+        if place != at:
+            if row.latest >= 0:
+                yield _finished(row, at, keys)
+            row, at = _Row(), place
+        if position >= row.latest:
+            row.latest, row.wall, row.runtime = position, walls[number], runtimes[number]
+        if kinds[number] != _MARKER:
+            value = _value(kinds[number], floats[number], ints[number], texts[number])
+            row.values[names[number].decode()] = (position, value)
+    if row.latest >= 0:
+        yield _finished(row, at, keys)
+
+
+def _value(kind: int, number: float, integer: int, text: bytes) -> object:
+    if kind == _FLOAT:
+        return number
+    if kind == _INT:
+        return integer
+    if kind == _BOOL:
+        return integer != 0
+    if kind == _TEXT:
+        return text.decode()
+    if kind == _BIG:
+        return int(text)
+    return unpack_value(text) if kind == _LIST else None
+
+
+def _finished(row: _Row, place: tuple[str, int], keys: set[str]) -> dict[str, object]:
+    label, step = place
+    lost = _conflicts(row.values)
+    values = {
+        key: value
+        for key, (_, value) in row.values.items()
+        if key not in lost and (not keys or key in keys)
+    }
+    for name in ("_step", "_runtime"):
+        values.pop(name, None)
+    logged = row.values.get("_timestamp")
+    timestamp: object = row.wall / _NANOS
+    if logged is not None and logged[0] == row.latest:
+        timestamp = logged[1]
+    values |= {"_step": step, "_timestamp": timestamp, "_runtime": row.runtime / _NANOS}
+    if label:
+        values["_label"] = label
+    return values
+
+
+def _conflicts(values: dict[str, tuple[int, object]]) -> set[str]:
+    """Keys that lost their place: of a value and one below its path the later stays."""
+    lost = set()
+    for key, (position, _) in values.items():
+        at = key.find(".")
+        while at >= 0:
+            parent = values.get(key[:at])
+            if parent is not None:
+                lost.add(key if parent[0] > position else key[:at])
+            at = key.find(".", at + 1)
+    return lost
