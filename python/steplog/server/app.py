@@ -19,6 +19,7 @@ from steplog.server.charts import Charts
 from steplog.server.files import Files
 from steplog.server.hub import Hub
 from steplog.server.ingest import Ingest
+from steplog.server.live import Live
 from steplog.server.query import Query
 from steplog.server.rows import Rows
 from steplog.server.schema import API, MAX_BODY_BYTES, PROBLEM, Code, Problem
@@ -66,6 +67,7 @@ class Server:
         self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
         self.charts = Charts(self.meta, self.series, self.hub)
         self._rows = Rows(self.meta, self.series)
+        self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
         self._key_file = data / "owner.key"
         self._crashed_secs = crashed_secs
@@ -117,10 +119,12 @@ class Server:
                 *self.query.routes(),
                 *self.charts.routes(),
                 *self._rows.routes(),
+                *self._live.routes(),
                 *self._files.routes(),
             ]
         )
         app.on_response_prepare.append(self._sign)
+        app.on_shutdown.append(self._live.close)
         return app
 
     async def _look_after(self) -> None:

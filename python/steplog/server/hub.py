@@ -18,13 +18,20 @@ class Hub:
 
     def __init__(self) -> None:
         self.version = time.time_ns() // 1_000_000
+        self._started = self.version
+        self._versions: dict[tuple[str, str], int] = {}
         self._listeners: set[Callable[[str, str, str], None]] = set()
 
     def changed(self, entity: str, project: str, run: str) -> None:
         """A run has changed, appeared or gone."""
         self.version += 1
+        self._versions[entity, project] = self.version
         for listener in list(self._listeners):
             listener(entity, project, run)
+
+    def version_of(self, entity: str, project: str) -> int:
+        """The version of a project's last change; of before the start nothing is known."""
+        return self._versions.get((entity, project), self._started)
 
     def listen(self, listener: Callable[[str, str, str], None]) -> Callable[[], None]:
         """Hear of changes until the returned function is called."""

@@ -1,0 +1,282 @@
+"""The live channel: one WebSocket a tab, which is told what has changed in what it looks at."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from steplog._errors import StorageError
+from steplog.server.charts import Charts, arrow, panels_of
+from steplog.server.frames import changes
+from steplog.server.schema import (
+    API,
+    COALESCE_SECS,
+    HEARTBEAT_MILLIS,
+    MAX_QUERY_BYTES,
+    Code,
+    Problem,
+    check_project,
+    check_run,
+)
+from steplog.server.store.exact import page_json
+
+if TYPE_CHECKING:
+    from steplog.server.hub import Hub
+    from steplog.server.query import Query
+    from steplog.server.store.panels import Drawn
+
+_MAX_SUBSCRIPTIONS = 200
+
+
+@dataclass
+class _Subscription:
+    """What a page looks at, and what it holds of it."""
+
+    id: int
+    channel: str
+    entity: str
+    project: str
+    body: dict[str, Any]
+    dirty: bool = False
+    changed_runs: set[str] = field(default_factory=set)
+    drawn: dict[str, Drawn] = field(default_factory=dict)
+    runs: dict[str, Any] = field(default_factory=dict)
+
+    def looks_at(self, entity: str, project: str, run: str) -> bool:
+        if (entity, project) != (self.entity, self.project):
+            return False
+        if self.channel == "series":
+            return any(run in panel["runs"]["ids"] for panel in self.body["panels"])
+        return self.channel == "runs" or self.body.get("run") == run
+
+
+class Live:
+    """The handler of the live channel."""
+
+    def __init__(self, hub: Hub, query: Query, charts: Charts) -> None:
+        self._hub, self._query, self._charts = hub, query, charts
+        self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
+
+    def routes(self) -> list[web.RouteDef]:
+        """The route."""
+        return [web.get(f"{API}/live", self.get)]
+
+    async def get(self, request: web.Request) -> web.WebSocketResponse:
+        """Talk to one page until it leaves."""
+        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_QUERY_BYTES)
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        page = _Page(socket, self._hub, self._query, self._charts)
+        await page.talk()
+        return socket
+
+    async def close(self, _: web.Application) -> None:
+        """Tell every page that the server goes away."""
+        for socket in list(self._sockets):
+            await socket.close(code=WSCloseCode.GOING_AWAY)
+
+
+class _Page:
+    """One page's socket; what it is sent is always the present state, so nothing can pile up."""
+
+    def __init__(
+        self, socket: web.WebSocketResponse, hub: Hub, query: Query, charts: Charts
+    ) -> None:
+        self._socket, self._hub, self._query, self._charts = socket, hub, query, charts
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._visible = True
+        self._wake = asyncio.Event()
+
+    async def talk(self) -> None:
+        await self._send(
+            {"t": "hello", "version": self._hub.version, "heartbeat": HEARTBEAT_MILLIS}
+        )
+        forget = self._hub.listen(self._changed)
+        sender = asyncio.create_task(self._send_changes())
+        try:
+            async for message in self._socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._receive(message.data)
+                else:
+                    await self._send({"t": "error", "detail": "messages are JSON text"})
+        finally:
+            forget()
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await sender
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._socket.send_str(page_json(message).decode())
+
+    def _changed(self, entity: str, project: str, run: str) -> None:
+        for subscription in self._subscriptions.values():
+            if subscription.looks_at(entity, project, run):
+                subscription.dirty = True
+                subscription.changed_runs.add(run)
+                self._wake.set()
+
+    # ---- from the page -----------------------------------------------------------------------
+
+    async def _receive(self, text: str) -> None:
+        number: object = None
+        try:
+            message = orjson.loads(text)
+            if not isinstance(message, dict):
+                raise Problem(Code.MALFORMED, "a message is a JSON object")
+            number = message.get("id")
+            await self._act(message)
+        except orjson.JSONDecodeError as error:
+            await self._send({"t": "error", "id": number, "detail": f"not JSON: {error}"})
+        except Problem as problem:
+            await self._send({"t": "error", "id": number, "detail": problem.detail})
+
+    async def _act(self, message: dict[str, Any]) -> None:
+        kind = message.get("t")
+        if kind == "sub":
+            await self._subscribe(message)
+        elif kind == "unsub":
+            self._subscriptions.pop(_id(message), None)
+        elif kind in {"visible", "hello"}:
+            self._visible = bool(message.get("v", message.get("visible", True)))
+            self._wake.set()
+        elif kind != "ack":
+            raise Problem(Code.INVALID, f"there is no message {kind!r}")
+
+    async def _subscribe(self, message: dict[str, Any]) -> None:
+        if len(self._subscriptions) >= _MAX_SUBSCRIPTIONS:
+            raise Problem(Code.INVALID, f"a page has at most {_MAX_SUBSCRIPTIONS} subscriptions")
+        names = [message.get(name) for name in ("entity", "project")]
+        if not all(isinstance(name, str) for name in names):
+            raise Problem(Code.INVALID, "a subscription has an entity and a project")
+        entity, project = check_project(str(names[0]), field="entity"), check_project(str(names[1]))
+        channel = message.get("ch")
+        if channel == "series":
+            panels_of(message)
+        elif channel == "run":
+            check_run(str(message.get("run", "")))
+        elif channel != "runs":
+            raise Problem(Code.INVALID, f"there is no channel {channel!r}")
+        subscription = _Subscription(_id(message), str(channel), entity, project, message)
+        since = message.get("since")
+        missed = isinstance(since, int) and since < self._hub.version_of(entity, project)
+        if channel == "runs":
+            # Checked here; what the page holds is of `since`, or it asks again after the gap.
+            subscription.runs = await self._query.runs_answer(
+                entity, project, self._runs_query(message)
+            )
+        self._subscriptions[subscription.id] = subscription
+        if missed and channel == "runs":
+            await self._send({"t": "gap", "id": subscription.id})
+        elif missed:
+            subscription.dirty = True
+            subscription.changed_runs.update(
+                run for panel in message.get("panels", []) for run in panel["runs"]["ids"]
+            )
+            self._wake.set()
+
+    def _runs_query(self, body: dict[str, Any]) -> dict[str, Any]:
+        query = body.get("query")
+        if not isinstance(query, dict):
+            raise Problem(Code.INVALID, "`query` is as of runs:query", field="query")
+        return query
+
+    # ---- to the page -------------------------------------------------------------------------
+
+    async def _send_changes(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), HEARTBEAT_MILLIS / 1000)
+            except asyncio.TimeoutError:
+                await self._send({"t": "hb"})
+                continue
+            await asyncio.sleep(COALESCE_SECS)
+            self._wake.clear()
+            if not self._visible:
+                continue
+            for subscription in list(self._subscriptions.values()):
+                if subscription.dirty:
+                    await self._update(subscription)
+
+    async def _update(self, subscription: _Subscription) -> None:
+        runs, subscription.changed_runs = subscription.changed_runs, set()
+        subscription.dirty = False
+        update = {"series": self._series, "runs": self._runs, "run": self._run}
+        try:
+            await update[subscription.channel](subscription, runs)
+        except (Problem, StorageError) as error:
+            await self._send({"t": "error", "id": subscription.id, "detail": str(error)})
+            await self._send({"t": "gap", "id": subscription.id})
+
+    async def _series(self, subscription: _Subscription, runs: set[str]) -> None:
+        version = self._hub.version
+        frames = []
+        for panel in subscription.body["panels"]:
+            if runs.isdisjoint(panel["runs"]["ids"]):
+                continue
+            after = await self._charts.draw(subscription.entity, subscription.project, panel)
+            found = changes(subscription.drawn.get(panel["id"]), after)
+            subscription.drawn[panel["id"]] = after
+            if found is not None:
+                frames.append(arrow(found[0], version=version, reset=found[1]))
+        if frames:
+            await self._socket.send_bytes(struct.pack("<I", subscription.id) + b"".join(frames))
+
+    async def _runs(self, subscription: _Subscription, _: set[str]) -> None:
+        query = self._runs_query(subscription.body)
+        after = await self._query.runs_answer(subscription.entity, subscription.project, query)
+        before, subscription.runs = subscription.runs, after
+        held = {run: _row(before, number) for number, run in enumerate(before["ids"])}
+        changed = [
+            number
+            for number, run in enumerate(after["ids"])
+            if held.get(run, None) != _row(after, number)
+        ]
+        kept = [run for run in before["ids"] if run in set(after["ids"])]
+        upsert = {
+            "ids": [after["ids"][number] for number in changed],
+            "cols": {
+                name: [column[number] for number in changed]
+                for name, column in after["cols"].items()
+            },
+            "dict": after["dict"],
+        }
+        await self._send(
+            {
+                "t": "runs",
+                "id": subscription.id,
+                "v": after["version"],
+                "upsert": upsert,
+                "remove": [run for run in before["ids"] if run not in set(after["ids"])],
+                "moved": kept != after["ids"],
+                "matched": after["matched"],
+            }
+        )
+
+    async def _run(self, subscription: _Subscription, _: set[str]) -> None:
+        version = self._hub.version
+        run = await self._query.find_answer(
+            subscription.entity, subscription.project, str(subscription.body["run"])
+        )
+        if run is None:
+            await self._send({"t": "gap", "id": subscription.id})
+        else:
+            await self._send({"t": "run", "id": subscription.id, "v": version, "run": run})
+
+
+def _row(answer: dict[str, Any], number: int) -> bytes:
+    """A row for comparing; as bytes, because NaN differs from itself."""
+    return page_json([column[number] for column in answer["cols"].values()])
+
+
+def _id(message: dict[str, Any]) -> int:
+    number = message.get("id")
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 32:
+        raise Problem(Code.INVALID, "a subscription's `id` is a number of 32 bits", field="id")
+    return number
