@@ -26,7 +26,7 @@ class NotStorableError(Exception):
     """A value cannot be stored; the message says why."""
 
 
-def to_plain(data: Mapping[str, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
+def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """Convert one call's values.
 
     Returns:

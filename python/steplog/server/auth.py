@@ -125,7 +125,7 @@ class Auth:
         if user is None:
             raise Problem(
                 Code.UNAUTHENTICATED,
-                "send the key as `Authorization: Bearer KEY`, or open a link of `steplog login-link`",
+                "send `Authorization: Bearer KEY`, or open a link of `steplog login-link`",
                 headers={"WWW-Authenticate": 'Bearer realm="steplog"'},
             )
         return str(user)

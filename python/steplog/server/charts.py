@@ -19,8 +19,6 @@ from steplog.server.store.panels import Drawn, Panel, draw
 from steplog.server.store.runs import RunRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore

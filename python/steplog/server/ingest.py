@@ -89,9 +89,9 @@ class Ingest:
         batch = _Batch(entity, project, run, writer, after, closed, body)
         name = (entity, project, run, writer)
         async with self._locks.of(name):
+            # A client that goes away must not leave a batch half done.
+            work = asyncio.ensure_future(self._take(name, batch))
             try:
-                # A client that goes away must not leave a batch half done.
-                work = asyncio.ensure_future(self._take(name, batch))
                 acknowledged = await asyncio.shield(work)
             except asyncio.CancelledError:
                 await asyncio.wait([work])

@@ -73,7 +73,7 @@ class Live:
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_QUERY_BYTES)
         await socket.prepare(request)
         self._sockets.add(socket)
-        page = _Page(socket, self._hub, self._query, self._charts)
+        page = _Page(socket, hub=self._hub, query=self._query, charts=self._charts)
         await page.talk()
         return socket
 
@@ -87,7 +87,7 @@ class _Page:
     """One page's socket; what it is sent is always the present state, so nothing can pile up."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, hub: Hub, query: Query, charts: Charts
+        self, socket: web.WebSocketResponse, *, hub: Hub, query: Query, charts: Charts
     ) -> None:
         self._socket, self._hub, self._query, self._charts = socket, hub, query, charts
         self._subscriptions: dict[int, _Subscription] = {}
@@ -127,9 +127,7 @@ class _Page:
     async def _receive(self, text: str) -> None:
         number: object = None
         try:
-            message = orjson.loads(text)
-            if not isinstance(message, dict):
-                raise Problem(Code.MALFORMED, "a message is a JSON object")
+            message = _object(orjson.loads(text))
             number = message.get("id")
             await self._act(message)
         except orjson.JSONDecodeError as error:
@@ -236,7 +234,7 @@ class _Page:
         changed = [
             number
             for number, run in enumerate(after["ids"])
-            if held.get(run, None) != _row(after, number)
+            if held.get(run) != _row(after, number)
         ]
         kept = [run for run in before["ids"] if run in set(after["ids"])]
         upsert = {
@@ -268,6 +266,12 @@ class _Page:
             await self._send({"t": "gap", "id": subscription.id})
         else:
             await self._send({"t": "run", "id": subscription.id, "v": version, "run": run})
+
+
+def _object(message: object) -> dict[str, Any]:
+    if not isinstance(message, dict):
+        raise Problem(Code.MALFORMED, "a message is a JSON object")
+    return message
 
 
 def _row(answer: dict[str, Any], number: int) -> bytes:

@@ -100,14 +100,14 @@ class Query:
             if body.get(name) is not None:
                 raise Problem(Code.UNSUPPORTED, f"`{name}` is not supported yet", field=name)
         version = self._hub.version
-        columns = _list_of_text(body, "columns", ["name", "state", "created"], _MAX_COLUMNS)
+        columns = _list_of_text(body, "columns", ["name", "state", "created"], most=_MAX_COLUMNS)
         total, matched, rows = await self._runs.query(
             entity,
             project,
             sort=_sorts(body),
             search=_search(body),
-            limit=_number(body, "limit", _DEFAULT_LIMIT, MAX_RUNS_PAGE),
-            offset=_number(body, "offset", 0, 1 << 40),
+            limit=_number(body, "limit", _DEFAULT_LIMIT, most=MAX_RUNS_PAGE),
+            offset=_number(body, "offset", 0, most=1 << 40),
         )
         return {
             "version": version,
@@ -228,7 +228,7 @@ async def read_json(request: web.Request) -> dict[str, Any]:
     return body
 
 
-def _number(body: dict[str, Any], name: str, default: int, most: int) -> int:
+def _number(body: dict[str, Any], name: str, default: int, *, most: int) -> int:
     value = body.get(name)
     if value is None:
         return default
@@ -237,7 +237,7 @@ def _number(body: dict[str, Any], name: str, default: int, most: int) -> int:
     return value
 
 
-def _list_of_text(body: dict[str, Any], name: str, default: list[str], most: int) -> list[str]:
+def _list_of_text(body: dict[str, Any], name: str, default: list[str], *, most: int) -> list[str]:
     value = body.get(name)
     if value is None:
         return default

@@ -66,16 +66,16 @@ class Rows:
 def _page_of(request: web.Request) -> Page:
     keys = [key for text in request.query.getall("keys", []) for key in text.split(",") if key]
     return Page(
-        first=_number(request, "min_step", 0, MAX_INT64),
-        end=_number(request, "max_step", MAX_INT64, MAX_INT64),
+        first=_number(request, "min_step", 0, most=MAX_INT64),
+        end=_number(request, "max_step", MAX_INT64, most=MAX_INT64),
         label=request.query.get("label"),
         keys=keys,
         after=_cursor(request.query.get("cursor", "")),
-        limit=max(1, _number(request, "limit", _DEFAULT_LIMIT, MAX_HISTORY_PAGE)),
+        limit=max(1, _number(request, "limit", _DEFAULT_LIMIT, most=MAX_HISTORY_PAGE)),
     )
 
 
-def _number(request: web.Request, name: str, default: int, most: int) -> int:
+def _number(request: web.Request, name: str, default: int, *, most: int) -> int:
     text = request.query.get(name)
     if text is None:
         return default

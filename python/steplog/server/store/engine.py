@@ -10,7 +10,7 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.thread import BrokenThreadPool
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steplog._errors import StorageError
 from steplog.server.store.native import Columns
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import TypeVar
-
-    from chdb import _chdb
 
     T = TypeVar("T")
     Param = int | str
@@ -42,18 +40,19 @@ _ESCAPES = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "'": "\\'"}
 )
 
-_READ_SETTINGS = (
+_READ_LIMITS = (
     f"SET max_execution_time={_MAX_EXECUTION_SECS}, max_threads={_READ_THREADS}, "
-    "max_memory_usage=1500000000, max_query_size=16777216, use_query_cache=0",
-    "SET readonly=1",
+    "max_memory_usage=1500000000, max_query_size=16777216, use_query_cache=0"
 )
+_READ_SETTINGS = (_READ_LIMITS, "SET readonly=1")
 # One insert is one part: a block is never cut, so it is stored whole or not at all.
-_WRITE_SETTINGS = (
+_WHOLE_BLOCKS = (
     "SET max_insert_threads=1, max_threads=1, max_insert_block_size=1000000000, "
     "min_insert_block_size_rows=1000000000, min_insert_block_size_bytes=0, "
     "max_block_size=1000000000, input_format_parallel_parsing=0, "
-    "max_partitions_per_insert_block=0, max_memory_usage=1800000000",
+    "max_partitions_per_insert_block=0, max_memory_usage=1800000000"
 )
+_WRITE_SETTINGS = (_WHOLE_BLOCKS,)
 
 
 def text_param(value: str) -> str:
@@ -85,7 +84,7 @@ class Engine:
         from chdb import _chdb  # noqa: PLC0415 - it loads 300 MB: only a server needs it
 
         # The engine would otherwise take SIGSEGV, SIGTERM and others for itself …
-        _chdb.set_signal_handlers_enabled(False)
+        _chdb.set_signal_handlers_enabled(False)  # type: ignore[attr-defined]  # no stubs
         # … and it blocks SIGPIPE in the importing thread, which children would inherit.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPIPE])
         if "?" in str(path):
@@ -96,9 +95,9 @@ class Engine:
             )
         limits = "&".join(f"{name}={value}" for name, value in _LIMITS.items())
         self._target = f"{path}?{limits}"
-        self._connect: Callable[[str], _chdb.connect] = _chdb.connect
+        self._connect: Callable[[str], Any] = _chdb.connect  # type: ignore[attr-defined]  # no stubs
         self._local = threading.local()
-        self._opened: queue.SimpleQueue[_chdb.connect] = queue.SimpleQueue()
+        self._opened: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(
             READERS, "steplog-series-read", initializer=self._open, initargs=(_READ_SETTINGS,)
         )

@@ -1,11 +1,11 @@
-"""Values without loss: msgpack with integers of any size, and JSON as the page or Python reads it."""
+"""Values without loss: msgpack with integers of any size, and JSON as the page reads it."""
 
 from __future__ import annotations
 
 import math
 from typing import cast
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import orjson
 
 _BIG_INT = 1

@@ -12,7 +12,8 @@ from steplog._errors import StorageError
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
-    from typing import Self
+
+    from typing_extensions import Self
 
 
 class DataFolder:

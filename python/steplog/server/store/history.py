@@ -29,8 +29,8 @@ GROUP BY label, step
 HAVING {{n_keys:UInt64}} = 0 OR uniqExactIf(key, key IN {{keys:Array(String)}}) = {{n_keys:UInt64}}
 ORDER BY label, step LIMIT {{limit:UInt64}}"""  # noqa: S608  # constants of this file
 
-_VALUES = f"""SELECT CAST(label, 'String') AS tag, step, CAST(key, 'String') AS name, kind, f64, i64, text, wall,
-    runtime, position
+_VALUES = f"""SELECT CAST(label, 'String') AS tag, step, CAST(key, 'String') AS name, kind,
+    f64, i64, text, wall, runtime, position
 FROM (SELECT * FROM points WHERE {_WHERE} UNION ALL SELECT * FROM patches WHERE {_WHERE})
 WHERE (label, step) <= ({{last_label:String}}, {{last_step:Int64}})
 ORDER BY label, step, generation, position"""  # noqa: S608  # constants of this file
@@ -119,13 +119,15 @@ def _rows(
         if position >= row.latest:
             row.latest, row.wall, row.runtime = position, walls[number], runtimes[number]
         if kinds[number] != _MARKER:
-            value = _value(kinds[number], floats[number], ints[number], texts[number])
+            value = _value(
+                kinds[number], number=floats[number], integer=ints[number], text=texts[number]
+            )
             row.values[names[number].decode()] = (position, value)
     if row.latest >= 0:
         yield _finished(row, at, keys)
 
 
-def _value(kind: int, number: float, integer: int, text: bytes) -> object:
+def _value(kind: int, *, number: float, integer: int, text: bytes) -> object:
     if kind == _FLOAT:
         return number
     if kind == _INT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_NUMBERS = {
+_NUMBERS: dict[str, np.dtype[Any]] = {
     "UInt8": np.dtype("u1"),
     "UInt16": np.dtype("<u2"),
     "UInt32": np.dtype("<u4"),
@@ -52,9 +52,10 @@ class Columns:
             rows, at = _varint(data, at)
             self.rows += rows
             for _ in range(count):
-                name, at = _text(data, at)
+                column, at = _text(data, at)
                 of_type, at = _text(data, at)
-                at = self._column(name.decode(), of_type.decode(), (data, at, rows), arrays)
+                read = (data, at, rows)
+                at = self._column(column.decode(), of_type.decode(), read, arrays=arrays)
         for name, parts in arrays.items():
             self._numbers[name] = parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -63,6 +64,7 @@ class Columns:
         name: str,
         of_type: str,
         where: tuple[bytes, int, int],
+        *,
         arrays: dict[str, list[NDArray[np.generic]]],
     ) -> int:
         data, at, rows = where
@@ -72,9 +74,9 @@ class Columns:
                 text, at = _text(data, at)
                 texts.append(text)
             return at
-        dtype = _NUMBERS[of_type]
+        dtype: np.dtype[np.generic] = _NUMBERS[of_type]
         arrays.setdefault(name, []).append(np.frombuffer(data, dtype, rows, at))
-        return at + rows * dtype.itemsize
+        return at + rows * int(dtype.itemsize)
 
     def floats(self, name: str) -> NDArray[np.float64]:
         """A column of numbers as float64."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _KINDS = ", ".join(map(str, PLOTTED_KINDS))
 _BOTH = "run IN {runs:Array(UInt64)} AND key IN {keys:Array(String)}"
 
-_PATCHED = f"SELECT count() AS n FROM patches WHERE {_BOTH}"
+_PATCHED = f"SELECT count() AS n FROM patches WHERE {_BOTH}"  # noqa: S608  # constants of this file
 
 # Where nothing was ever written twice the points are read as they lie.
 _POINTS = f"""SELECT run, key, label, step, wall, kind, f64 FROM points
@@ -31,7 +31,8 @@ WHERE {_BOTH} AND kind IN ({_KINDS})"""  # noqa: S608  # constants of this file
 # Else the latest value of each step counts, whatever its kind.
 _MERGED = f"""SELECT run, key, label, step, latest.1 AS wall, latest.2 AS kind, latest.3 AS f64
 FROM (SELECT run, key, label, step, argMax((wall, kind, f64), (generation, position)) AS latest
-      FROM (SELECT * FROM points WHERE {_BOTH} UNION ALL SELECT * FROM patches WHERE {_BOTH})
+      FROM (SELECT * FROM points WHERE {_BOTH}
+            UNION ALL SELECT * FROM patches WHERE {_BOTH})
       GROUP BY run, key, label, step)
 WHERE kind IN ({_KINDS})"""  # noqa: S608  # constants of this file
 
@@ -43,7 +44,8 @@ _X = {
 }
 _IN_RANGE = "x >= reinterpretAsFloat64({lo:UInt64}) AND x <= reinterpretAsFloat64({hi:UInt64})"
 
-_STATS = """SELECT cityHash64(run, CAST(key, 'String'), CAST(label, 'String')) AS h, run, CAST(key, 'String') AS name, CAST(label, 'String') AS tag, count() AS n,
+_STATS = """SELECT cityHash64(run, CAST(key, 'String'), CAST(label, 'String')) AS h, run,
+    CAST(key, 'String') AS name, CAST(label, 'String') AS tag, count() AS n,
     countIf(isNaN(f64)) AS nan, minIf(x, isNaN(f64)) AS first_nan, min(x) AS x_min, max(x) AS x_max,
     minIf(f64, isFinite(f64)) AS y_min, maxIf(f64, isFinite(f64)) AS y_max,
     countIf(isFinite(f64)) AS finite, countIf({in_range}) AS inside

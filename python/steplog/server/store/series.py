@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from steplog.server.store.native import Columns
 
 _GATHER_SECS = 0.02
-"""How long a block waits for others: an insert costs some milliseconds and a part, however small."""
+"""How long a block waits for others: each insert costs some milliseconds and a part."""
 _GATHER_BYTES = 32 << 20
 _MAX_WAITING_BYTES = 256 << 20
 """Back-pressure: beyond, `insert` waits."""
@@ -136,10 +137,8 @@ class SeriesStore:
         await done
 
     async def _flush(self, table: str, gathered: _Gathered) -> None:
-        try:
+        with contextlib.suppress(asyncio.TimeoutError):  # the usual end of gathering
             await asyncio.wait_for(gathered.full.wait(), _GATHER_SECS)
-        except asyncio.TimeoutError:
-            pass  # the usual end of gathering
         del self._gathering[table]
         failure: BaseException | None = None
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from steplog._errors import InternalError
 from steplog.server._decode import merge_summaries
 from steplog.server.schema import flatten
 from steplog.server.store.exact import pack, unpack_tree
@@ -78,7 +79,7 @@ def _is_run(entity: str, project: str, run: str) -> sa.ColumnElement[bool]:
 
 
 def _leaves(
-    run_id: int, section: str, tree: dict[str, object], before: dict[str, object]
+    run_id: int, section: str, *, tree: dict[str, object], before: dict[str, object]
 ) -> Iterable[dict[str, object]]:
     old = flatten(before)
     for key, value in flatten(tree).items():
@@ -99,6 +100,13 @@ def _leaves(
             }
         elif isinstance(value, str):
             yield {**row, "kind": _TEXT, "number": None, "text": value[:1000]}
+
+
+def _new_id(inserted: sa.CursorResult[Any]) -> int:
+    key = inserted.inserted_primary_key
+    if key is None:
+        raise InternalError("the database gave a new row no number")
+    return int(key[0])
 
 
 class WriterRecords:
@@ -141,7 +149,7 @@ class WriterRecords:
         """
         async with self._meta.write() as connection:
             project_id = await self._project(connection, entity, project)
-            run_id = await self._run(connection, project_id, run, identity)
+            run_id = await self._run(connection, project_id, run, identity=identity)
             await connection.execute(
                 sa.insert(WRITERS).values(
                     run_id=run_id,
@@ -166,11 +174,11 @@ class WriterRecords:
         found = await connection.scalar(query)
         if found is None:
             insert = sa.insert(PROJECTS).values(entity=entity, project=project)
-            found = (await connection.execute(insert)).inserted_primary_key[0]
+            found = _new_id(await connection.execute(insert))
         return int(found)
 
     async def _run(
-        self, connection: AsyncConnection, project_id: int, run: str, identity: Identity
+        self, connection: AsyncConnection, project_id: int, run: str, *, identity: Identity
     ) -> int:
         query = sa.select(RUNS).where(RUNS.c.project_id == project_id, RUNS.c.run == run)
         found = (await connection.execute(query)).one_or_none()
@@ -202,7 +210,7 @@ class WriterRecords:
             summary=pack({}),
             **said,
         )
-        return int((await connection.execute(insert)).inserted_primary_key[0])
+        return _new_id(await connection.execute(insert))
 
     async def lower(self, writer: Writer, acknowledged: int) -> None:
         """Take back what the series store has lost (power failure), so that it is sent again."""
@@ -243,8 +251,8 @@ class WriterRecords:
                 for entries in change.config:
                     config.update(entries)
                 run["config"] = pack(config)
-                leaves += _leaves(run_id, "config", config, before)
-                await self._forget(connection, run_id, "config", config, before)
+                leaves += _leaves(run_id, "config", tree=config, before=before)
+                await self._forget(connection, run_id, "config", after=config, before=before)
             if change.summary is not None:
                 before = unpack_tree(row.summary)
                 states = await connection.scalars(
@@ -254,8 +262,8 @@ class WriterRecords:
                 )
                 summary = merge_summaries([state for state in states if state])
                 run["summary"] = pack(summary)
-                leaves += _leaves(run_id, "summary", summary, before)
-                await self._forget(connection, run_id, "summary", summary, before)
+                leaves += _leaves(run_id, "summary", tree=summary, before=before)
+                await self._forget(connection, run_id, "summary", after=summary, before=before)
             await self._meta.upsert(connection, VALUES, leaves)
             await self._keys(connection, change)
             run.update(await run_state(connection, run_id))
@@ -267,6 +275,7 @@ class WriterRecords:
         connection: AsyncConnection,
         run_id: int,
         section: str,
+        *,
         after: dict[str, object],
         before: dict[str, object],
     ) -> None:

@@ -1,0 +1,3 @@
+"""One file a change of the tables."""
+
+from __future__ import annotations
