@@ -418,13 +418,18 @@ class Run:
         lost = {name: count for name, count in self._counts.items() if count}
         if lost:
             self._warn("counts", f"not recorded: {lost}")
+        rows = f"run {self.name}: {status['rows']} rows"
         if _int(status["acknowledged"]) >= _int(status["last"]):
-            self._say(f"run {self.name}: {status['rows']} rows at {self.url}")
+            self._say(f"{rows} at {self.url}")
+        elif self.settings.mode == "offline":
+            self._say(f"{rows} in {self._folder}; send it with: steplog sync {self._folder}")
         else:
-            where = f"run {self.name}: {status['rows']} rows in {self._folder}"
-            reason = f", not all at the server ({status['upload_reason'] or 'not reached in time'})"
-            reason = "" if self.settings.mode == "offline" else reason
-            self._say(f"{where}{reason}; send it with: steplog sync {self._folder}")
+            reason = status["upload_reason"] or "not reached in time"
+            self._warn(
+                "sync",
+                f"{rows} in {self._folder}, not all at the server ({reason}); "
+                f"send it with: steplog sync {self._folder}",
+            )
         if not ended:
             self._warn("late", "the writer's threads had not ended at the deadline")
 

@@ -1,0 +1,131 @@
+"""A real server in a process of its own, and a real child that logs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+CHILD = """
+import sys, steplog
+run = steplog.init(project="p", id=sys.argv[1], mode=sys.argv[2])
+print(run.sync_dir, flush=True)
+for step in range(int(sys.argv[3])):
+    run.log({"a": step, "b": step / 7, "n": {"x": float(step % 10)}})
+    sys.stdout.write(f"{step}\\n")
+    sys.stdout.flush()
+run.finish()
+"""
+
+
+class RunningServer:
+    """`steplog server`, started, killed and started again on the same folder and port."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.environ = {**os.environ, "STEPLOG_CONFIG_DIR": str(folder / "config")}
+        self.port = 0
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "steplog._cli", "server"),
+                *("--port", str(self.port), "--data", str(self.folder / "data")),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environ,
+        )
+        lines = [self.process.stdout.readline().split() for _ in range(2)]
+        if not all(lines):
+            raise AssertionError(self.process.communicate()[1])
+        (_, self.url), (_, self.login) = lines
+        self.port = int(self.url.rsplit(":", 1)[1])
+        self.environ["STEPLOG_BASE_URL"] = self.url
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+    @property
+    def key(self):
+        return json.loads((self.folder / "config" / "keys.json").read_text())[self.url]
+
+    def ask(self, path, body=None, *, method=None, headers=None, key=None):
+        """Send a request; returns the status, the headers and the body."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(
+            self.url + path, data=data, headers={**sent, **(headers or {})}, method=method
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, error.read()
+
+    def get(self, path, body=None):
+        """The JSON of an answer that must be 200."""
+        status, _, data = self.ask("/api/v1" + path, body)
+        assert status == 200, data
+        return json.loads(data)
+
+    def rows(self, run, project="p"):
+        """Every row of a run, read page by page."""
+        rows, cursor = [], ""
+        while True:
+            path = f"/api/v1/projects/local/{project}/runs/{run}/history?limit=997&cursor={cursor}"
+            status, headers, data = self.ask(path)
+            assert status == 200, data
+            rows += [json.loads(line) for line in data.splitlines()]
+            cursor = headers.get("Steplog-Cursor")
+            if cursor is None:
+                return rows
+
+    def cli(self, *arguments):
+        """Run the command line."""
+        return subprocess.run(
+            [sys.executable, "-m", "steplog._cli", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+        )
+
+    def child(self, folder, run, *, mode, steps):
+        """A process that logs and says each step after its call has returned."""
+        return subprocess.Popen(
+            [sys.executable, "-c", CHILD, run, mode, str(steps)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=folder,
+            env=self.environ,
+        )
+
+
+@pytest.fixture
+def server(tmp_path):
+    folder = tmp_path / "server"
+    folder.mkdir()
+    running = RunningServer(folder)
+    yield running
+    with contextlib.suppress(ProcessLookupError):
+        running.process.kill()
+    running.process.communicate()

@@ -1,0 +1,264 @@
+"""The server's public edge: keys, bad input, deletes, a second server, charts that hide nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+import steplog
+
+RUN = "/api/v1/projects/local/p/runs/r"
+RECORDS = f"{RUN}/writers/w/records"
+
+
+@pytest.fixture
+def online(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+
+    def init(run, **arguments):
+        settings = {"base_url": server.url, "quiet": True, **arguments.pop("settings", {})}
+        return steplog.init(project="p", dir=str(tmp_path), id=run, settings=settings, **arguments)
+
+    return init
+
+
+def test_values_are_kept_bit_for_bit(server, online):
+    values = {
+        "nan": math.nan,
+        "inf": math.inf,
+        "zero": -0.0,
+        "tiny": 5e-324,
+        "least": -(2**63),
+        "most": 2**63 - 1,
+        "odd": 2**53 + 1,
+        "big": 10**30,
+        "flag": True,
+        "none": None,
+        "text": "é\n\t\\'\0",
+        "list": [1, 1.0, [None, "x"]],
+        "n": {"x": 1, "y.z": 2},
+    }
+    with online("r") as run:
+        run.log(values)
+    (row,) = server.rows("r")
+    seen = {key: repr(value) for key, value in row.items() if not key.startswith("_")}
+    nested = {"n.x": 1, r"n.y\.z": 2}
+    flat = {key: value for key, value in values.items() if key != "n"} | nested
+    assert seen == {key: repr(value) for key, value in flat.items()}
+
+
+def test_config_summary_and_keys_reach_the_server(server, online):
+    with online("r", config={"lr": 0.1, "opt": {"name": "sgd"}}, name="first", tags=["t"]) as run:
+        run.log({"loss": 2.0})
+        run.log({"loss": 1.0, "note": "x"})
+        run.summary["best"] = 0.5
+    found = server.get("/projects/local/p/runs/r")
+    assert found["config"] == {"lr": 0.1, "opt": {"name": "sgd"}}
+    assert (found["summary"]["loss"], found["summary"]["best"]) == (1.0, 0.5)
+    assert (found["name"], found["tags"], found["state"]) == ("first", ["t"], "finished")
+    query = {
+        "columns": ["name", "config.opt.name", "summary.best"],
+        "sort": [{"k": "summary.loss"}],
+    }
+    page = server.get("/projects/local/p/runs:query", query)
+    assert page["cols"] == {"name": ["first"], "config.opt.name": ["sgd"], "summary.best": [0.5]}
+    names = [key["name"] for key in server.get("/projects/local/p/keys")["keys"]]
+    assert names == ["loss", "note"]
+
+
+def test_a_chart_shows_a_spike_of_one_step(server, online):
+    with online("r") as run:
+        for step in range(200_000):
+            run.log({"y": 1000.0 if step == 123_456 else math.nan if step == 77 else 0.5})
+    panel = {"id": "1", "series": [{"metric": "y"}], "runs": {"ids": ["r"]}, "px": 300}
+    (drawn,) = server.get("/projects/local/p/series:query", {"panels": [panel]})["panels"]
+    assert drawn["mode"] == "bucket"
+    columns, width = drawn["columns"], drawn["dx"]
+    assert drawn["x0"] == 0
+    assert sum(columns["n"]) == 199_999
+    assert [b for b, y in zip(columns["b"], columns["max"], strict=True) if y == 1000.0] == [
+        123_456 // width
+    ]
+    assert [b for b, flag in zip(columns["b"], columns["fl"], strict=True) if flag] == [77 // width]
+    panel["range"] = [123_450, 123_460]
+    (near,) = server.get("/projects/local/p/series:query", {"panels": [panel]})["panels"]
+    assert near["mode"] == "raw"
+    assert near["columns"]["y"] == [0.5] * 6 + [1000.0] + [0.5] * 4
+
+
+def test_a_step_written_again_counts_once_with_its_last_value(server, online):
+    with online("r") as run:
+        run.log({"y": 1.0, "z": 1.0}, step=3)
+        run.log({"y": 2.0}, step=3)
+        run.log({"y": 5.0}, step=4)
+    assert [(row["_step"], row["y"]) for row in server.rows("r")] == [(3, 2.0), (4, 5.0)]
+    panel = {"id": "1", "series": [{"metric": "y"}], "runs": {"ids": ["r"]}}
+    (drawn,) = server.get("/projects/local/p/series:query", {"panels": [panel]})["panels"]
+    assert (drawn["columns"]["x"], drawn["columns"]["y"]) == ([3.0, 4.0], [2.0, 5.0])
+
+
+def test_a_deleted_run_is_gone_and_its_id_can_be_used_again(server, online):
+    for value in (1.0, 2.0):
+        with online("r") as run:
+            run.log({"y": value})
+        assert [row["y"] for row in server.rows("r")] == [value]
+        assert server.ask(RUN, method="DELETE")[0] == 204
+        assert server.ask(RUN)[0] == 404
+
+
+def test_a_wrong_key_keeps_the_data_and_says_so(server, online, capfd):
+    with online("r", settings={"api_key": "wrong", "finish_timeout_secs": 10.0}) as run:
+        run.log({"y": 1})
+        folder = run.sync_dir
+    assert "key" in capfd.readouterr().err
+    assert server.ask(RUN)[0] == 404
+    assert server.cli("sync", folder).returncode == 0
+    assert [row["y"] for row in server.rows("r")] == [1]
+
+
+async def test_ack_server_means_queryable(server, online):
+    async with online("r") as run:
+        for step in range(5):
+            await run.alog({"y": step}, ack="server")
+            assert len(server.rows("r")) == step + 1
+
+
+PATHS = [
+    ("GET", "/api/v1/session"),
+    ("GET", "/api/v1/projects"),
+    ("GET", "/api/v1/projects/local/p/keys"),
+    ("POST", "/api/v1/projects/local/p/runs:query"),
+    ("POST", "/api/v1/projects/local/p/series:query"),
+    ("GET", RUN),
+    ("PATCH", RUN),
+    ("DELETE", RUN),
+    ("GET", f"{RUN}/keys"),
+    ("GET", f"{RUN}/history"),
+    ("GET", f"{RUN}/writers/w"),
+    ("POST", f"{RECORDS}?after=0"),
+    ("POST", "/api/v1/login-links"),
+    ("POST", "/api/v1/logout"),
+    ("GET", "/api/v1/live"),
+    ("GET", "/api/v1/nothing"),
+]
+
+
+def test_nobody_gets_in_without_the_key(server):
+    for method, path in PATHS:
+        status, headers, body = server.ask(path, b"", method=method, key="no")
+        assert (status, headers["Content-Type"]) == (401, "application/problem+json"), path
+        assert json.loads(body)["code"] == "unauthenticated"
+    assert server.ask("/healthz", key="no")[0] == 200
+
+
+def test_a_login_link_works_once(server):
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_):
+            return None
+
+    opener = urllib.request.build_opener(Stay)
+    cookies = []
+    for _ in range(2):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            opener.open(server.login)
+        with caught.value as answer:
+            assert answer.code == 303
+            cookies.append(answer.headers["Set-Cookie"])
+    first, second = cookies
+    assert "HttpOnly" in first
+    assert "SameSite" in first
+    assert second is None
+    cookie = first.split(";")[0]
+    assert cookie.startswith(f"steplog_{server.port}=")
+    request = urllib.request.Request(server.url + "/api/v1/session", headers={"Cookie": cookie})
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["user"] == "owner"
+    foreign = {"Cookie": cookie, "Origin": "http://evil.example"}
+    request = urllib.request.Request(
+        server.url + "/api/v1/login-links", data=b"", headers=foreign, method="POST"
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    with caught.value as answer:
+        assert answer.code == 403
+
+
+ZSTD = {"Content-Type": "application/msgpack", "Content-Encoding": "zstd", "Steplog-Protocol": "1"}
+BAD = [
+    ("POST", f"{RECORDS}?after=0", b"garbage", ZSTD, 400),
+    ("POST", f"{RECORDS}?after=0", b"\x28\xb5\x2f\xfd\x04", ZSTD, 400),
+    ("POST", f"{RECORDS}?after=0", b"", {**ZSTD, "Steplog-Protocol": "9"}, 426),
+    ("POST", f"{RECORDS}?after=0", b"", {**ZSTD, "Content-Encoding": "gzip"}, 415),
+    ("POST", f"{RECORDS}?after=-1", b"", ZSTD, 400),
+    ("POST", f"{RECORDS}?after=7", b"", ZSTD, 409),
+    ("POST", f"{RUN}/writers/a%2Fb/records?after=0", b"", ZSTD, 400),
+    ("POST", "/api/v1/projects/local/p/runs:query", b"{", {}, 400),
+    ("POST", "/api/v1/projects/local/p/runs:query", b"[]", {}, 400),
+    ("POST", "/api/v1/projects/local/p/runs:query", b"[" * 100_000, {}, 400),
+    ("POST", "/api/v1/projects/local/p/runs:query", b'{"limit": "x"}', {}, 400),
+    ("POST", "/api/v1/projects/local/p/runs:query", b'{"sort": [{"k": "nope"}]}', {}, 400),
+    ("POST", "/api/v1/projects/local/p/runs:query", b'{"filter": {}}', {}, 400),
+    (
+        *("POST", "/api/v1/projects/local/p/runs:query"),
+        *(b'{"search": {"q": "(", "mode": "regex"}}', {}, 400),
+    ),
+    ("POST", "/api/v1/projects/local/p/series:query", b'{"panels": [1]}', {}, 400),
+    ("POST", "/api/v1/projects/local/p/series:query", b'{"panels": {}}', {}, 400),
+    ("GET", f"{RUN}/history?limit=x", None, {}, 400),
+    ("GET", f"{RUN}/history?cursor=x", None, {}, 400),
+    ("GET", "/api/v1/projects/local/p/runs/..%2F..%2Fetc", None, {}, 400),
+    ("GET", "/api/v1/projects/local/%2E%2E/keys", None, {}, 400),
+    ("GET", "/api/v1/projects/local/a%00b/keys", None, {}, 400),
+    ("GET", "/api/v1/nothing", None, {}, 404),
+    ("PUT", "/api/v1/projects", b"", {}, 405),
+]
+
+
+def test_garbage_is_refused_with_a_problem_and_the_server_stays_up(server):
+    for method, path, body, headers, expected in BAD:
+        status, answer, data = server.ask(path, body, method=method, headers=headers)
+        assert (status, answer["Content-Type"]) == (expected, "application/problem+json"), (
+            path,
+            body,
+            data,
+        )
+    status, answer, data = server.ask(f"{RECORDS}?after=7", b"", headers=ZSTD)
+    assert json.loads(data)["expected"] == 0
+    for path in ("/../../../../etc/passwd", "/assets/..%2f..%2fapp.py", "/%2e%2e/%2e%2e/x"):
+        _, _, data = server.ask(path)
+        assert b"root:" not in data
+        assert b"import" not in data[:200]
+    assert server.ask("/healthz")[0] == 200
+    assert server.stop() == (0, "")
+
+
+def test_a_zstd_bomb_is_refused(server):
+    # RFC 8878: a frame without a content size, a window of 128 KiB, and run-length blocks of it.
+    blocks = [(0x20000 << 3 | 1 << 1 | last).to_bytes(3, "little") + b"\0" for last in (0, 1)]
+    bomb = b"\x28\xb5\x2f\xfd\x00\x38" + blocks[0] * 599 + blocks[1]
+    assert server.ask(f"{RECORDS}?after=0", bomb, headers=ZSTD)[0] == 413
+
+
+def test_a_second_server_says_who_holds_the_folder_or_the_port(server, tmp_path):
+    data = str(server.folder / "data")
+    for arguments, words in (
+        (["--port", "0", "--data", data], "in use by process"),
+        (["--port", str(server.port), "--data", str(tmp_path / "other")], "cannot listen"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "steplog._cli", "server", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=server.environ,
+        )
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert server.ask("/healthz")[0] == 200
