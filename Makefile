@@ -1,23 +1,47 @@
-# `make build` puts the release build into .venv; `make test` runs every check, cheapest first.
+# `make build` puts the release build into .venv, `make demo` shows steplog at work (ONCE=1: and
+# stops), `make test` runs every check, cheapest first, `make bench` measures.
 PYTHON ?= python3
-.PHONY: build test
+BIN := .venv/bin
+.PHONY: build demo test bench tools
 
-.venv/bin/maturin:
+tools:
+	@command -v cargo >/dev/null || { echo "cargo is missing: get Rust with https://rustup.rs, or from your system"; exit 1; }
+	@command -v npm >/dev/null || { echo "node is missing: get Node 20 or later with https://nodejs.org, or from your system"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: get Python 3.10 or later, or say PYTHON=…"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed: say PYTHON=…"; exit 1; }
+
+$(BIN)/maturin:
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install -q -U "pip>=25.1"
-	.venv/bin/pip install -q "maturin>=1.9.4,<2" --group lint --group test
+	$(BIN)/pip install -q -U "pip>=25.1"
+	$(BIN)/pip install -q "maturin>=1.9.4,<2"
 
-build: .venv/bin/maturin
-	@command -v cargo >/dev/null || { echo "cargo is missing: get Rust from your system or by rustup"; exit 1; }
-	.venv/bin/maturin develop --release --locked --extras server
+web/node_modules: web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	@touch web/node_modules
 
-test: build
+build: tools $(BIN)/maturin web/node_modules
+	npm --prefix web run build --silent
+	$(BIN)/maturin develop --release --locked --extras server
+
+demo: build
+	$(BIN)/pip install -q --group demo
+	$(BIN)/python examples/demo.py $(if $(ONCE),--once)
+
+test: tools $(BIN)/maturin web/node_modules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked
-	.venv/bin/ruff check python/steplog/_*.py python/steplog/__init__.py tests
-	.venv/bin/ruff format --check python/steplog/_*.py python/steplog/__init__.py tests
-	.venv/bin/mypy python/steplog/__init__.py python/steplog/_api.py tests
-	.venv/bin/lint-imports
-	.venv/bin/python -m mypy.stubtest steplog._core
-	.venv/bin/pytest -q
+	cargo test --workspace --locked --quiet
+	$(BIN)/pip install -q --group lint --group test --group demo
+	$(BIN)/maturin develop --release --locked --extras server
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m mypy.stubtest steplog._core
+	npm --prefix web run check
+	$(BIN)/pytest -q
+
+bench: build
+	$(BIN)/pip install -q --group bench
+	$(BIN)/python benches/bench_log.py
+	$(BIN)/python benches/bench_server.py

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 
@@ -32,11 +33,11 @@ class RunningServer:
         self.folder = folder
         self.environ = {**os.environ, "STEPLOG_CONFIG_DIR": str(folder / "config")}
         self.port = 0
-        self.process = None
+        self.url = self.login = ""
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(
+        process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "steplog._cli", "server"),
                 *("--port", str(self.port), "--data", str(self.folder / "data")),
@@ -46,6 +47,7 @@ class RunningServer:
             text=True,
             env=self.environ,
         )
+        self.process: Any = process
         lines = [self.process.stdout.readline().split() for _ in range(2)]
         if not all(lines):
             raise AssertionError(self.process.communicate()[1])
