@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import pathlib
+import pty
 import shutil
 import signal
 import socket
@@ -185,6 +187,12 @@ def test_cat_says_when_the_output_cannot_be_written(record):
     assert result.stderr == "steplog: No space left on device\n"
 
 
+def test_cat_ends_quietly_without_an_output(record):
+    command = f"{sys.executable} -m steplog._cli cat {record()} >&-"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+
+
 # ---- ls ------------------------------------------------------------------------------------
 
 
@@ -350,6 +358,39 @@ def test_sync_sends_a_run_once_that_is_named_twice(record, server):
     link = folder.parent / "latest"
     result = invoke("sync", folder, link, folder.parent, "--base-url", url, "--api-key", "k")
     assert len(result.stdout.splitlines()) == 1
+
+
+def test_sync_sends_what_damage_has_left(record, server):
+    _, url = server
+    folder = record(exit_code=None)
+    flip(segment(folder), segment(folder).read_bytes().index(b"loss"))
+    result = invoke("sync", folder, "--base-url", url, "--api-key", "k", "--json")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("steplog: warning: damage in the log: ")
+    (report,) = lines(result.stdout)
+    assert (report["state"], report["records_sent"]) == ("synced", 6)
+
+
+def test_sync_tells_the_server_who_the_run_is_from_its_log(record, server):
+    handler, url = server
+    folder = record(entity="me", id="mine")
+    (folder / "run.json").write_text('{"run": "other", "entity": 7}')
+    copy = folder.rename(folder.with_name("elsewhere"))
+    assert invoke("sync", copy, "--base-url", url, "--api-key", "k").exit_code == 0
+    (path,) = handler.acknowledged
+    assert path.startswith("/api/v1/projects/me/p/runs/mine/writers/")
+
+
+def test_sync_prints_json_on_stdout_below_a_progress_bar(record, server):
+    _, url = server
+    terminal, stderr = pty.openpty()
+    command = [*STEPLOG, "sync", record(), "--base-url", url, "--api-key", "k", "--json"]
+    with os.fdopen(terminal, "rb", 0) as screen:
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, check=True)
+        os.close(stderr)
+        assert b"8/8" in screen.read(65536)
+    (report,) = lines(result.stdout.decode())
+    assert report["state"] == "synced"
 
 
 def test_sync_ends_quietly_when_interrupted(record):

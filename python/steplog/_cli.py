@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from steplog._writer import SyncJob
 
-    Show = Callable[[str, int, int], None]
+    Show = Callable[[int], None]
 
 # Longest wait for the upload's thread before Ctrl-C and the progress bar are looked after.
 _LOOK_SECS = 0.1
@@ -146,18 +146,17 @@ def sync(
     """
     settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
     folders, failed = _find_all(dirs)
-    with _progress() as show:
-        for folder in folders:
-            report = _sync_run(folder, settings, timeout_secs=timeout_secs, show=show)
-            failed |= report["error"] is not None
-            if as_json:
-                print(json.dumps(report), flush=True)
-            elif report["error"] is None:
-                sent, already = report["records_sent"], report["records_already"]
-                what = f"{_count(sent, 'record')} sent, {already:,} already there"
-                print(f"{report['run']}: {what} ({folder})", flush=True)
-            if report["error"] is not None:
-                say(f"{report['run'] or folder} is not synced: {report['error']}")
+    for folder in folders:
+        report = _sync_run(folder, settings, timeout_secs)
+        failed |= report["error"] is not None
+        if as_json:
+            print(json.dumps(report), flush=True)
+        elif report["error"] is None:
+            sent, already = report["records_sent"], report["records_already"]
+            what = f"{_count(sent, 'record')} sent, {already:,} already there"
+            print(f"{report['run']}: {what} ({folder})", flush=True)
+        if report["error"] is not None:
+            say(f"{report['run'] or folder} is not synced: {report['error']}")
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -177,28 +176,29 @@ def _find_all(dirs: Sequence[Path]) -> tuple[list[Path], bool]:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Show]:
-    """A progress bar on stderr, where that is a terminal: show(name, records done, of)."""
+def _progress(name: str, total: int) -> Iterator[Show]:
+    """A progress bar on stderr, where that is a terminal: gives show(records done)."""
     if not sys.stderr.isatty():
-        yield lambda _name, _done, _total: None
+        yield lambda _done: None
         return
     from rich.console import Console  # noqa: PLC0415  # slow to import, and only for terminals
     from rich.markup import escape  # noqa: PLC0415
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
+    # Redirected, our own stdout would end up on stderr as well.
+    with Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as progress:
+        task = progress.add_task(escape(_printable(name)), total=total)
+        yield lambda done: progress.update(task, completed=done)
 
-        def show(name: str, done: int, total: int) -> None:
-            progress.update(task, description=escape(name), completed=done, total=total)
 
-        yield show
-
-
-def _sync_run(
-    folder: Path, settings: _settings.Settings, *, timeout_secs: float, show: Show
-) -> dict[str, Any]:
+def _sync_run(folder: Path, settings: _settings.Settings, timeout_secs: float) -> dict[str, Any]:
     """Send one run, and report on it; failures are in the report."""
     report: dict[str, Any] = {
         "run": None,
@@ -215,9 +215,12 @@ def _sync_run(
         filled = [writer for writer in run.writers if writer["records"]]
         if not filled and run.damage:
             report["error"] = "no record can be read"
-        for at in range(0, len(filled), _UPLOADS):
-            some = filled[at : at + _UPLOADS]
-            _sync_writers(run, some, settings, timeout_secs=timeout_secs, report=report, show=show)
+        with _progress(run.name, run.records) as show:
+            for at in range(0, len(filled), _UPLOADS):
+                some = filled[at : at + _UPLOADS]
+                _sync_writers(
+                    run, some, settings, timeout_secs=timeout_secs, report=report, show=show
+                )
     except (SteplogError, OSError) as error:
         report["error"] = explain(error)
     if report["error"] is None:
@@ -239,8 +242,8 @@ def _sync_writers(
         run.log.sync(
             writer["writer"],
             base_url=settings.base_url,
-            entity=str(run.identity["entity"]),
-            project=str(run.identity["project"]),
+            entity=run.identity["entity"],
+            project=run.identity["project"],
             run=run.id,
             api_key=settings.api_key,
             keys_file=_settings.config_dir() / "keys.json",
@@ -249,11 +252,11 @@ def _sync_writers(
         for writer in writers
     ]
     before = int(report["records_sent"]) + int(report["records_already"])
-    progressing = _wait(jobs, timeout_secs, lambda sent: show(run.name, before + sent, run.records))
+    progressing = _wait(jobs, timeout_secs, lambda sent: show(before + sent))
     for writer, job in zip(writers, jobs, strict=True):
         status: dict[str, Any] = job.status()
         report["records_sent"] += status["sent"]
-        if status["server"] and status["acknowledged"]:
+        if status["server"]:
             _note_cursor(run.writer_dir(writer["writer"]), status)
         if status["acknowledged"] >= writer["last"]:
             # What came from another upload meanwhile may have been sent by both.
@@ -265,7 +268,7 @@ def _sync_writers(
             report["error"] = f"{reason or 'not everything was taken'}: {settings.base_url}"
 
 
-def _wait(jobs: list[SyncJob], timeout_secs: float, show: Callable[[int], None]) -> bool:
+def _wait(jobs: list[SyncJob], timeout_secs: float, show: Show) -> bool:
     """Wait for the uploads; false when they have stopped moving before their end."""
     moved_at, moved = time.monotonic(), -1
     for job in jobs:
@@ -318,7 +321,7 @@ def ls(dir: Path, *, as_json: bool) -> None:
             print(json.dumps(entry), flush=True)
         entries.append(entry)
     if not as_json:
-        _print_table(entries)
+        _print_table(sorted(entries, key=lambda entry: entry["started"] or 0.0))
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -371,7 +374,11 @@ def _print_rich(head: list[str], lines: list[list[str]]) -> None:
     colours = {"running": "blue", "finished": "green", "failed": "red", "crashed": "red"}
     table = Table(box=None, pad_edge=False)
     for name in head:
-        table.add_column(name, justify="right" if name == "ROWS" else "left")
+        justify: Literal["left", "right"] = "right" if name == "ROWS" else "left"
+        # On a narrow terminal the names give way.
+        shrinks = name in {"NAME", "PROJECT"}
+        width = None if shrinks else max(len(line[len(table.columns)]) for line in [head, *lines])
+        table.add_column(name, justify=justify, no_wrap=not shrinks, min_width=width)
     for line in lines:
         cells = [Text(cell) for cell in line]
         cells[3].stylize(colours.get(line[3].split()[0], ""))
@@ -388,7 +395,7 @@ def _printable(text: object) -> str:
 def _local_time(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 @cli.command()
@@ -525,8 +532,15 @@ def _problem(body: bytes, error: Exception) -> str:
     return str(error)
 
 
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
 def main() -> None:
     """Run the command line."""
+    # Python has no file for what the shell closed (`>&-`): what goes there goes nowhere.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     cli.main(prog_name="steplog")
 
 

@@ -27,29 +27,23 @@ class LocalRun:
         dir: The folder.
         log: Its log, read once.
         writers: What the log says about each writer: see `RunLog.writers`.
-        identity: Run, entity, project, name and so on.
+        identity: Run, entity, project, and name where there is one.
     """
 
     dir: Path
     log: RunLog
     writers: list[dict[str, Any]]
-    identity: dict[str, Any]
+    identity: dict[str, str]
 
     @property
     def id(self) -> str:
         """The run's id."""
-        return str(self.identity["run"])
+        return self.identity["run"]
 
     @property
     def name(self) -> str:
         """The run's display name."""
-        return str(self.identity.get("name") or self.id)
-
-    @property
-    def project(self) -> str:
-        """The run's project, with its owner unless that is the default one."""
-        entity, project = (str(self.identity.get(what) or "") for what in ("entity", "project"))
-        return project if entity in {"", "local"} else f"{entity}/{project}"
+        return self.identity.get("name", self.id)
 
     @property
     def records(self) -> int:
@@ -175,16 +169,18 @@ def _is_writer(folder: Path) -> bool:
     return (folder / "lock").exists() or any(folder.glob("*.wal"))
 
 
-def _identity(folder: Path, writers: list[dict[str, Any]]) -> dict[str, Any]:
+def _identity(folder: Path, writers: list[dict[str, Any]]) -> dict[str, str]:
     """Who the run is: the log's word over that of `run.json`, which anybody may have edited."""
-    identity: dict[str, Any] = {"run": folder.name, "entity": "local", "project": "uncategorized"}
+    identity = {"run": folder.name, "entity": "local", "project": "uncategorized"}
+    sources: list[object] = []
     with contextlib.suppress(OSError, ValueError):
-        written = json.loads((folder / "run.json").read_text("utf-8"))
-        if isinstance(written, dict):
-            identity.update(written)
-    starts = [writer["start"] for writer in sorted(writers, key=_age) if writer["start"]]
-    if starts:
-        identity.update(starts[0])
+        sources.append(json.loads((folder / "run.json").read_text("utf-8")))
+    sources += [writer["start"] for writer in sorted(writers, key=_age) if writer["start"]][:1]
+    for source in sources:
+        if isinstance(source, dict):
+            for what in ("run", "entity", "project", "name"):
+                if isinstance(source.get(what), str) and source[what]:
+                    identity[what] = source[what]
     return identity
 
 
