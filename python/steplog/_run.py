@@ -131,6 +131,7 @@ class Run:
         return open_writer(folder, identity, self.settings, keys_file=config_dir() / "keys.json")
 
     def _identity(self, label: str) -> dict[str, Any]:
+        self._writer_id = new_id()
         return {
             "format": 1,
             "run": self.id,
@@ -141,7 +142,7 @@ class Run:
             "tags": list(self.tags),
             "group": self.group,
             "job_type": self.job_type,
-            "writer": new_id(),
+            "writer": self._writer_id,
             "label": label,
             "generation": 0,
             "start_step": 0,
@@ -413,6 +414,9 @@ class Run:
                 config = {key: {"value": value} for key, value in self.config.items()}
                 _folder.write_json(folder / "files" / "config.yaml", config)
                 _folder.write_json(folder / "files" / "summary.json", writer.summary())
+                if status["server"]:
+                    cursor = {str(status["server"]): status["acknowledged"]}
+                    _folder.write_json(folder / "wal" / self._writer_id / "cursor.json", cursor)
         except OSError as error:
             self._warn("files", f"cannot write the run's files: {error}")
         lost = {name: count for name, count in self._counts.items() if count}

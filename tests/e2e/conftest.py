@@ -37,7 +37,7 @@ class RunningServer:
         self.start()
 
     def start(self):
-        process = subprocess.Popen(
+        process: Any = subprocess.Popen(
             [
                 *(sys.executable, "-m", "steplog._cli", "server"),
                 *("--port", str(self.port), "--data", str(self.folder / "data")),
@@ -47,7 +47,7 @@ class RunningServer:
             text=True,
             env=self.environ,
         )
-        self.process: Any = process
+        self.process = process
         lines = [self.process.stdout.readline().split() for _ in range(2)]
         if not all(lines):
             raise AssertionError(self.process.communicate()[1])

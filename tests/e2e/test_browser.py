@@ -1,0 +1,96 @@
+"""The dashboard in a real browser, against a real server."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import steplog
+
+WEB = pathlib.Path(__file__).parents[2] / "web"
+STATIC = pathlib.Path(steplog.__file__).parent / "server" / "static" / "index.html"
+
+# Logs one step for each line that it reads.
+STEP_BY_STEP = """
+import sys, steplog
+with steplog.init(project="p", name="grows", settings={"quiet": True}) as run:
+    for step, _ in enumerate(sys.stdin):
+        run.log({"loss": 1 / (1 + step)})
+"""
+
+
+def need_browser():
+    if pathlib.Path("/usr/bin/chromium").exists() and shutil.which("node") and STATIC.exists():
+        return
+    reason = "no Chromium, node or built page: `apt-get install chromium`, then `make build`"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def log_runs(server, folder, project, *, runs, steps, spike=None):
+    """Log runs in this process; `spike` is the one step that stands out."""
+    settings = {"base_url": server.url, "quiet": True, "finish_timeout_secs": 60.0}
+    for number in range(runs):
+        arguments = {"name": f"run {number}", "config": {"lr": number / 10}}
+        with steplog.init(project=project, dir=str(folder), settings=settings, **arguments) as run:
+            for step in range(steps):
+                value = 100.0 if step == spike else step % 7 / 10
+                run.log({"loss": value} if spike else {"loss": value, "accuracy": step / steps})
+
+
+@pytest.fixture
+def online(server, monkeypatch):
+    need_browser()
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+    return server
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_run_appears_and_grows_and_a_spike_in_a_million_points_is_drawn(online, tmp_path):
+    log_runs(online, tmp_path, "spikes", runs=1, steps=1_000_000, spike=654_321)
+    arguments = [online.url, online.login, "local", "p", "spikes"]
+    page = subprocess.Popen(
+        ["node", "e2e/live.mjs", *arguments],
+        cwd=WEB,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert page.stdout is not None
+    assert page.stdout.readline() == "watching\n", page.communicate()[1]
+    child = subprocess.Popen(
+        [sys.executable, "-c", STEP_BY_STEP],
+        stdin=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=online.environ,
+    )
+    assert child.stdin is not None
+    for expected in ("appeared\n", "grew\n"):
+        child.stdin.write("log\n" * 20)
+        child.stdin.flush()
+        assert page.stdout.readline() == expected, page.communicate()[1]
+    child.communicate()
+    out, errors = page.communicate()
+    assert (out, errors, page.returncode) == ("spike\n", "", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_pages_behave(online, tmp_path):
+    log_runs(online, tmp_path, "p", runs=3, steps=500)
+    done = subprocess.run(
+        ["node", "e2e/behave.mjs", online.url, online.login, "local", "p"],
+        cwd=WEB,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,74 @@
+/**
+ * Watches a project while a run appears in it and grows, then looks for the spike of `spike` in another.
+ *
+ *   node e2e/live.mjs BASE_URL LOGIN_LINK ENTITY PROJECT SPIKE_PROJECT
+ *
+ * Says `watching` when the page is open and live, `appeared` when a run has come, `grew` when its line has
+ * got longer, `spike` when the pixels of the one-step spike are there. Exits with 1 after a console error, or
+ * when something asked another origin.
+ */
+import { chromium } from 'playwright-core';
+
+const [base, login, entity, project, spikeProject] = process.argv.slice(2);
+if (!spikeProject) {
+  console.error('usage: node e2e/live.mjs BASE_URL LOGIN_LINK ENTITY PROJECT SPIKE_PROJECT');
+  process.exit(2);
+}
+const workspace = (name) =>
+  new URL(`p/${encodeURIComponent(entity)}/${encodeURIComponent(name)}/workspace`, `${base}/`).href;
+const faults = [];
+
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
+try {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
+  page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+  page.on('pageerror', (error) => faults.push(error.stack));
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (/^(http|ws)/.test(url.protocol) && url.host !== new URL(base).host) faults.push(`foreign: ${url}`);
+  });
+  await page.goto(login);
+  await page.goto(workspace(project));
+  await page.locator('[data-testid=live][data-status=live]').waitFor();
+  console.log('watching');
+
+  const points = (least) => {
+    const panel = document.querySelector('[data-testid=panel][data-status=ready]');
+    const count = Number(panel?.dataset.points ?? 0);
+    return count > least ? count : null;
+  };
+  const before = await (await page.waitForFunction(points, 0)).jsonValue();
+  console.log('appeared');
+  await page.waitForFunction(points, before + 5);
+  console.log('grew');
+
+  await page.goto(workspace(spikeProject));
+  await page
+    .locator('[data-testid=panel][data-status=ready]:not([data-points="0"]) canvas')
+    .first()
+    .waitFor();
+  // The line lies at the bottom of the plot; only the spike reaches its upper half.
+  await page.waitForFunction(() => {
+    const plot = document.querySelector('.u-over').getBoundingClientRect();
+    const canvas = document.querySelector('[data-testid=panel] canvas');
+    const box = canvas.getBoundingClientRect();
+    const scale = canvas.width / box.width;
+    const [left, top] = [(plot.left - box.left) * scale, (plot.top - box.top) * scale];
+    const [width, height] = [plot.width * scale, (plot.height * scale) / 3];
+    const { data } = canvas.getContext('2d').getImageData(left, top + height / 2, width, height);
+    // A coloured pixel: the grid and the background are grey.
+    for (let i = 0; i < data.length; i += 4) {
+      const [r, g, b, a] = data.subarray(i, i + 4);
+      if (a > 60 && Math.max(r, g, b) - Math.min(r, g, b) > 60) return true;
+    }
+    return false;
+  });
+  console.log('spike');
+} finally {
+  await browser.close();
+}
+for (const fault of faults) console.error(fault);
+process.exit(faults.length === 0 ? 0 : 1);
