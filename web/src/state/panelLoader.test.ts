@@ -81,6 +81,23 @@ test('a zoom asks all panels again and keeps the picture', async () => {
   ]);
 });
 
+test('back and forth before the answer asks again, since the first request was given up', async () => {
+  let calls = 0;
+  const { loader, asked } = setUp((panels) => {
+    calls++;
+    if (calls === 1) return new Promise(nothing);
+    return Promise.resolve({ version: 5, frames: panels.map((panel) => frameFor(panel, 20)) });
+  });
+  let status = '';
+  loader.show('p', 300, (slot) => (status = slot.status));
+  await settle();
+  loader.setContext({ runs: ['a'], x: 'step', range: [0, 9] });
+  loader.setContext({ runs: ['a'], x: 'step', range: null });
+  await settle();
+  expect(asked).toEqual([['p'], ['p']]);
+  expect(status).toBe('ready');
+});
+
 test('live frames change the data; many in a row are few repaints', async () => {
   const { loader, subscriptions } = setUp();
   const slots: Slot[] = [];

@@ -75,6 +75,8 @@ export class PanelLoader {
     if (JSON.stringify(context) === JSON.stringify(this.context)) return;
     this.context = context;
     for (const abort of this.aborts) abort.abort();
+    // What was on its way will not come, also when the same is wanted again.
+    for (const entry of this.entries.values()) if (entry.slot.status === 'loading') entry.asked = null;
     this.schedule();
   }
 
