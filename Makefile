@@ -39,6 +39,7 @@ test: tools $(BIN)/maturin web/node_modules
 	$(BIN)/lint-imports
 	$(BIN)/python -m mypy.stubtest steplog._core
 	npm --prefix web run check
+	@test -x /usr/bin/chromium || echo "no Chromium: the browser tests are skipped; get it with: apt-get install chromium"
 	$(BIN)/pytest -q
 
 bench: build

@@ -37,8 +37,13 @@ def log_runs(server, folder, project, *, runs, steps, spike=None):
     """Log runs in this process; `spike` is the one step that stands out."""
     settings = {"base_url": server.url, "quiet": True, "finish_timeout_secs": 60.0}
     for number in range(runs):
-        arguments = {"name": f"run {number}", "config": {"lr": number / 10}}
-        with steplog.init(project=project, dir=str(folder), settings=settings, **arguments) as run:
+        with steplog.init(
+            project=project,
+            dir=str(folder),
+            name=f"run {number}",
+            config={"lr": number / 10},
+            settings=settings,
+        ) as run:
             for step in range(steps):
                 value = 100.0 if step == spike else step % 7 / 10
                 run.log({"loss": value} if spike else {"loss": value, "accuracy": step / steps})
