@@ -1,0 +1,196 @@
+"""`Api`: the read side for programs without an event loop."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import os
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from steplog._errors import UsageError
+from steplog.client.connection import Connection
+from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page, frame_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["Api", "Run"]
+
+T = TypeVar("T")
+
+
+class Portal:
+    """An event loop in a thread of its own, started by the first call."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._portal: BlockingPortal | None = None
+        self._pid = os.getpid()
+        self._closed = False
+
+    def call(self, function: Callable[..., Awaitable[T]], *arguments: object) -> T:
+        """Run a coroutine function in the loop and wait for it."""
+        if os.getpid() != self._pid:
+            raise UsageError("the Api was made before a fork: make another one in this process")
+        with self._lock:
+            if self._closed:
+                raise UsageError("the Api is closed")
+            if self._portal is None:
+                self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
+                atexit.register(self.close)
+            portal = self._portal
+        return portal.call(function, *arguments)
+
+    def close(self) -> None:
+        """Close the connections and end the thread; a second call does nothing."""
+        if os.getpid() != self._pid:
+            return  # the thread lives in the parent
+        with self._lock:
+            self._closed = True
+            portal, self._portal = self._portal, None
+        if portal is not None:
+            atexit.unregister(self.close)
+            portal.call(self.reader.connection.aclose)
+            self._stack.close()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run(Facts):
+    """A run as the server has it; the attributes are as of when it was read."""
+
+    portal: Portal = dataclasses.field(repr=False, compare=False)
+
+    def scan_history(
+        self,
+        keys: Sequence[str] | None = None,
+        page_size: int = 1000,
+        *,
+        min_step: int = 0,
+        max_step: int | None = None,
+    ) -> Iterator[Row]:
+        r"""Iterate over the run's rows, every value exactly as it was logged.
+
+        Pages are read while iterating, which blocks; rows come by writer label, then by step.
+        Each row holds `_step`, `_timestamp` and `_runtime` (seconds), `_label` when the writer has
+        one, and its values under dotted keys: `n.x` for a nested value.
+
+        Args:
+            keys: Only these, and only rows that hold all of them. `a.b` is `b` inside `a`; write
+                `a\.b` for a key with a literal dot.
+            page_size: Rows of a request, 1 to 50,000.
+            min_step: First step.
+            max_step: Step after the last; none by default.
+
+        Raises:
+            UsageError: An argument is out of range.
+            ServerError: While iterating: the server refused or cannot be reached.
+        """
+        return self._rows(Selection.of(keys, page_size, min_step=min_step, max_step=max_step))
+
+    def _rows(self, selection: Selection) -> Iterator[Row]:
+        cursor = None
+        while True:
+            rows, cursor = self.portal.call(self.portal.reader.rows_page, self, selection, cursor)
+            yield from rows
+            if cursor is None:
+                return
+
+    def history(
+        self,
+        keys: Sequence[str] | None = None,
+        *,
+        pandas: bool = True,
+    ) -> Any:  # noqa: ANN401  # a DataFrame or a list of rows
+        """Read all rows of the run; blocks. See `scan_history`.
+
+        Args:
+            keys: Only these, and only rows that hold all of them.
+            pandas: Return a DataFrame when pandas is installed; a list of rows otherwise.
+
+        Raises:
+            UsageError: A key cannot be asked for.
+            ServerError: The server refused or cannot be reached.
+        """
+        rows = list(self.scan_history(keys, 10_000))
+        return frame_of(rows) if pandas else rows
+
+
+class Api:
+    """Reads runs from a server; calls block, and may come from any thread.
+
+    Its event loop runs in a thread of its own, so it works wherever another loop already runs.
+    Use it with `with`, or call `close`. Nothing is read or connected before the first call.
+
+    Args:
+        base_url: The server; STEPLOG_BASE_URL by default.
+        api_key: Its key; STEPLOG_API_KEY or the user's key file by default.
+
+    Raises:
+        UsageError: The address is no HTTP address.
+    """
+
+    def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
+        self._portal = Portal(Reader(Connection(base_url, api_key)))
+
+    def runs(
+        self, project: str, entity: str | None = None, *, page_size: int = 100
+    ) -> Iterator[Run]:
+        """Iterate over the runs of a project, oldest first.
+
+        Pages are read while iterating.
+
+        Args:
+            project: `project` or `entity/project`.
+            entity: Owner of the project; `local` by default.
+            page_size: Runs of a page, 1 to 1,000.
+
+        Raises:
+            UsageError: A name or number is out of range.
+            ServerError: While iterating: the server refused or cannot be reached.
+        """
+        check_runs_page(page_size)
+        return self._runs(self._portal.reader.project(project, entity), page_size)
+
+    def _runs(self, place: tuple[str, str], page_size: int) -> Iterator[Run]:
+        start: int | None = 0
+        while start is not None:
+            page, start = self._portal.call(self._portal.reader.runs_page, place, start, page_size)
+            for facts in page:
+                yield Run(**vars(facts), portal=self._portal)
+
+    def run(self, path: str) -> Run:
+        """Read one run.
+
+        Args:
+            path: `project/id` or `entity/project/id`.
+
+        Raises:
+            UsageError: `path` is neither.
+            ServerError: There is no such run, or the server refused or cannot be reached.
+        """
+        facts = self._portal.call(self._portal.reader.run, path)
+        return Run(**vars(facts), portal=self._portal)
+
+    def close(self) -> None:
+        """Close the connections and end the thread; a second call does nothing."""
+        self._portal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

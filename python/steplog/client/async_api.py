@@ -1,0 +1,151 @@
+"""`AsyncApi`: the read side for programs that run an asyncio event loop."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from steplog.client.connection import Connection
+from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page, frame_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["AsyncApi", "AsyncRun"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AsyncRun(Facts):
+    """A run as the server has it; the attributes are as of when it was read."""
+
+    reader: Reader = dataclasses.field(repr=False, compare=False)
+
+    def scan_history(
+        self,
+        keys: Sequence[str] | None = None,
+        page_size: int = 1000,
+        *,
+        min_step: int = 0,
+        max_step: int | None = None,
+    ) -> AsyncIterator[Row]:
+        r"""Iterate over the run's rows, every value exactly as it was logged.
+
+        Pages are read while iterating; rows come by writer label, then by step. Each row holds
+        `_step`, `_timestamp` and `_runtime` (seconds), `_label` when the writer has one, and its
+        values under dotted keys: `n.x` for a nested value.
+
+        Args:
+            keys: Only these, and only rows that hold all of them. `a.b` is `b` inside `a`; write
+                `a\.b` for a key with a literal dot.
+            page_size: Rows of a request, 1 to 50,000.
+            min_step: First step.
+            max_step: Step after the last; none by default.
+
+        Raises:
+            UsageError: An argument is out of range.
+            ServerError: While iterating: the server refused or cannot be reached.
+        """
+        return self._rows(Selection.of(keys, page_size, min_step=min_step, max_step=max_step))
+
+    async def _rows(self, selection: Selection) -> AsyncIterator[Row]:
+        cursor = None
+        while True:
+            rows, cursor = await self.reader.rows_page(self, selection, cursor)
+            for row in rows:
+                yield row
+            if cursor is None:
+                return
+
+    async def history(
+        self,
+        keys: Sequence[str] | None = None,
+        *,
+        pandas: bool = True,
+    ) -> Any:  # noqa: ANN401  # a DataFrame or a list of rows
+        """Read all rows of the run; see `scan_history`.
+
+        Args:
+            keys: Only these, and only rows that hold all of them.
+            pandas: Return a DataFrame when pandas is installed; a list of rows otherwise.
+
+        Raises:
+            UsageError: A key cannot be asked for.
+            ServerError: The server refused or cannot be reached.
+        """
+        rows = [row async for row in self.scan_history(keys, 10_000)]
+        return await anyio.to_thread.run_sync(frame_of, rows) if pandas else rows
+
+
+class AsyncApi:
+    """Reads runs from a server. Use it in one asyncio event loop, with `async with` or `aclose`.
+
+    Nothing is read or connected before the first call.
+
+    Args:
+        base_url: The server; STEPLOG_BASE_URL by default.
+        api_key: Its key; STEPLOG_API_KEY or the user's key file by default.
+
+    Raises:
+        UsageError: The address is no HTTP address.
+    """
+
+    def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
+        self._reader = Reader(Connection(base_url, api_key))
+
+    def runs(
+        self, project: str, entity: str | None = None, *, page_size: int = 100
+    ) -> AsyncIterator[AsyncRun]:
+        """Iterate over the runs of a project, oldest first.
+
+        Pages are read while iterating.
+
+        Args:
+            project: `project` or `entity/project`.
+            entity: Owner of the project; `local` by default.
+            page_size: Runs of a page, 1 to 1,000.
+
+        Raises:
+            UsageError: A name or number is out of range.
+            ServerError: While iterating: the server refused or cannot be reached.
+        """
+        check_runs_page(page_size)
+        return self._runs(self._reader.project(project, entity), page_size)
+
+    async def _runs(self, place: tuple[str, str], page_size: int) -> AsyncIterator[AsyncRun]:
+        start: int | None = 0
+        while start is not None:
+            page, start = await self._reader.runs_page(place, start, page_size)
+            for facts in page:
+                yield AsyncRun(**vars(facts), reader=self._reader)
+
+    async def run(self, path: str) -> AsyncRun:
+        """Read one run.
+
+        Args:
+            path: `project/id` or `entity/project/id`.
+
+        Raises:
+            UsageError: `path` is neither.
+            ServerError: There is no such run, or the server refused or cannot be reached.
+        """
+        return AsyncRun(**vars(await self._reader.run(path)), reader=self._reader)
+
+    async def aclose(self) -> None:
+        """Close the connections; a second call does nothing."""
+        await self._reader.connection.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()

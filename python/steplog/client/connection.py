@@ -1,0 +1,127 @@
+"""HTTP of the read side: where the server is, the key, and errors in words."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import anyio.to_thread
+from yarl import URL
+
+from steplog import _settings
+from steplog._errors import ServerError, UsageError
+
+MSGPACK = "application/msgpack"
+
+_CONNECTIONS = 8
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
+"""A page may take the server long; a connection silent for two minutes is dead."""
+
+
+class Connection:
+    """One HTTP session, opened by the first request.
+
+    Args:
+        base_url: The server; STEPLOG_BASE_URL by default.
+        api_key: Its key; STEPLOG_API_KEY or the key file by default.
+
+    Raises:
+        UsageError: The address is no HTTP address.
+    """
+
+    def __init__(self, base_url: str | None, api_key: str | None) -> None:
+        settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
+        self.base_url = settings.base_url.rstrip("/")
+        self.entity = settings.entity
+        self._key = settings.api_key
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+        if not self.base_url.startswith(("http://", "https://")):
+            raise UsageError(
+                f"the server's address must begin with http:// or https://, got {self.base_url!r}"
+            )
+
+    async def ask(
+        self, path: str, *, body: dict[str, object] | None = None, accept: str = "application/json"
+    ) -> tuple[bytes, str | None]:
+        """Send a request: POST with a body, else GET.
+
+        Returns:
+            The answer's body, and the cursor of its next page.
+
+        Raises:
+            ServerError: The server refused or could not be reached.
+            UsageError: There is no key, or the connection is closed.
+        """
+        url = f"{self.base_url}/api/v1{path}"
+        session = await self._open()
+        headers = {"Authorization": f"Bearer {self._key}", "Accept": accept}
+        try:
+            # No redirects: the key is for this server alone.
+            async with session.request(
+                "GET" if body is None else "POST",
+                URL(url, encoded=True),
+                json=body,
+                headers=headers,
+                allow_redirects=False,
+            ) as answer:
+                data = await answer.read()
+        except (aiohttp.ClientError, OSError) as error:
+            # A timeout of aiohttp is an OSError too, and has no text.
+            reason = str(error) or type(error).__name__
+            raise ServerError(f"the server cannot be reached: {reason}: {url}") from error
+        if answer.status != HTTPStatus.OK:
+            said = _problem(data) or f"{answer.status} {answer.reason}"
+            raise RefusedError(f"the server refused: {said}: {url}", status=answer.status)
+        return data, answer.headers.get("Steplog-Cursor")
+
+    async def _open(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise UsageError("the connection is closed")
+        if self._key is None:
+            self._key = await anyio.to_thread.run_sync(_key_from_file, self.base_url)
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the session; a second call does nothing."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+
+class RefusedError(ServerError):
+    """The server refused, with a status."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _key_from_file(base_url: str) -> str:
+    path = _settings.config_dir() / "keys.json"
+    keys: Any = {}
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            keys = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise UsageError(f"the key file is not JSON: {path}") from error
+    key = keys.get(base_url) if isinstance(keys, dict) else None
+    if not isinstance(key, str) or not key:
+        raise UsageError(
+            f"there is no key for {base_url}: set STEPLOG_API_KEY, or add it to {path}"
+        )
+    return key
+
+
+def _problem(data: bytes) -> str:
+    """What a problem document says."""
+    with contextlib.suppress(ValueError, AttributeError):
+        problem = json.loads(data)
+        return str(problem.get("detail") or problem.get("title") or "")
+    return ""

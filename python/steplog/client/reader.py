@@ -1,0 +1,243 @@
+"""What is read, in pages: the part that `Api` and `AsyncApi` share."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import anyio
+import msgpack  # type: ignore[import-untyped]  # it has no stubs
+
+from steplog._errors import ServerError, UsageError
+from steplog._settings import check_name
+from steplog.client.connection import MSGPACK, Connection, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Row = dict[str, Any]
+
+_MAX_PAGE = 50_000
+_MAX_RUNS_PAGE = 1000
+_BIG_INT = 1
+_EXACT_FLOAT = 1 << 53
+_OF_EVERY_ROW = {"_step", "_timestamp", "_runtime", "_label"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the server says of a run, as of when it was read.
+
+    Attributes:
+        entity: Owner of the project.
+        project: The project.
+        id: The run's id, unique in the project.
+        name: Display name.
+        state: `running`, `finished`, `crashed`, `failed`, `killed` or `pending`.
+        config: Hyperparameters, nested as they were set.
+        summary: Last or chosen values, nested as they were logged.
+    """
+
+    entity: str
+    project: str
+    id: str
+    name: str
+    state: str
+    config: dict[str, Any]
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows of a run, as the query of the first page."""
+
+    query: str
+
+    @classmethod
+    def of(
+        cls, keys: Sequence[str] | None, page_size: int, *, min_step: int, max_step: int | None
+    ) -> Selection:
+        """Check what the caller asks for.
+
+        Raises:
+            UsageError: A number is out of range, or a key cannot be asked for.
+        """
+        if not 1 <= page_size <= _MAX_PAGE:
+            raise UsageError(f"page_size must be 1 to {_MAX_PAGE}, got {page_size}")
+        if min_step < 0 or (max_step is not None and max_step < 0):
+            raise UsageError("min_step and max_step must be at least 0")
+        if isinstance(keys, str):
+            raise UsageError(f"keys must be a list of keys, got {keys!r}")
+        pairs = [("limit", str(page_size)), ("min_step", str(min_step))]
+        if max_step is not None:
+            pairs.append(("max_step", str(max_step)))
+        for key in keys or []:
+            if not key or "," in key:
+                raise UsageError(f"the key {key!r} cannot be asked for: it is empty or has a comma")
+            if key not in _OF_EVERY_ROW:
+                pairs.append(("keys", key))
+        return cls(urlencode(pairs))
+
+
+class Reader:
+    """Asks a server for runs and rows."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def project(self, project: str, entity: str | None) -> tuple[str, str]:
+        """Entity and project of `project` or `entity/project`.
+
+        Raises:
+            UsageError: It is neither.
+        """
+        owner, slash, name = project.rpartition("/")
+        if slash and entity is not None and owner != entity:
+            raise UsageError(f"{project!r} does not belong to the entity {entity!r}")
+        owner = owner if slash else entity or self.connection.entity
+        check_name("entity", owner)
+        check_name("project", name)
+        return owner, name
+
+    async def run(self, path: str) -> Facts:
+        """The run of `project/id` or `entity/project/id`."""
+        project, _, run = path.rpartition("/")
+        if not project or not run:
+            raise UsageError(f"a run is project/id or entity/project/id, got {path!r}")
+        return await self._facts(*self.project(project, None), run)
+
+    async def _facts(self, entity: str, project: str, run: str) -> Facts:
+        where = f"{_project_path(entity, project)}/runs/{quote(run, safe='')}"
+        data, _ = await self.connection.ask(where, accept=MSGPACK)
+        try:
+            (said,) = _unpack(data)
+            return Facts(**{name: said[name] for name in Facts.__dataclass_fields__})
+        except (ValueError, KeyError, TypeError) as error:
+            raise _unreadable(self.connection.base_url + where) from error
+
+    async def runs_page(
+        self, place: tuple[str, str], start: int, page_size: int
+    ) -> tuple[list[Facts], int | None]:
+        """Runs from a place in the order of creation, and the next page's place."""
+        where = f"{_project_path(*place)}/runs:query"
+        body: dict[str, object] = {
+            "columns": ["name"],
+            "sort": [{"k": "created", "dir": "asc"}],
+            "offset": start,
+            "limit": page_size,
+        }
+        data, _ = await self.connection.ask(where, body=body)
+        try:
+            said = json.loads(data)
+            ids, matched = [str(run) for run in said["ids"]], int(said["matched"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise _unreadable(self.connection.base_url + where) from error
+        found: dict[str, Facts | Exception] = {}
+
+        async def one(run: str) -> None:
+            try:
+                found[run] = await self._facts(*place, run)
+            except ServerError as error:
+                found[run] = error
+
+        async with anyio.create_task_group() as tasks:
+            for run in ids:
+                tasks.start_soon(one, run)
+        end = start + len(ids)
+        facts = [fact for fact in map(_or_gone, (found[run] for run in ids)) if fact is not None]
+        return facts, end if ids and end < matched else None
+
+    async def rows_page(
+        self, run: Facts, selection: Selection, cursor: str | None
+    ) -> tuple[list[Row], str | None]:
+        """A page of rows, and the cursor of the next."""
+        project = _project_path(run.entity, run.project)
+        where = f"{project}/runs/{quote(run.id, safe='')}/history?{selection.query}"
+        if cursor is not None:
+            where += "&" + urlencode({"cursor": cursor})
+        data, after = await self.connection.ask(where, accept=MSGPACK)
+        try:
+            return [_unescaped(row) for row in _unpack(data)], after
+        except (ValueError, AttributeError) as error:
+            raise _unreadable(self.connection.base_url + where) from error
+
+
+def check_runs_page(page_size: int) -> None:
+    """Check the number of runs of a page.
+
+    Raises:
+        UsageError: It is out of range.
+    """
+    if not 1 <= page_size <= _MAX_RUNS_PAGE:
+        raise UsageError(f"page_size must be 1 to {_MAX_RUNS_PAGE}, got {page_size}")
+
+
+def _or_gone(found: Facts | Exception) -> Facts | None:
+    """The run, or None when it was deleted since it was listed."""
+    if isinstance(found, RefusedError) and found.status == HTTPStatus.NOT_FOUND:
+        return None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _unreadable(url: str) -> ServerError:
+    return ServerError(f"the server's answer cannot be understood: {url}")
+
+
+def _project_path(entity: str, project: str) -> str:
+    return f"/projects/{quote(entity, safe='')}/{quote(project, safe='')}"
+
+
+def _hook(code: int, data: bytes) -> object:
+    return int(data) if code == _BIG_INT else msgpack.ExtType(code, data)
+
+
+def _unpack(data: bytes) -> list[Any]:
+    unpacker = msgpack.Unpacker(
+        ext_hook=_hook, strict_map_key=False, raw=False, max_buffer_size=max(len(data), 1)
+    )
+    unpacker.feed(data)
+    return list(unpacker)
+
+
+def _plain(key: str) -> str:
+    r"""A key of the wire as it is read: without the `\` before `\` and `.`."""
+    first, *rest = key.split("\\\\")
+    return "\\".join(part.replace("\\.", ".") for part in (first, *rest))
+
+
+def _unescaped(row: Row) -> Row:
+    """A row with plain keys; of a nested and a literal `n.x` the literal one stays escaped."""
+    if not any("\\" in key for key in row):
+        return row
+    plain = {key: value for key, value in row.items() if "\\" not in key}
+    for key, value in row.items():
+        if "\\" in key:
+            name = _plain(key)
+            plain[key if name in plain else name] = value
+    return plain
+
+
+def frame_of(rows: list[Row]) -> Any:  # noqa: ANN401  # pandas is optional
+    """The rows as a pandas DataFrame, or as they are when pandas is not installed."""
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError:
+        return rows
+    columns = dict.fromkeys(key for row in rows for key in row)
+    return pandas.DataFrame({key: _column(rows, key, pandas.Series) for key in columns})
+
+
+def _column(rows: list[Row], key: str, series: Callable[..., Any]) -> Any:  # noqa: ANN401
+    values = [row.get(key) for row in rows]
+    kinds = {type(value) for value in values}
+    # Integers beside floats or gaps become floats: those that would change stay as they are.
+    is_exact = len(kinds) == 1 or not any(
+        type(value) is int and abs(value) > _EXACT_FLOAT for value in values
+    )
+    return series(values) if is_exact else series(values, dtype=object)
