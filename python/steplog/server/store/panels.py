@@ -42,6 +42,14 @@ _X = {
     "relative": "(wall - transform(run, {runs:Array(UInt64)}, {created:Array(Int64)}, toInt64(0)))"
     " / 1e6",
 }
+# Steps are never negative, so the quotient is the floor.
+_BUCKET = {
+    "step": "intDiv(step, {width:Int64})",
+    "wall": "toInt64(floor(x / {width:Int64}))",
+    "relative": "toInt64(floor(x / {width:Int64}))",
+}
+# The order of points in a bucket; times may be equal, then the step decides.
+_ORDER = {"step": "step", "wall": "(x, step)", "relative": "(x, step)"}
 _IN_RANGE = "x >= reinterpretAsFloat64({lo:UInt64}) AND x <= reinterpretAsFloat64({hi:UInt64})"
 
 _STATS = """SELECT cityHash64(run, CAST(key, 'String'), CAST(label, 'String')) AS h, run,
@@ -56,14 +64,13 @@ _RAW = """SELECT cityHash64(run, CAST(key, 'String'), CAST(label, 'String')) AS 
 FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range} ORDER BY h, x, step"""
 
 _BUCKETS = """SELECT cityHash64(run, CAST(key, 'String'), CAST(label, 'String')) AS h,
-    toInt32(floor(x / reinterpretAsFloat64({{dx:UInt64}}))
-        - reinterpretAsFloat64({{b0:UInt64}})) AS b,
-    argMinIf(f64, (x, step), isFinite(f64)) AS first, minIf(f64, isFinite(f64)) AS low,
-    maxIf(f64, isFinite(f64)) AS high, argMaxIf(f64, (x, step), isFinite(f64)) AS last,
+    toInt32({bucket} - {{b0:Int64}}) AS b,
+    argMinIf(f64, {order}, isFinite(f64)) AS first, minIf(f64, isFinite(f64)) AS low,
+    maxIf(f64, isFinite(f64)) AS high, argMaxIf(f64, {order}, isFinite(f64)) AS last,
     avgIf(f64, isFinite(f64)) AS mean, toUInt32(countIf(isFinite(f64))) AS n,
     toUInt8(max(isNaN(f64)) + 2 * max(f64 = inf) + 4 * max(f64 = -inf)) AS fl,
-    toUInt8(high > low AND argMaxIf((x, step), f64, isFinite(f64))
-        < argMinIf((x, step), f64, isFinite(f64))) AS ff
+    toUInt8(high > low AND argMaxIf({order}, f64, isFinite(f64))
+        < argMinIf({order}, f64, isFinite(f64))) AS ff
 FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range}
 GROUP BY run, key, label, b ORDER BY h, b"""
 
@@ -149,12 +156,12 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
         # Whole buckets, so that an edge bucket does not change with the range.
         edge = np.nextafter(float((first + count) * width), -math.inf)
         found = await store.read(
-            _BUCKETS.format(**words),
+            _BUCKETS.format(**words, bucket=_BUCKET[panel.x], order=_ORDER[panel.x]),
             **both,
             lo=_bits(first * width),
             hi=_bits(float(edge)),
-            dx=_bits(width),
-            b0=_bits(first),
+            width=width,
+            b0=first,
         )
         columns = _bucket_columns(found)
     header["mode"] = "raw" if is_raw else "bucket"

@@ -1,0 +1,150 @@
+"""A network that does everything wrong: every row arrives, once."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import random
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+import steplog
+
+FAULTS = ("refuse", "drop request", "drop answer", "cut body", "500", "503", "429", "garbage")
+
+
+class BadProxy(http.server.ThreadingHTTPServer):
+    """Passes requests on, and does something wrong with two of three, by a seeded chance."""
+
+    daemon_threads = True
+
+    def __init__(self, port, seed):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.target_port = port
+        self.chance = random.Random(seed)
+        self.counts = dict.fromkeys((*FAULTS, "well"), 0)
+        self.lock = threading.Condition()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def next_fault(self):
+        with self.lock:
+            fault = self.chance.choice((*FAULTS, *["well"] * 4))
+            self.counts[fault] += 1
+            self.lock.notify_all()
+            return fault
+
+    def wait_for_another(self):
+        """Until one more request has come: so that there is always something to send."""
+        with self.lock:
+            before = sum(self.counts.values())
+            self.lock.wait_for(lambda: sum(self.counts.values()) > before)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: BadProxy
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def answer(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def handle_one(self):
+        fault = self.server.next_fault()
+        if fault == "refuse":
+            self.hang_up()
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if fault in {"500", "503", "429"}:
+            self.answer(int(fault), b"no", Retry_After="0")
+            return
+        if fault == "garbage":
+            self.answer(200, b"<html>not what you asked for</html>")
+            return
+        if fault == "drop request":
+            self.hang_up()
+            return
+        if fault == "cut body":
+            body = body[: len(body) // 2]
+        status, headers, data = self.forward(body)
+        if fault == "drop answer":
+            self.hang_up()
+            return
+        self.answer(status, data, **headers)
+
+    do_GET = do_POST = handle_one  # noqa: N815  # http.server's names
+
+    def forward(self, body):
+        onward = http.client.HTTPConnection("127.0.0.1", self.server.target_port)
+        own = {"content-length", "host", "connection"}
+        sent = {name: value for name, value in self.headers.items() if name.lower() not in own}
+        try:
+            onward.request(self.command, self.path, body=body, headers=sent)
+            answer = onward.getresponse()
+            kept = ("Content-Type", "Steplog-Server", "Steplog-Version")
+            headers = {name: value for name in kept if (value := answer.getheader(name))}
+            return answer.status, headers, answer.read()
+        finally:
+            onward.close()
+
+
+@pytest.fixture
+def bad_proxy(server):
+    proxies: list[Any] = []
+
+    def start(seed):
+        proxy = BadProxy(server.port, seed)
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        proxies.append(proxy)
+        return proxy
+
+    yield start
+    for proxy in proxies:
+        proxy.shutdown()
+        proxy.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(2))
+def test_every_row_arrives_once_through_a_bad_proxy(server, bad_proxy, tmp_path, *, seed):
+    proxy = bad_proxy(seed)
+    settings = {
+        "base_url": proxy.url,
+        "api_key": server.key,
+        "quiet": True,
+        "finish_timeout_secs": 120.0,
+        "heartbeat_secs": 0.2,
+    }
+    run = steplog.init(project="p", id="r", dir=str(tmp_path), settings=settings)
+    step = 0
+    while sum(proxy.counts.values()) < 15:
+        for _ in range(200):
+            run.log({"a": step, "b": step / 7}, step=step)
+            run.log({"a": step + 0.5}, step=step)
+            step += 1
+        run.flush()
+        proxy.wait_for_another()
+    run.finish()
+    rows = server.rows("r")
+    assert [(row["_step"], row["a"], row["b"]) for row in rows] == [
+        (number, number + 0.5, number / 7) for number in range(step)
+    ]
+    assert server.get("/projects/local/p/runs/r")["records"] == 2 * step + 2
+    assert run.status()["refused"] == run.status()["lost"] == 0
