@@ -59,10 +59,10 @@ try {
     const [left, top] = [(plot.left - box.left) * scale, (plot.top - box.top) * scale];
     const [width, height] = [plot.width * scale, (plot.height * scale) / 3];
     const { data } = canvas.getContext('2d').getImageData(left, top + height / 2, width, height);
-    // A coloured pixel: the grid and the background are grey.
+    // Darker than the grid: a pixel of the line, whatever colour the run has got.
     for (let i = 0; i < data.length; i += 4) {
       const [r, g, b, a] = data.subarray(i, i + 4);
-      if (a > 60 && Math.max(r, g, b) - Math.min(r, g, b) > 60) return true;
+      if (a > 100 && Math.min(r, g, b) < 190) return true;
     }
     return false;
   });
