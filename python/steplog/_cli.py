@@ -246,7 +246,7 @@ def _sync_writers(
             project=run.identity["project"],
             run=run.id,
             api_key=settings.api_key,
-            keys_file=_settings.config_dir() / "keys.json",
+            keys_file=_settings.keys_file(),
             timeout_secs=_UPLOAD_SECS,
         )
         for writer in writers
@@ -473,7 +473,7 @@ def login_link(base_url: str | None, api_key: str | None) -> None:
     """Print a link that logs a browser in, once."""
     settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
     base = settings.base_url.rstrip("/")
-    key = settings.api_key or _key_from_file(base)
+    key = settings.api_key or _settings.key_from_file(base)
     if not base.startswith(("http://", "https://")):
         raise UsageError(f"the server's address must begin with http:// or https://, got {base!r}")
     answer = _post(f"{base}/api/v1/login-links", key)
@@ -481,20 +481,6 @@ def login_link(base_url: str | None, api_key: str | None) -> None:
     if not isinstance(link, str):
         raise ServerError(f"the answer holds no link: {base}")
     print(link)
-
-
-def _key_from_file(base: str) -> str:
-    path = _settings.config_dir() / "keys.json"
-    keys: object = {}
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            keys = json.loads(path.read_text("utf-8"))
-        except ValueError:
-            raise UsageError(f"the key file is not JSON: {path}") from None
-    key = keys.get(base) if isinstance(keys, dict) else None
-    if not isinstance(key, str) or not key:
-        raise UsageError(f"there is no key for {base}: set STEPLOG_API_KEY, or add it to {path}")
-    return key
 
 
 def _post(url: str, key: str) -> object:

@@ -18,7 +18,7 @@ from steplog._errors import (
     UsageError,
 )
 from steplog._hparams import Config
-from steplog._settings import Settings, config_dir
+from steplog._settings import Settings, keys_file
 from steplog._summary import Summary
 from steplog._terminal import say, shorten
 from steplog._writer import (
@@ -128,7 +128,7 @@ class Run:
             self._warn("folder", warning)
         identity = self._identity(self.settings.label)
         _folder.write_json(folder / "run.json", identity)
-        return open_writer(folder, identity, self.settings, keys_file=config_dir() / "keys.json")
+        return open_writer(folder, identity, self.settings, keys_file=keys_file())
 
     def _identity(self, label: str) -> dict[str, Any]:
         self._writer_id = new_id()
@@ -321,8 +321,7 @@ class Run:
         """This process's writer: a forked child opens its own, its parent's must not be touched."""
         if self._writer.is_forked and self._folder is not None:
             identity = self._identity(f"fork-{os.getpid()}")
-            keys_file = config_dir() / "keys.json"
-            self._writer = open_writer(self._folder, identity, self.settings, keys_file=keys_file)
+            self._writer = open_writer(self._folder, identity, self.settings, keys_file=keys_file())
             self._log = self._writer.log
             _sync.track(self)
         return self._writer

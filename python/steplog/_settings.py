@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -148,3 +150,29 @@ def config_dir(environ: Mapping[str, str] | None = None) -> Path:
     environ = os.environ if environ is None else environ
     given = environ.get(ENV_CONFIG_DIR)
     return Path(given) if given else Path.home() / ".config" / "steplog"
+
+
+def keys_file() -> Path:
+    """The file of this user's keys: {base URL: key}."""
+    return config_dir() / "keys.json"
+
+
+def key_from_file(base_url: str) -> str:
+    """This user's key for a server, from the key file.
+
+    Raises:
+        UsageError: There is none, or the file is not JSON.
+    """
+    path = keys_file()
+    keys: object = {}
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            keys = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise UsageError(f"the key file is not JSON: {path}") from error
+    key = keys.get(base_url) if isinstance(keys, dict) else None
+    if not isinstance(key, str) or not key:
+        raise UsageError(
+            f"there is no key for {base_url}: set STEPLOG_API_KEY, or add it to {path}"
+        )
+    return key

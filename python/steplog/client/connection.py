@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from http import HTTPStatus
-from typing import Any
 
 import aiohttp
 import anyio.to_thread
@@ -82,7 +81,7 @@ class Connection:
         if self._closed:
             raise UsageError("the connection is closed")
         if self._key is None:
-            self._key = await anyio.to_thread.run_sync(_key_from_file, self.base_url)
+            self._key = await anyio.to_thread.run_sync(_settings.key_from_file, self.base_url)
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
             self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
@@ -101,22 +100,6 @@ class RefusedError(ServerError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
-
-
-def _key_from_file(base_url: str) -> str:
-    path = _settings.config_dir() / "keys.json"
-    keys: Any = {}
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            keys = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise UsageError(f"the key file is not JSON: {path}") from error
-    key = keys.get(base_url) if isinstance(keys, dict) else None
-    if not isinstance(key, str) or not key:
-        raise UsageError(
-            f"there is no key for {base_url}: set STEPLOG_API_KEY, or add it to {path}"
-        )
-    return key
 
 
 def _problem(data: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from steplog._errors import StorageError
-from steplog._settings import config_dir
+from steplog._settings import keys_file
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
 from steplog.server.charts import Charts
 from steplog.server.files import Files
@@ -96,7 +96,7 @@ class Server:
     def publish_key(self) -> None:
         """Write the owner's key where the SDK of the same user finds it."""
         port = self.url.rsplit(":", 1)[-1]
-        self.auth.publish(config_dir() / "keys.json", [self.url, f"http://localhost:{port}"])
+        self.auth.publish(keys_file(), [self.url, f"http://localhost:{port}"])
 
     async def login_url(self) -> str:
         """A link that logs a browser in, once."""
