@@ -78,6 +78,10 @@ class Columns:
         arrays.setdefault(name, []).append(np.frombuffer(data, dtype, rows, at))
         return at + rows * int(dtype.itemsize)
 
+    def numbers(self, name: str) -> NDArray[Any]:
+        """A column of numbers as the engine gave them."""
+        return self._numbers.get(name, np.empty(0))
+
     def floats(self, name: str) -> NDArray[np.float64]:
         """A column of numbers as float64."""
         found = self._numbers.get(name)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from steplog.server.store.native import Columns
     from steplog.server.store.series import SeriesStore
 
+_MAX_INT = 2**63 - 1
 _KINDS = ", ".join(map(str, PLOTTED_KINDS))
 _BOTH = "run IN {runs:Array(UInt64)} AND key IN {keys:Array(String)}"
 
@@ -36,11 +37,18 @@ FROM (SELECT run, key, label, step, argMax((wall, kind, f64), (generation, posit
       GROUP BY run, key, label, step)
 WHERE kind IN ({_KINDS})"""  # noqa: S608  # constants of this file
 
-_X = {
-    "step": "toFloat64(step)",
-    "wall": "wall / 1e6",
-    "relative": "(wall - transform(run, {runs:Array(UInt64)}, {created:Array(Int64)}, toInt64(0)))"
-    " / 1e6",
+# A series as one number to group by: the engine hashes a dictionary's entry once, not each row.
+_SERIES = "bitXor(bitXor(cityHash64(key), cityHash64(label) * 31), run)"
+
+_RELATIVE = "transform(run, {runs:Array(UInt64)}, {created:Array(Int64)}, toInt64(0))"
+_X = {"step": "step", "wall": "wall / 1e6", "relative": f"(wall - {_RELATIVE}) / 1e6"}
+
+_TIME_RANGE = "x >= reinterpretAsFloat64({lo:UInt64}) AND x <= reinterpretAsFloat64({hi:UInt64})"
+# Steps are compared as they are stored, so that the engine can skip what lies outside.
+_IN_RANGE = {
+    "step": "step >= {lo:Int64} AND step <= {hi:Int64}",
+    "wall": _TIME_RANGE,
+    "relative": _TIME_RANGE,
 }
 # Steps are never negative, so the quotient is the floor.
 _BUCKET = {
@@ -50,29 +58,36 @@ _BUCKET = {
 }
 # The order of points in a bucket; times may be equal, then the step decides.
 _ORDER = {"step": "step", "wall": "(x, step)", "relative": "(x, step)"}
-_IN_RANGE = "x >= reinterpretAsFloat64({lo:UInt64}) AND x <= reinterpretAsFloat64({hi:UInt64})"
 
-_STATS = """SELECT cityHash64(run, CAST(key, 'String'), CAST(label, 'String')) AS h, run,
-    CAST(key, 'String') AS name, CAST(label, 'String') AS tag, count() AS n,
+_STATS = f"""SELECT {_SERIES} AS h, any(run) AS number, CAST(any(key), 'String') AS name,
+    CAST(any(label), 'String') AS tag, count() AS n,
     countIf(isNaN(f64)) AS nan, minIf(x, isNaN(f64)) AS first_nan, min(x) AS x_min, max(x) AS x_max,
     minIf(f64, isFinite(f64)) AS y_min, maxIf(f64, isFinite(f64)) AS y_max,
-    countIf(isFinite(f64)) AS finite, countIf({in_range}) AS inside
-FROM (SELECT *, {x} AS x FROM ({points}))
-GROUP BY run, key, label ORDER BY run, key, label"""
+    countIf(isFinite(f64)) AS finite, countIf({{in_range}}) AS inside
+FROM (SELECT *, {{x}} AS x FROM ({{points}}))
+GROUP BY h ORDER BY number, name, tag"""  # noqa: S608  # constants of this file
 
-_RAW = """SELECT cityHash64(run, CAST(key, 'String'), CAST(label, 'String')) AS h, x, f64 AS y
-FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range} ORDER BY h, x, step"""
+_RAW = f"""SELECT {_SERIES} AS h, toFloat64(x) AS at, f64 AS y
+FROM (SELECT *, {{x}} AS x FROM ({{points}})) WHERE {{in_range}}
+ORDER BY h, at, step"""  # noqa: S608  # constants of this file
 
-_BUCKETS = """SELECT cityHash64(run, CAST(key, 'String'), CAST(label, 'String')) AS h,
-    toInt32({bucket} - {{b0:Int64}}) AS b,
-    argMinIf(f64, {order}, isFinite(f64)) AS first, minIf(f64, isFinite(f64)) AS low,
-    maxIf(f64, isFinite(f64)) AS high, argMaxIf(f64, {order}, isFinite(f64)) AS last,
-    avgIf(f64, isFinite(f64)) AS mean, toUInt32(countIf(isFinite(f64))) AS n,
-    toUInt8(max(isNaN(f64)) + 2 * max(f64 = inf) + 4 * max(f64 = -inf)) AS fl,
-    toUInt8(high > low AND argMaxIf({order}, f64, isFinite(f64))
-        < argMinIf({order}, f64, isFinite(f64))) AS ff
-FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range}
-GROUP BY run, key, label, b ORDER BY h, b"""
+_BUCKETS = f"""SELECT {_SERIES} AS h, toInt32({{bucket}} - {{{{b0:Int64}}}}) AS b,
+    argMin{{finite}}(f64, {{order}}{{when}}) AS first, min{{finite}}(f64{{when}}) AS low,
+    max{{finite}}(f64{{when}}) AS high, argMax{{finite}}(f64, {{order}}{{when}}) AS last,
+    avg{{finite}}(f64{{when}}) AS mean, toUInt32({{n}}) AS n, toUInt8({{flags}}) AS fl,
+    toUInt8(high > low AND argMax{{finite}}({{order}}, f64{{when}})
+        < argMin{{finite}}({{order}}, f64{{when}})) AS ff
+FROM (SELECT *, {{x}} AS x FROM ({{points}})) WHERE {{in_range}}
+GROUP BY h, b ORDER BY h, b"""  # noqa: S608  # constants of this file
+
+# Where every value is finite, nothing needs to be asked of each of them.
+_ALL_FINITE = {"finite": "", "when": "", "n": "count()", "flags": "0"}
+_SOME_FINITE = {
+    "finite": "If",
+    "when": ", isFinite(f64)",
+    "n": "countIf(isFinite(f64))",
+    "flags": "max(isNaN(f64)) + 2 * max(f64 = inf) + 4 * max(f64 = -inf)",
+}
 
 
 @dataclass(frozen=True)
@@ -109,21 +124,29 @@ class Drawn:
 
 
 def grid(lo: float, hi: float, px: int) -> tuple[int, int, int]:
-    """The bucket width, first bucket and number of buckets for a range.
+    """The bucket width, first bucket and number of buckets for a range; exact for integers.
 
     The width is the smallest power of two, at least 1, with which the range has at most 2 * px
     buckets; edges are multiples of it, so that they depend on nothing else.
     """
     width = 1
-    extent = max(hi - lo, 1.0)
-    while math.ceil(extent / width) > 2 * px:
+    extent = max(hi - lo, 1)
+    while -(-extent // width) > 2 * px:
         width *= 2
-    first = math.floor(lo / width)
-    return width, first, math.floor(hi / width) - first + 1
+    first = int(lo // width)
+    return width, first, int(hi // width) - first + 1
 
 
-def _bits(number: float) -> int:
-    return int(np.float64(number).view(np.uint64))
+def _range_params(panel: Panel, lo: float, hi: float) -> dict[str, int | str]:
+    """The points from `lo` to `hi`, both inside, as `_IN_RANGE` takes them."""
+    if panel.x != "step":
+        return {
+            name: int(np.float64(end).view(np.uint64)) for name, end in (("lo", lo), ("hi", hi))
+        }
+    return {
+        "lo": -_MAX_INT if lo == -math.inf else math.ceil(lo),
+        "hi": _MAX_INT if hi == math.inf else math.floor(hi),
+    }
 
 
 async def draw(store: SeriesStore, panel: Panel) -> Drawn:
@@ -137,12 +160,13 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
     if panel.x == "relative":
         both["created"] = ints_param([panel.created[number] for number in numbers])
     lo, hi = panel.span or (-math.inf, math.inf)
-    words = {"x": _X[panel.x], "points": points, "in_range": _IN_RANGE}
-    stats = await store.read(_STATS.format(**words), **both, lo=_bits(lo), hi=_bits(hi))
+    words = {"x": _X[panel.x], "points": points, "in_range": _IN_RANGE[panel.x]}
+    stats = await store.read(_STATS.format(**words), **both, **_range_params(panel, lo, hi))
     if stats.rows == 0:
         return _empty(panel)
     if panel.span is None:
-        lo, hi = float(stats.floats("x_min").min()), float(stats.floats("x_max").max())
+        ends = (stats.numbers("x_min").min(), stats.numbers("x_max").max())
+        lo, hi = (end.item() for end in ends)
     width, first, count = grid(lo, hi, panel.px)
     shown = min(stats.rows, panel.max_series)
     header = _header(panel, stats, shown)
@@ -150,16 +174,18 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
     is_raw = int(stats.uints("inside")[:shown].max()) <= 2 * count
     hashes = stats.uints("h")[:shown].tolist()
     if is_raw:
-        found = await store.read(_RAW.format(**words), **both, lo=_bits(lo), hi=_bits(hi))
-        columns: dict[str, NDArray[np.generic]] = {"x": found.floats("x"), "y": found.floats("y")}
+        found = await store.read(_RAW.format(**words), **both, **_range_params(panel, lo, hi))
+        columns: dict[str, NDArray[np.generic]] = {"x": found.floats("at"), "y": found.floats("y")}
     else:
         # Whole buckets, so that an edge bucket does not change with the range.
-        edge = np.nextafter(float((first + count) * width), -math.inf)
+        after = (first + count) * width
+        edge = after - 1 if panel.x == "step" else float(np.nextafter(after, -math.inf))
+        is_finite = bool(np.array_equal(stats.uints("n"), stats.uints("finite")))
+        words |= {"bucket": _BUCKET[panel.x], "order": _ORDER[panel.x]}
         found = await store.read(
-            _BUCKETS.format(**words, bucket=_BUCKET[panel.x], order=_ORDER[panel.x]),
+            _BUCKETS.format(**words, **(_ALL_FINITE if is_finite else _SOME_FINITE)),
             **both,
-            lo=_bits(first * width),
-            hi=_bits(float(edge)),
+            **_range_params(panel, first * width, edge),
             width=width,
             b0=first,
         )
@@ -206,7 +232,7 @@ def _header(panel: Panel, stats: Columns, shown: int) -> dict[str, object]:
         series.append(
             {
                 "i": row,
-                "run": ids[int(stats.uints("run")[row])],
+                "run": ids[int(stats.uints("number")[row])],
                 "metric": stats.texts("name")[row].decode(),
                 "label": stats.texts("tag")[row].decode(),
                 "n": int(stats.uints("n")[row]),

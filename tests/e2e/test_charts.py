@@ -1,0 +1,145 @@
+"""`series:query` against a brute-force oracle that reads the rows: every bucket, every column."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+import steplog
+
+ODD = [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1e300, True, 2**53 + 1]
+FLAGS = {"nan": 1, "inf": 2, "-inf": 4}
+
+
+@pytest.fixture
+def online(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+    settings = {"base_url": server.url, "quiet": True}
+    return lambda run: steplog.init(project="p", dir=str(tmp_path), id=run, settings=settings)
+
+
+def ask(server, runs, keys, **panel):
+    body = {"id": "1", "series": [{"metric": key} for key in keys], "runs": {"ids": runs}, **panel}
+    (drawn,) = server.get("/projects/local/p/series:query", {"panels": [body]})["panels"]
+    return drawn
+
+
+def bucket(points):
+    """What a bucket must say of its (step, value) pairs, which are in order."""
+    finite = [(step, float(y)) for step, y in points if math.isfinite(y)]
+    flags = sum(FLAGS[odd] for odd in {repr(float(y)) for _, y in points} & set(FLAGS))
+    if not finite:
+        return {"n": 0, "fl": flags}
+    ys = [y for _, y in finite]
+    return {
+        "n": len(ys),
+        "fl": flags,
+        "first": ys[0],
+        "last": ys[-1],
+        "min": min(ys),
+        "max": max(ys),
+        "mean": math.fsum(ys) / len(ys),
+    }
+
+
+def check_buckets(drawn, number, points):
+    columns = drawn["columns"]
+    rows = [at for at, series in enumerate(columns["s"]) if series == number]
+    width, first = drawn["dx"], drawn["x0"] // drawn["dx"]
+    expected: dict[int, list] = {}
+    for step, y in points:
+        if 0 <= step // width - first < drawn["nb"]:
+            expected.setdefault(step // width - first, []).append((step, y))
+    assert [columns["b"][at] for at in rows] == sorted(expected)
+    for at in rows:
+        for name, wanted in bucket(expected[columns["b"][at]]).items():
+            close = pytest.approx(wanted, rel=1e-9, abs=1e-9) if name == "mean" else wanted
+            assert columns[name][at] == close, (name, columns["b"][at])
+
+
+def check_raw(drawn, number, points):
+    columns = drawn["columns"]
+    rows = [at for at, series in enumerate(columns["s"]) if series == number]
+    inside = [(step, float(y)) for step, y in points]
+    assert [columns["x"][at] for at in rows] == [float(step) for step, _ in inside]
+    shown = [float(columns["y"][at]) if columns["y"][at] is not None else math.nan for at in rows]
+    assert [repr(y) for y in shown] == [repr(y) for _, y in inside]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_answer_equals_the_rows(server, online, seed):
+    chance = random.Random(seed)
+    for name in ("one", "two"):
+        with online(name) as run:
+            step = 0
+            for _ in range(12_000):
+                step += chance.choice([0, 1, 1, 1, 2, 40])  # 0: written again, so a patch
+                values = {"a": chance.gauss(0, 1), "b": chance.uniform(-5, 5)}
+                kept = {key: y for key, y in values.items() if chance.random() < 0.9}
+                if name == "two" and chance.random() < 0.01:
+                    kept["a"] = chance.choice(ODD)
+                run.log(kept, step=step)
+    rows = {name: server.rows(name) for name in ("one", "two")}
+    most = max(row["_step"] for found in rows.values() for row in found)
+    modes = set()
+    for _ in range(20):
+        lo, hi = sorted(chance.sample(range(-100, most + 100), 2))
+        if chance.random() < 0.3:
+            hi = lo + chance.randrange(200)
+        whole = chance.random() < 0.2
+        drawn = ask(
+            server,
+            ["one", "two"],
+            ["a", "b"],
+            px=chance.choice([100, 700]),
+            range=None if whole else [lo, hi],
+        )
+        modes.add(drawn["mode"])
+        for series in drawn["series"]:
+            key = series["metric"]
+            points = [(row["_step"], row[key]) for row in rows[series["run"]] if key in row]
+            assert series["n"] == len(points)
+            assert series["nan"] == sum(math.isnan(y) for _, y in points)
+            ys = [float(y) for _, y in points if math.isfinite(y)]
+            assert series["y"] == [min(ys), max(ys)]
+            if drawn["mode"] == "raw":
+                inside = [(step, y) for step, y in points if whole or lo <= step <= hi]
+                check_raw(drawn, series["i"], inside)
+            else:
+                check_buckets(drawn, series["i"], points)
+    assert modes == {"raw", "bucket"}
+
+
+def test_steps_beyond_what_a_float_holds_are_in_their_buckets(server, online):
+    start = 2**60 + 1
+    with online("far") as run:
+        for number in range(5_000):
+            run.log({"a": number / 7}, step=start + number * 3)
+    drawn = ask(server, ["far"], ["a"], px=100)
+    assert drawn["mode"] == "bucket"
+    check_buckets(drawn, 0, [(start + number * 3, number / 7) for number in range(5_000)])
+
+
+@pytest.mark.parametrize("x", ["wall", "relative"])
+def test_time_hides_nothing_either(server, online, x):
+    values = [math.sin(number) for number in range(20_000)]
+    with online("r") as run:
+        for y in values:
+            run.log({"a": y})
+    drawn = ask(server, ["r"], ["a"], px=5, x=x)
+    columns = drawn["columns"]
+    assert drawn["unit"] == "ms"
+    assert drawn["mode"] == "bucket"
+    assert sum(columns["n"]) == len(values)
+    assert (min(columns["min"]), max(columns["max"])) == (min(values), max(values))
+    assert (columns["first"][0], columns["last"][-1]) == (values[0], values[-1])
+    total = sum(mean * n for mean, n in zip(columns["mean"], columns["n"], strict=True))
+    assert total == pytest.approx(math.fsum(values), abs=1e-6)
+    age = (
+        drawn["x0"] / 1000
+        if x == "wall"
+        else drawn["x0"] / 1000 + server.rows("r")[0]["_timestamp"]
+    )
+    assert age == pytest.approx(server.rows("r")[0]["_timestamp"], abs=5)
