@@ -48,7 +48,7 @@ def check_buckets(drawn, number, points):
     columns = drawn["columns"]
     rows = [at for at, series in enumerate(columns["s"]) if series == number]
     width, first = drawn["dx"], drawn["x0"] // drawn["dx"]
-    expected: dict[int, list] = {}
+    expected: dict[int, list[tuple[int, float]]] = {}
     for step, y in points:
         if 0 <= step // width - first < drawn["nb"]:
             expected.setdefault(step // width - first, []).append((step, y))

@@ -7,9 +7,14 @@ use crate::frame::{SEGMENT_HEAD, framed_len, position};
 use crate::path;
 use crate::reader::Limit;
 use crate::record::Record;
+use crate::repeat::Repeat;
 use crate::segment::Segment;
 use crate::summary::Summary;
 use crate::wal::Wal;
+
+/// Records read in one go: between two of them the next segment is prepared and the log is synced,
+/// also while it grows faster than it is read.
+const SLICE: usize = 1_024;
 
 /// What has been read of a log.
 #[derive(Debug)]
@@ -24,8 +29,11 @@ pub struct Drain {
     pub rows: u64,
     /// Leaf values of history records read.
     pub values: u64,
-    /// The writer's summary.
-    pub summary: Summary,
+    /// The writer's summary, without the row in `repeat`.
+    summary: Summary,
+    repeat: Repeat,
+    /// Length of the last row: only when two are alike in it, a third is expected to be.
+    last_len: usize,
     passed: Vec<Arc<Segment>>,
 }
 
@@ -39,52 +47,91 @@ impl Default for Drain {
             rows: 0,
             values: 0,
             summary: Summary::default(),
+            repeat: Repeat::default(),
+            last_len: 0,
             passed: Vec::new(),
         }
     }
 }
 
 impl Drain {
-    /// Reads all that is published.
+    /// Reads what is published, some records at most; true when there may be more.
     ///
     /// # Errors
     /// A segment that is written rather than mapped cannot be read back.
-    pub fn advance(&mut self, wal: &Wal) -> Result<()> {
+    pub fn advance(&mut self, wal: &Wal) -> Result<bool> {
+        let mut left = SLICE;
         loop {
             let Some(segment) = self.segment.take().or_else(|| wal.oldest()) else {
-                return Ok(());
+                return Ok(false);
             };
-            let ended = self.advance_in(&segment);
+            let ended = self.advance_in(&segment, &mut left);
             let passed = *ended.as_ref().unwrap_or(&false) && wal.pass();
             if passed {
                 self.passed.push(segment);
                 self.offset = SEGMENT_HEAD;
             } else {
                 self.segment = Some(segment);
-                return ended.map(|_| ());
+                return ended.map(|_| left == 0);
             }
         }
     }
 
     /// True when the segment is read to its end.
-    fn advance_in(&mut self, segment: &Segment) -> Result<bool> {
-        while let Some(payload) = segment
-            .frame(self.offset)
-            .map_err(io_at("read", segment.path()))?
+    fn advance_in(&mut self, segment: &Segment, left: &mut usize) -> Result<bool> {
+        while *left > 0
+            && let Some(payload) = segment
+                .frame(self.offset)
+                .map_err(io_at("read", segment.path()))?
         {
+            *left -= 1;
             self.last = position(segment.number(), self.offset);
             self.records += 1;
-            // Our own bytes: a record that does not parse is a bug, and it stays in the log for all to see.
-            if let Ok(record) = Record::parse(&payload) {
-                if let Record::History(history) = &record {
-                    self.rows += 1;
-                    path::walk(history.values, &mut |_, _| self.values += 1)?;
-                }
-                self.summary.apply(self.last, &record)?;
-            }
+            self.take(&payload)?;
             self.offset += framed_len(payload.len());
         }
         Ok(segment.sealed_at().is_some_and(|end| self.offset >= end))
+    }
+
+    fn take(&mut self, payload: &[u8]) -> Result<()> {
+        if let Some(leaves) = self.repeat.replace(payload, self.last) {
+            self.rows += 1;
+            self.values += leaves;
+            return Ok(());
+        }
+        self.settle()?;
+        // Our own bytes: a record that does not parse is a bug, and it stays in the log for all to see.
+        let Ok(record) = Record::parse(payload) else {
+            return Ok(());
+        };
+        if let Record::History(history) = &record {
+            let leaves = path::count(history.values)?;
+            self.rows += 1;
+            self.values += leaves;
+            let is_again = std::mem::replace(&mut self.last_len, payload.len()) == payload.len();
+            if is_again && self.repeat.learn(payload, self.last, history, leaves)? {
+                return Ok(());
+            }
+        }
+        self.summary.apply(self.last, &record)
+    }
+
+    /// Takes the kept row into the summary.
+    fn settle(&mut self) -> Result<()> {
+        if let Some((position, payload)) = self.repeat.kept() {
+            self.summary.apply(position, &Record::parse(payload)?)?;
+            self.repeat.forget();
+        }
+        Ok(())
+    }
+
+    /// The writer's summary.
+    ///
+    /// # Errors
+    /// A row is malformed.
+    pub fn summary(&mut self) -> Result<&Summary> {
+        self.settle()?;
+        Ok(&self.summary)
     }
 
     /// Where the next record will be.
@@ -95,6 +142,12 @@ impl Drain {
             segment,
             offset: self.offset,
         }
+    }
+
+    /// Where the next record will be, as a position.
+    pub(crate) fn next(&self) -> u64 {
+        let Limit { segment, offset } = self.limit();
+        position(segment, offset)
     }
 
     /// Segments read to their end since the last call; they can be synced and cut.

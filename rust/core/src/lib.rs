@@ -15,6 +15,7 @@ mod platform;
 pub mod progress;
 pub mod reader;
 pub mod record;
+mod repeat;
 pub mod runlog;
 mod segment;
 pub mod signal;

@@ -73,15 +73,65 @@ fn walk_map<'a>(
     let before = path.len();
     for _ in 0..cursor.map_len("values")? {
         push_segment(path, cursor.str("key")?);
-        if matches!(
-            cursor.peek(),
-            Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)
-        ) {
+        if is_map(cursor) {
             walk_map(cursor, path, leaf)?;
         } else {
             leaf(path, cursor.raw("value")?);
         }
         path.truncate(before);
+    }
+    Ok(())
+}
+
+/// How many leaves [`walk`] would tell of.
+///
+/// # Errors
+/// As [`walk`].
+pub fn count(map: &[u8]) -> Result<u64> {
+    count_map(&mut Cursor::new(map))
+}
+
+fn is_map(cursor: &Cursor<'_>) -> bool {
+    matches!(
+        cursor.peek(),
+        Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)
+    )
+}
+
+fn count_map(cursor: &mut Cursor<'_>) -> Result<u64> {
+    let mut leaves = 0;
+    for _ in 0..cursor.map_len("values")? {
+        cursor.raw("key")?;
+        if is_map(cursor) {
+            leaves += count_map(cursor)?;
+        } else {
+            cursor.raw("value")?;
+            leaves += 1;
+        }
+    }
+    Ok(leaves)
+}
+
+/// Adds where the numbers among the leaves stand that have always the same size; `base` is where
+/// the map does.
+///
+/// # Errors
+/// As [`walk`].
+pub(crate) fn numbers(map: &[u8], base: usize, out: &mut Vec<usize>) -> Result<()> {
+    numbers_of(&mut Cursor::new(map), base, out)
+}
+
+fn numbers_of(cursor: &mut Cursor<'_>, base: usize, out: &mut Vec<usize>) -> Result<()> {
+    for _ in 0..cursor.map_len("values")? {
+        cursor.raw("key")?;
+        if is_map(cursor) {
+            numbers_of(cursor, base, out)?;
+            continue;
+        }
+        if matches!(cursor.peek(), Some(Marker::F64 | Marker::I64)) {
+            out.push(base + cursor.at());
+        }
+        cursor.raw("value")?;
     }
     Ok(())
 }

@@ -211,7 +211,7 @@ fn path(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
 pub struct HistoryBuilder;
 
 /// Bytes of a history record before its map: array head, kind, step, two times, commit.
-const HISTORY_HEAD: usize = 1 + 1 + 9 + 9 + 9 + 1;
+pub(crate) const HISTORY_HEAD: usize = 1 + 1 + 9 + 9 + 9 + 1;
 
 impl HistoryBuilder {
     /// Clears `out` and writes the head of a history record; the map of values follows.

@@ -121,6 +121,11 @@ impl Segment {
         &self.path
     }
 
+    /// Where the next frame would begin.
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved.load(Ordering::Acquire).min(self.capacity)
+    }
+
     /// Where the segment ends, once it takes no more frames.
     pub(crate) fn sealed_at(&self) -> Option<usize> {
         let at = self.sealed_at.load(Ordering::Acquire);

@@ -100,14 +100,33 @@ pub fn write_bool(out: &mut Vec<u8>, value: bool) {
     out.push(0xc2 | u8::from(value));
 }
 
+/// Size of a number in the forms that have always the same.
+pub const NUMBER_BYTES: usize = 9;
+
+#[inline]
+fn number(marker: u8, bits: [u8; 8]) -> [u8; NUMBER_BYTES] {
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = bits;
+    [marker, b0, b1, b2, b3, b4, b5, b6, b7]
+}
+
+/// A float64, bit for bit.
+#[inline]
+#[must_use]
+pub fn number_float(value: f64) -> [u8; NUMBER_BYTES] {
+    number(0xcb, value.to_be_bytes())
+}
+
+/// An integer in its longest form.
+#[inline]
+#[must_use]
+pub fn number_int(value: i64) -> [u8; NUMBER_BYTES] {
+    number(0xd3, value.to_be_bytes())
+}
+
 /// Appends a float64, bit for bit.
 #[inline]
 pub fn write_float(out: &mut Vec<u8>, value: f64) {
-    let mut bytes = [0xcb; 9];
-    if let Some(tail) = bytes.get_mut(1..) {
-        tail.copy_from_slice(&value.to_be_bytes());
-    }
-    out.extend_from_slice(&bytes);
+    out.extend_from_slice(&number_float(value));
 }
 
 /// Appends an integer in its shortest form.

@@ -279,6 +279,17 @@ impl Wal {
         lock(&self.queue).front().map(Arc::clone)
     }
 
+    /// The segments that are not passed yet, oldest first.
+    pub(crate) fn unpassed(&self) -> Vec<Arc<Segment>> {
+        lock(&self.queue).iter().map(Arc::clone).collect()
+    }
+
+    /// Where the next record will be, or one that is being appended now is.
+    pub(crate) fn end(&self) -> u64 {
+        let current = self.current.load();
+        position(current.number(), current.reserved())
+    }
+
     /// Forgets the oldest segment, unless it is the last.
     pub(crate) fn pass(&self) -> bool {
         let mut queue = lock(&self.queue);

@@ -171,11 +171,11 @@ impl Shared {
         self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what is published and tells the upload.
-    fn advance(&self) -> Result<MutexGuard<'_, Drain>> {
+    /// Reads some of what is published and tells the upload; true when there may be more.
+    fn advance(&self) -> Result<(MutexGuard<'_, Drain>, bool)> {
         let mut drain = self.drain();
         let before = drain.last;
-        drain.advance(&self.wal)?;
+        let more = drain.advance(&self.wal)?;
         if drain.last != before {
             let (limit, last) = (drain.limit(), drain.last);
             self.progress.update(|state| {
@@ -184,7 +184,18 @@ impl Shared {
             });
             self.wake_upload.notify_one();
         }
-        Ok(drain)
+        Ok((drain, more))
+    }
+
+    /// Reads every record whose append had returned before this call.
+    fn catch_up(&self) -> Result<MutexGuard<'_, Drain>> {
+        let end = self.wal.end();
+        loop {
+            let (drain, more) = self.advance()?;
+            if !more || drain.next() >= end {
+                return Ok(drain);
+            }
+        }
     }
 
     fn storage_failed(&self, error: &Error) {
@@ -197,43 +208,41 @@ impl Shared {
             .update(|state| state.storage_error = Some((errno, error.to_string())));
     }
 
-    /// Syncs all that is drained.
+    /// Syncs the log; what is drained by now is then known to be on the disk.
     fn sync(&self) -> Result<()> {
         let (passed, last) = {
-            let mut drain = self.advance()?;
+            let mut drain = self.drain();
             (drain.take_passed(), drain.last)
         };
         for segment in &passed {
             segment.sync()?;
             segment.cut()?;
         }
-        self.wal.current().sync()?;
-        self.progress.update(|state| {
-            state.synced = last;
-            state.sync_wanted = false;
-        });
+        for segment in self.wal.unpassed() {
+            segment.sync()?;
+        }
+        self.progress.update(|state| state.synced = last);
         Ok(())
     }
 
     fn run_writer(&self) {
         let mut synced = Instant::now();
+        let mut more = false;
         loop {
-            self.wake_writer.wait(TICK);
-            self.clock.renew();
-            let closing = self.progress.get().closing.is_some();
-            if !closing && let Err(error) = self.wal.prepare() {
-                self.storage_failed(&error);
+            if !more {
+                self.wake_writer.wait(TICK);
             }
-            let (wanted, unsynced) = match self.advance() {
-                Ok(drain) => {
-                    let state = self.progress.get();
-                    (state.sync_wanted, drain.last > state.synced)
-                }
-                Err(error) => {
-                    self.storage_failed(&error);
-                    (false, false)
-                }
+            self.clock.renew();
+            let (closing, wanted) = {
+                let state = self.progress.get();
+                (state.closing.is_some(), state.sync_wanted)
             };
+            let unsynced = self
+                .follow(closing || wanted, &mut more)
+                .unwrap_or_else(|error| {
+                    self.storage_failed(&error);
+                    false
+                });
             if closing || wanted || (unsynced && synced.elapsed() >= self.fsync) {
                 if let Err(error) = self.sync() {
                     self.storage_failed(&error);
@@ -249,6 +258,26 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// Prepares the next segment and reads on: all that is in the log when `everything` is wanted,
+    /// else a slice. True when some of what is read is not synced.
+    fn follow(&self, everything: bool, more: &mut bool) -> Result<bool> {
+        *more = false;
+        if everything {
+            // Whoever wants a sync asks again when more comes; nothing is missed by this order.
+            self.progress.update(|state| state.sync_wanted = false);
+        }
+        let prepared = self.wal.prepare();
+        let drain = if everything {
+            self.catch_up()?
+        } else {
+            let (drain, left) = self.advance()?;
+            *more = left;
+            drain
+        };
+        prepared?;
+        Ok(drain.last > self.progress.get().synced)
     }
 }
 
@@ -420,7 +449,7 @@ impl Writer {
     /// # Errors
     /// The log cannot be read back.
     pub fn summary(&self) -> Result<Summary> {
-        Ok(self.shared.advance()?.summary.clone())
+        Ok(self.shared.catch_up()?.summary()?.clone())
     }
 
     /// The numbers, with everything logged before this call.
@@ -428,7 +457,7 @@ impl Writer {
     /// # Errors
     /// The log cannot be read back.
     pub fn status(&self) -> Result<Status> {
-        let drain = self.shared.advance()?;
+        let drain = self.shared.catch_up()?;
         let state = self.shared.progress.get();
         Ok(Status {
             records: drain.records,

@@ -14,8 +14,6 @@ use crate::error::classes::ArgumentTypeError;
 const MAX_KEY_BYTES: usize = 1_024;
 /// Greatest size of one value.
 const MAX_VALUE_BYTES: usize = 1 << 20;
-/// Greatest size of what one call logs.
-const MAX_ROW_BYTES: usize = 10 << 20;
 
 /// Why a value is not encoded here.
 pub(crate) enum Stop {
@@ -34,13 +32,14 @@ impl From<PyErr> for Stop {
 }
 
 /// A map being written, whose length is known at its end.
-struct MapHead {
+#[derive(Default)]
+pub(crate) struct MapHead {
     at: usize,
     wide: bool,
 }
 
 impl MapHead {
-    fn begin(out: &mut Vec<u8>, most: usize) -> Self {
+    pub(crate) fn begin(out: &mut Vec<u8>, most: usize) -> Self {
         let head = Self {
             at: out.len(),
             wide: most > 15,
@@ -53,7 +52,7 @@ impl MapHead {
         head
     }
 
-    fn end(&self, out: &mut [u8], count: usize) {
+    pub(crate) fn end(&self, out: &mut [u8], count: usize) {
         let [.., b4, b5, b6, b7] = (count as u64).to_be_bytes();
         if self.wide {
             if let Some(bytes) = out.get_mut(self.at + 1..self.at + 5) {
@@ -65,67 +64,35 @@ impl MapHead {
     }
 }
 
-/// Writes the values of one call. Values that cannot be stored are named in `skipped`, the rest is kept.
+/// Writes a key and gives its text; None: an empty key, which is dropped.
 #[inline]
-pub(crate) fn write_row(
-    data: &Bound<'_, PyDict>,
+pub(crate) fn write_key<'a>(
+    key: &'a Bound<'_, PyString>,
     out: &mut Vec<u8>,
-    skipped: &mut Vec<(String, String)>,
-) -> Result<(), Stop> {
-    let head = MapHead::begin(out, data.len());
-    let mut count = 0;
-    for (key, value) in data.iter() {
-        let Ok(key) = key.cast::<PyString>() else {
-            let text = format!(
-                "log() takes a dict with str keys, got a key of type {}",
-                key.get_type().name()?
-            );
-            return Err(ArgumentTypeError::new_err(text).into());
-        };
-        let before = out.len();
-        match write_entry(key, &value, out, MAX_DEPTH) {
-            Ok(true) if out.len() <= MAX_ROW_BYTES => count += 1,
-            Ok(true) => {
-                out.truncate(before);
-                skipped.push((
-                    key.to_string_lossy().into_owned(),
-                    "the row is over 10 MiB".to_owned(),
-                ));
-            }
-            Ok(false) => out.truncate(before),
-            Err(Stop::Skip(reason)) => {
-                out.truncate(before);
-                skipped.push((key.to_string_lossy().into_owned(), reason));
-            }
-            Err(stop) => return Err(stop),
-        }
-    }
-    head.end(out, count);
-    Ok(())
-}
-
-/// False: an empty key, which is dropped.
-#[inline]
-fn write_entry(
-    key: &Bound<'_, PyString>,
-    value: &Bound<'_, PyAny>,
-    out: &mut Vec<u8>,
-    depth: usize,
-) -> Result<bool, Stop> {
+) -> Result<Option<&'a str>, Stop> {
     let text = key.to_str().map_err(|_lone_surrogate| Stop::Convert)?;
     if text.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     if text.len() > MAX_KEY_BYTES {
         return Err(Stop::Skip("the key is over 1 kB".to_owned()));
     }
     write_str(out, text);
+    Ok(Some(text))
+}
+
+/// Writes the value of a key, which has a limit of its own.
+pub(crate) fn write_entry_value(
+    value: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Stop> {
     let before = out.len();
     write_value(value, out, depth)?;
     if out.len() - before > MAX_VALUE_BYTES && !value.is_instance_of::<PyDict>() {
         return Err(Stop::Skip("the value is over 1 MiB".to_owned()));
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Writes one value.
@@ -180,11 +147,9 @@ fn write_container(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) ->
         let mut count = 0;
         for (key, value) in dict.iter() {
             let key = key.cast::<PyString>().map_err(|_not_text| Stop::Convert)?;
-            let before = out.len();
-            if write_entry(key, &value, out, depth)? {
+            if write_key(key, out)?.is_some() {
+                write_entry_value(&value, out, depth)?;
                 count += 1;
-            } else {
-                out.truncate(before);
             }
         }
         head.end(out, count);

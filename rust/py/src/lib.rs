@@ -4,6 +4,7 @@ mod convert;
 mod encode;
 mod error;
 mod ingest;
+mod row;
 mod runlog;
 mod writer;
 

@@ -1,6 +1,6 @@
 //! The SDK's side: one writer of a run.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::os::fd::IntoRawFd as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,9 +16,10 @@ use steplog_core::wal::{Mode, SegmentSizes};
 use steplog_core::writer::{self, MAX_STEP, Options};
 
 use crate::convert::to_dict;
-use crate::encode::{Stop, to_value, write_row};
+use crate::encode::{Stop, to_value};
 use crate::error::classes::{ArgumentTypeError, UsageError};
 use crate::error::{os_error, to_py};
+use crate::row::Row;
 
 /// What a call left for Python to deal with.
 #[pyclass(frozen, get_all)]
@@ -43,12 +44,10 @@ impl Outcome {
 }
 
 thread_local! {
-    /// Each thread encodes into its own buffer, used again and again.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Each thread encodes over its last row. Taken out while it is in use: encoding can run a
+    /// user's code, which may log.
+    static LAST: Cell<Option<Box<Row>>> = const { Cell::new(None) };
 }
-
-/// A larger buffer is not kept.
-const KEEP_BYTES: usize = 1 << 20;
 
 /// One writer of a run.
 #[pyclass(frozen)]
@@ -98,45 +97,62 @@ impl Writer {
             Some(step) if !step.is_none() => Some(to_step(step)?),
             _ => None,
         };
-        SCRATCH.with_borrow_mut(|out| {
-            HistoryBuilder::begin(out);
-            let mut outcome = Outcome::default();
-            match write_row(data, out, &mut outcome.skipped) {
-                Ok(()) => {}
-                Err(Stop::Convert) => {
-                    return Ok(Outcome {
-                        convert: true,
-                        ..Outcome::default()
-                    });
-                }
-                Err(Stop::Skip(reason)) => return Err(ArgumentTypeError::new_err(reason)),
-                Err(Stop::Error(error)) => return Err(error),
+        let mut row = LAST.take().unwrap_or_default();
+        let outcome = self.write_row(&mut row, data, step, commit);
+        if !row.is_large() {
+            LAST.set(Some(row));
+        }
+        outcome
+    }
+
+    #[inline]
+    fn write_row(
+        &self,
+        row: &mut Row,
+        data: &Bound<'_, PyDict>,
+        step: Option<i64>,
+        commit: Option<bool>,
+    ) -> PyResult<Outcome> {
+        let mut outcome = Outcome::default();
+        match row.write(data, &mut outcome.skipped) {
+            Ok(()) => {}
+            Err(Stop::Convert) => {
+                return Ok(Outcome {
+                    convert: true,
+                    ..Outcome::default()
+                });
             }
-            if self.inner.is_closed() {
-                return Err(to_py(Error::Closed));
+            Err(Stop::Skip(reason)) => return Err(ArgumentTypeError::new_err(reason)),
+            Err(Stop::Error(error)) => return Err(error),
+        }
+        if self.inner.is_closed() {
+            return Err(to_py(Error::Closed));
+        }
+        let claim = match self.inner.steps().claim(step, commit) {
+            Ok(claim) => claim,
+            Err(refused) => {
+                outcome.refused = Some((refused.step, refused.current));
+                return Ok(outcome);
             }
-            let claim = match self.inner.steps().claim(step, commit) {
-                Ok(claim) => claim,
-                Err(refused) => {
-                    outcome.refused = Some((refused.step, refused.current));
-                    return Ok(outcome);
-                }
-            };
-            let runtime = self.inner.clock().runtime();
-            let wall = self.inner.clock().wall(runtime);
-            HistoryBuilder::complete(out, claim.step, wall, runtime.unsigned_abs(), claim.commit);
-            match self.inner.append(out) {
-                Ok(position) => outcome.position = Some(position),
-                Err(error @ (Error::NoSegment { .. } | Error::RecordTooLarge { .. })) => {
-                    outcome.lost = Some(error.to_string());
-                }
-                Err(error) => return Err(to_py(error)),
+        };
+        let runtime = self.inner.clock().runtime();
+        let wall = self.inner.clock().wall(runtime);
+        let record = row.bytes();
+        HistoryBuilder::complete(
+            record,
+            claim.step,
+            wall,
+            runtime.unsigned_abs(),
+            claim.commit,
+        );
+        match self.inner.append(record) {
+            Ok(position) => outcome.position = Some(position),
+            Err(error @ (Error::NoSegment { .. } | Error::RecordTooLarge { .. })) => {
+                outcome.lost = Some(error.to_string());
             }
-            if out.capacity() > KEEP_BYTES {
-                *out = Vec::new();
-            }
-            Ok(outcome)
-        })
+            Err(error) => return Err(to_py(error)),
+        }
+        Ok(outcome)
     }
 
     fn append(&self, payload: &[u8]) -> PyResult<u64> {

@@ -1,0 +1,71 @@
+"""Random programs of `log` calls, alike and unlike: each row and the summary come back."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+import steplog
+from steplog._core import RunLog
+
+KEYS = ["loss", "acc", "lr", "epoch", "note", "grad/norm", "a.b"]
+
+
+def value_of(chance, key):
+    kinds = ["float", "int"] if chance.random() < 0.9 else ["text", "none", "bool", "big", "list"]
+    if key == "note":
+        kinds = ["text"]
+    return {
+        "float": lambda: chance.choice([chance.gauss(0, 1), math.nan, -0.0, math.inf, 5e-324]),
+        "int": lambda: chance.choice([0, -1, chance.getrandbits(62), -(2**63), 2**63 - 1]),
+        "text": lambda: chance.choice(["", "same", "é" * chance.randrange(40)]),
+        "none": lambda: None,
+        "bool": lambda: chance.random() < 0.5,
+        "big": lambda: 10 ** chance.randrange(19, 60),
+        "list": lambda: [1, 2.0, "x", None],
+    }[chance.choice(kinds)]()
+
+
+def next_row(chance, last):
+    """Mostly the last row's keys in the last row's order, some of them as new objects."""
+    row = {}
+    keys = list(last) or chance.sample(KEYS, 4)
+    if chance.random() < 0.1:
+        keys = chance.sample(KEYS, chance.randrange(len(KEYS)))
+    for key in keys:
+        spelled = "".join(list(key)) if chance.random() < 0.2 else key
+        row[spelled] = value_of(chance, key)
+    if chance.random() < 0.1:
+        row["sub"] = {"x": value_of(chance, "x"), "y": {"z": value_of(chance, "z")}}
+    else:
+        row.pop("sub", None)
+    return row
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_and_summary_come_back_whatever_repeats(tmp_path, seed):
+    chance = random.Random(seed)
+    with steplog.init(mode="offline", dir=str(tmp_path), settings={"quiet": True}) as run:
+        logged, row, expected = [], {}, {}
+        for _ in range(300):
+            row = next_row(chance, row) if chance.random() < 0.97 else {"": 1, "loss": 0.5}
+            run.log(row)
+            kept = {key: value for key, value in row.items() if key}
+            logged.append(kept)
+            expected |= {
+                key: value for key, value in kept.items() if value is not None and key != "sub"
+            }
+            if chance.random() < 0.02:
+                run.summary["loss"] = expected["loss"] = "said so"
+            if chance.random() < 0.05:
+                seen = dict(run.summary.items())
+                shown = {key: seen[key] for key in expected}
+                assert repr(shown) == repr(expected)
+        assert run.status()["rows"] == len(logged)
+    rows = [
+        {key: value for key, value in row.items() if not key.startswith("_")}
+        for row in RunLog(run.sync_dir).rows()
+    ]
+    assert [repr(row) for row in rows] == [repr(row) for row in logged]
