@@ -48,7 +48,9 @@ def next_row(chance, last):
 def test_rows_and_summary_come_back_whatever_repeats(tmp_path, seed):
     chance = random.Random(seed)
     with steplog.init(mode="offline", dir=str(tmp_path), settings={"quiet": True}) as run:
-        logged, row, expected = [], {}, {}
+        row: dict[str, object] = {}
+        expected: dict[str, object] = {}
+        logged = []
         for _ in range(300):
             row = next_row(chance, row) if chance.random() < 0.97 else {"": 1, "loss": 0.5}
             run.log(row)

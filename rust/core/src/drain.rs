@@ -150,8 +150,13 @@ impl Drain {
         position(segment, offset)
     }
 
-    /// Segments read to their end since the last call; they can be synced and cut.
-    pub(crate) fn take_passed(&mut self) -> Vec<Arc<Segment>> {
-        std::mem::take(&mut self.passed)
+    /// Segments that are read to their end, oldest first; they can be synced and cut.
+    pub(crate) fn passed(&self) -> &[Arc<Segment>] {
+        &self.passed
+    }
+
+    /// Forgets the oldest of them, which are synced and cut.
+    pub(crate) fn forget_passed(&mut self, count: usize) {
+        self.passed.drain(..count.min(self.passed.len()));
     }
 }

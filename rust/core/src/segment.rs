@@ -35,6 +35,31 @@ enum Store {
     Written(Mutex<()>),
 }
 
+/// Folders between a segment and the one that the user gave: writer, `wal`, run, and that one.
+const FOLDERS: usize = 4;
+
+/// Waits until a segment's name is on the disk, and those of the folders that it is in.
+#[cfg(unix)]
+fn sync_names(path: &Path) -> Result<()> {
+    for folder in path.ancestors().skip(1).take(FOLDERS) {
+        let named = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        File::open(named)
+            .and_then(|folder| folder.sync_all())
+            .map_err(io_at("sync", named))?;
+    }
+    Ok(())
+}
+
+/// Names reach the disk with their file here.
+#[cfg(not(unix))]
+fn sync_names(_path: &Path) -> Result<()> {
+    Ok(())
+}
+
 /// One segment, open for appending.
 ///
 /// Invariants: `reserved` only grows; every byte below `min(reserved, sealed_at)` belongs to one
@@ -48,6 +73,8 @@ pub(crate) struct Segment {
     store: Store,
     reserved: AtomicUsize,
     sealed_at: AtomicUsize,
+    /// Everything below is published and on the disk.
+    synced: AtomicUsize,
 }
 
 /// The answer to an append.
@@ -100,6 +127,7 @@ impl Segment {
                 store,
                 reserved: AtomicUsize::new(SEGMENT_HEAD),
                 sealed_at: AtomicUsize::new(usize::MAX),
+                synced: AtomicUsize::new(0),
             }),
             Err(error) => {
                 // Nothing was logged into it; the error at hand says more than a second one would.
@@ -242,9 +270,25 @@ impl Segment {
         }
     }
 
-    /// Waits until what is published is on the disk.
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(io_at("sync", &self.path))
+    /// Waits until what is published is on the disk. All below `settled` is published, so that it
+    /// need not be looked at again.
+    ///
+    /// Only the pages that were written since are synced: a page that has been synced is faulted in
+    /// again by the next append to it, and most of the segment has not been written yet.
+    pub(crate) fn sync(&self, settled: usize) -> Result<()> {
+        let from = self.synced.load(Ordering::Acquire);
+        let to = self.reserved();
+        match &self.store {
+            Store::Mapped(map) if from < to => map.flush_range(from, to - from),
+            Store::Mapped(_) => Ok(()),
+            Store::Written(_) => self.file.sync_data(),
+        }
+        .map_err(io_at("sync", &self.path))?;
+        if from == 0 {
+            sync_names(&self.path)?;
+        }
+        self.synced.fetch_max(settled.min(to), Ordering::AcqRel);
+        Ok(())
     }
 
     /// Gives back the space behind a sealed segment's end.

@@ -210,16 +210,18 @@ impl Shared {
 
     /// Syncs the log; what is drained by now is then known to be on the disk.
     fn sync(&self) -> Result<()> {
-        let (passed, last) = {
-            let mut drain = self.drain();
-            (drain.take_passed(), drain.last)
+        let (passed, limit, last) = {
+            let drain = self.drain();
+            (drain.passed().to_vec(), drain.limit(), drain.last)
         };
         for segment in &passed {
-            segment.sync()?;
+            segment.sync(segment.capacity())?;
             segment.cut()?;
         }
+        self.drain().forget_passed(passed.len());
         for segment in self.wal.unpassed() {
-            segment.sync()?;
+            let is_drained = segment.number() == limit.segment;
+            segment.sync(if is_drained { limit.offset } else { 0 })?;
         }
         self.progress.update(|state| state.synced = last);
         Ok(())
