@@ -1,4 +1,4 @@
-"""The exception tree of steplog; imports nothing.
+"""The exception tree of steplog; imports nothing of ours.
 
 SteplogError
 ├─ UsageError(ValueError)        the caller's mistake: raised at once, at the call
@@ -13,6 +13,9 @@ SteplogError
 """
 
 from __future__ import annotations
+
+import contextlib
+import json
 
 
 class SteplogError(Exception):
@@ -53,3 +56,11 @@ class ServerError(SteplogError):
 
 class InternalError(SteplogError, RuntimeError):
     """A bug in steplog. Please report it with the traceback."""
+
+
+def problem_text(data: bytes) -> str:
+    """The reason in a server's problem document, nothing when the bytes are none."""
+    with contextlib.suppress(ValueError, AttributeError):
+        problem = json.loads(data)
+        return str(problem.get("detail") or problem.get("title") or "")
+    return ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from steplog._errors import StorageError
 
 ROOT = "steplog-runs"
+_CURSOR = "cursor.json"
 
 
 def create(parent: str, run_id: str) -> tuple[Path, str | None]:
@@ -68,3 +69,23 @@ def write_json(path: Path, value: object) -> None:
         json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8"
     )
     temporary.replace(path)
+
+
+def read_cursor(writer_dir: Path) -> dict[str, int]:
+    """How far each server has acknowledged a writer's log, by server id; a broken file is none."""
+    try:
+        cursor = json.loads((writer_dir / _CURSOR).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(cursor, dict):
+        return {}
+    return {server: at for server, at in cursor.items() if isinstance(at, int)}
+
+
+def write_cursor(writer_dir: Path, server: str, acknowledged: int) -> None:
+    """Note how far a server has acknowledged a writer's log.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    write_json(writer_dir / _CURSOR, {**read_cursor(writer_dir), server: acknowledged})

@@ -414,8 +414,9 @@ class Run:
                 _folder.write_json(folder / "files" / "config.yaml", config)
                 _folder.write_json(folder / "files" / "summary.json", writer.summary())
                 if status["server"]:
-                    cursor = {str(status["server"]): status["acknowledged"]}
-                    _folder.write_json(folder / "wal" / self._writer_id / "cursor.json", cursor)
+                    acknowledged = _int(status["acknowledged"])
+                    writer_dir = folder / "wal" / self._writer_id
+                    _folder.write_cursor(writer_dir, str(status["server"]), acknowledged)
         except OSError as error:
             self._warn("files", f"cannot write the run's files: {error}")
         lost = {name: count for name, count in self._counts.items() if count}

@@ -14,7 +14,6 @@ from steplog._writer import RunLog
 if TYPE_CHECKING:
     from pathlib import Path
 
-CURSOR = "cursor.json"
 # The first of these that a writer is in is the run's state.
 _STATES = ("running", "failed", "crashed", "finished")
 
@@ -85,7 +84,7 @@ class LocalRun:
     def synced(self) -> bool:
         """Whether one server is known to have acknowledged every record."""
         filled = [writer for writer in self.writers if writer["records"]]
-        cursors = [read_cursor(self.writer_dir(writer["writer"])) for writer in filled]
+        cursors = [_folder.read_cursor(self.writer_dir(writer["writer"])) for writer in filled]
         servers = {server for cursor in cursors for server in cursor}
         return any(
             all(
@@ -182,23 +181,3 @@ def _identity(folder: Path, writers: list[dict[str, Any]]) -> dict[str, str]:
                 if isinstance(source.get(what), str) and source[what]:
                     identity[what] = source[what]
     return identity
-
-
-def read_cursor(writer_dir: Path) -> dict[str, int]:
-    """How far each server has acknowledged a writer's log, by server id; a broken file is none."""
-    try:
-        cursor = json.loads((writer_dir / CURSOR).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(cursor, dict):
-        return {}
-    return {server: at for server, at in cursor.items() if isinstance(at, int)}
-
-
-def write_cursor(writer_dir: Path, server: str, acknowledged: int) -> None:
-    """Note how far a server has acknowledged a writer's log.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    _folder.write_json(writer_dir / CURSOR, {**read_cursor(writer_dir), server: acknowledged})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from http import HTTPStatus
 
 import aiohttp
@@ -11,7 +9,7 @@ import anyio.to_thread
 from yarl import URL
 
 from steplog import _settings
-from steplog._errors import ServerError, UsageError
+from steplog._errors import ServerError, UsageError, problem_text
 
 MSGPACK = "application/msgpack"
 
@@ -73,8 +71,8 @@ class Connection:
             reason = str(error) or type(error).__name__
             raise ServerError(f"the server cannot be reached: {reason}: {url}") from error
         if answer.status != HTTPStatus.OK:
-            said = _problem(data) or f"{answer.status} {answer.reason}"
-            raise RefusedError(f"the server refused: {said}: {url}", status=answer.status)
+            reason = problem_text(data) or f"{answer.status} {answer.reason}"
+            raise RefusedError(f"the server refused: {reason}: {url}", status=answer.status)
         return data, answer.headers.get("Steplog-Cursor")
 
     async def _open(self) -> aiohttp.ClientSession:
@@ -100,11 +98,3 @@ class RefusedError(ServerError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
-
-
-def _problem(data: bytes) -> str:
-    """What a problem document says."""
-    with contextlib.suppress(ValueError, AttributeError):
-        problem = json.loads(data)
-        return str(problem.get("detail") or problem.get("title") or "")
-    return ""

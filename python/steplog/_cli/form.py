@@ -1,0 +1,45 @@
+"""What the commands say, and in which form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steplog._errors import SteplogError, StorageError
+from steplog._terminal import say
+
+if TYPE_CHECKING:
+    from steplog._runs import LocalRun
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())
+
+
+def explain(error: Exception) -> str:
+    """The error in one line: what failed, why, where."""
+    if isinstance(error, OSError) and not isinstance(error, SteplogError):
+        reason = error.strerror or str(error) or type(error).__name__
+        where = f": {error.filename}" if error.filename else ""
+        return one_line(f"{reason}{where}")
+    if isinstance(error, StorageError) and error.strerror:
+        return one_line(error.strerror)
+    return one_line(str(error)) or type(error).__name__
+
+
+def count(number: int, noun: str) -> str:
+    """The number with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def printable(text: object) -> str:
+    """The text without letters that would steer a terminal."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)
+    )
+
+
+def warn_of_damage(run: LocalRun) -> None:
+    """Name each damaged place of a run's log."""
+    for path, offset, what in run.damage:
+        say(f"warning: damage in the log: {what} at byte {offset} of {path}")

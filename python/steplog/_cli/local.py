@@ -1,0 +1,145 @@
+"""`steplog ls` and `steplog cat`: what is in run folders, without a server."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from steplog import _runs
+from steplog._cli.form import explain, printable, warn_of_damage
+from steplog._errors import SteplogError, StorageError
+from steplog._terminal import say
+
+
+@click.command()
+@click.argument("dir", default="steplog-runs", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
+def ls(dir: Path, *, as_json: bool) -> None:
+    """List the runs in a folder, ./steplog-runs by default."""
+    failed = False
+    entries = []
+    for folder in _runs.find(dir):
+        try:
+            entry = _entry(_runs.read(folder))
+        except (SteplogError, OSError) as error:
+            say(explain(error))
+            failed = True
+            continue
+        if as_json:
+            print(json.dumps(entry), flush=True)
+        entries.append(entry)
+    if not as_json:
+        _print_table(sorted(entries, key=lambda entry: entry["started"] or 0.0))
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _entry(run: _runs.LocalRun) -> dict[str, Any]:
+    state, exit_code = run.state()
+    return {
+        "run": run.id,
+        "name": run.name,
+        "entity": run.identity["entity"],
+        "project": run.identity["project"],
+        "state": state,
+        "exit_code": exit_code,
+        "rows": run.log.row_count,
+        "synced": run.synced(),
+        "damaged": bool(run.damage),
+        "started": run.started,
+        "dir": str(run.dir),
+    }
+
+
+def _print_table(entries: list[dict[str, Any]]) -> None:
+    head = ["RUN", "NAME", "PROJECT", "STATE", "ROWS", "SYNCED", "STARTED"]
+    lines = [
+        [
+            printable(entry["run"]),
+            printable(entry["name"]),
+            printable(entry["project"]),
+            entry["state"] + (" (damaged)" if entry["damaged"] else ""),
+            f"{entry['rows']:,}",
+            "yes" if entry["synced"] else "no",
+            _local_time(entry["started"]),
+        ]
+        for entry in entries
+    ]
+    if sys.stdout.isatty():
+        _print_rich(head, lines)
+        return
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    for line in [head, *lines]:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _print_rich(head: list[str], lines: list[list[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415  # slow to import, and only for terminals
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    colours = {"running": "blue", "finished": "green", "failed": "red", "crashed": "red"}
+    table = Table(box=None, pad_edge=False)
+    for name in head:
+        justify: Literal["left", "right"] = "right" if name == "ROWS" else "left"
+        # On a narrow terminal the names give way.
+        shrinks = name in {"NAME", "PROJECT"}
+        width = None if shrinks else max(len(line[len(table.columns)]) for line in [head, *lines])
+        table.add_column(name, justify=justify, no_wrap=not shrinks, min_width=width)
+    for line in lines:
+        cells = [Text(cell) for cell in line]
+        cells[3].stylize(colours.get(line[3].split()[0], ""))
+        table.add_row(*cells)
+    Console().print(table)
+
+
+def _local_time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--summary", "what", flag_value="summary", help="Print the summary instead.")
+@click.option("--config", "what", flag_value="config", help="Print the config instead.")
+def cat(run_dir: Path, what: str | None) -> None:
+    """Print a run's rows as JSON lines.
+
+    Damage in the log is reported on stderr and gives exit code 1; everything around it is printed.
+    """
+    # A logged integer may have more digits than Python converts unasked.
+    sys.set_int_max_str_digits(0)
+    run = _runs.read(run_dir)
+    warn_of_damage(run)
+    failed = bool(run.damage)
+    if what is not None:
+        print(json.dumps(run.log.summary() if what == "summary" else run.log.config()))
+    else:
+        failed |= not _print_rows(run)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _print_rows(run: _runs.LocalRun) -> bool:
+    """Print the rows; false when one could not be read."""
+    rows = run.log.rows()
+    write, readable = sys.stdout.write, True
+    # One more turn than there are rows: the one that finds the end.
+    for _ in range(run.log.row_count + 1):
+        try:
+            row = next(rows)
+        except StopIteration:
+            break
+        except StorageError as error:
+            say(f"warning: a row is left out: {explain(error)}")
+            readable = False
+            continue
+        write(json.dumps(row) + "\n")
+    return readable

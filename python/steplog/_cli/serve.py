@@ -1,0 +1,83 @@
+"""`steplog server`, and the link that logs a browser in to one."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import click
+
+from steplog import _settings
+from steplog._errors import ServerError, UsageError, problem_text
+
+_REQUEST_SECS = 30
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7837,
+    show_default=True,
+    help="Port to listen at; 0 takes any that is free.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder of the data; ~/.local/share/steplog by default.",
+)
+def server(host: str, port: int, data: Path | None) -> None:
+    """Run the server until it is interrupted."""
+    try:
+        run_server = importlib.import_module("steplog.server.app").run_server
+    except ModuleNotFoundError as error:
+        raise ServerError(
+            f"the server cannot start, {error.name} is missing: pip install 'steplog[server]'"
+        ) from error
+    run_server(host=host, port=port, data=data or Path.home() / ".local" / "share" / "steplog")
+
+
+@click.command("login-link")
+@click.option("--base-url", help="The server; STEPLOG_BASE_URL by default.")
+@click.option("--api-key", help="The server's key; STEPLOG_API_KEY or the key file by default.")
+def login_link(base_url: str | None, api_key: str | None) -> None:
+    """Print a link that logs a browser in, once."""
+    settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
+    base = settings.base_url.rstrip("/")
+    key = settings.api_key or _settings.key_from_file(base)
+    if not base.startswith(("http://", "https://")):
+        raise UsageError(f"the server's address must begin with http:// or https://, got {base!r}")
+    answer = _post(f"{base}/api/v1/login-links", key)
+    link = answer.get("url") if isinstance(answer, dict) else None
+    if not isinstance(link, str):
+        raise ServerError(f"the answer holds no link: {base}")
+    print(link)
+
+
+def _post(url: str, key: str) -> object:
+    """Send an empty request with the key, and read the JSON answer.
+
+    Raises:
+        ServerError: The server refused, could not be reached, or answered something else.
+    """
+    from http.client import HTTPException  # noqa: PLC0415  # 20 ms that other commands need not wait
+    from urllib.error import HTTPError, URLError  # noqa: PLC0415
+    from urllib.request import Request, urlopen  # noqa: PLC0415
+
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    try:
+        request = Request(url, data=b"{}", headers=headers, method="POST")  # noqa: S310  # checked by the caller
+        with urlopen(request, timeout=_REQUEST_SECS) as answer:  # noqa: S310
+            return json.loads(answer.read())
+    except HTTPError as error:
+        raise ServerError(
+            f"the server refused: {problem_text(error.read()) or error}: {url}"
+        ) from None
+    except URLError as error:
+        raise ServerError(f"the server cannot be reached: {error.reason}: {url}") from None
+    except (OSError, HTTPException) as error:
+        raise ServerError(f"the server cannot be reached: {error}: {url}") from None
+    except ValueError as error:
+        raise ServerError(f"the server cannot be understood: {error}: {url}") from None

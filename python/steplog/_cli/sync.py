@@ -1,0 +1,206 @@
+"""`steplog sync`: runs from their folders to the server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from steplog import _folder, _runs, _settings
+from steplog._cli.form import count, explain, printable, warn_of_damage
+from steplog._errors import SteplogError
+from steplog._terminal import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from steplog._writer import SyncJob
+
+    Show = Callable[[int], None]
+
+# Longest wait for the upload's thread before Ctrl-C and the progress bar are looked after.
+_LOOK_SECS = 0.1
+# Time that an upload may take in all: the time without progress ends it long before.
+_UPLOAD_SECS = 30 * 86_400.0
+# Uploads of one run at a time: enough to hide the way to the server, little for the server.
+_UPLOADS = 8
+
+
+@click.command()
+@click.argument("dirs", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--base-url", help="The server; STEPLOG_BASE_URL by default.")
+@click.option("--api-key", help="The server's key; STEPLOG_API_KEY or the key file by default.")
+@click.option(
+    "--timeout-secs",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Give a run up after this long without progress.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
+def sync(
+    dirs: tuple[Path, ...],
+    *,
+    base_url: str | None,
+    api_key: str | None,
+    timeout_secs: float,
+    as_json: bool,
+) -> None:
+    """Send runs to the server: run folders, or folders of them.
+
+    What the server has is not sent again. A run that fails does not keep the others back.
+    """
+    settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
+    folders, failed = _find_all(dirs)
+    for folder in folders:
+        report = _sync_run(folder, settings, timeout_secs)
+        failed |= report["error"] is not None
+        if as_json:
+            print(json.dumps(report), flush=True)
+        elif report["error"] is None:
+            sent, already = report["records_sent"], report["records_already"]
+            what = f"{count(sent, 'record')} sent, {already:,} already there"
+            print(f"{report['run']}: {what} ({folder})", flush=True)
+        if report["error"] is not None:
+            say(f"{report['run'] or folder} is not synced: {report['error']}")
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _find_all(dirs: Sequence[Path]) -> tuple[list[Path], bool]:
+    """The runs of all folders, each once, and whether a folder had none."""
+    folders: dict[Path, Path] = {}
+    failed = False
+    for given in dirs:
+        try:
+            for folder in _runs.find(given):
+                folders.setdefault(folder.resolve(), folder)
+        except (SteplogError, OSError) as error:
+            say(explain(error))
+            failed = True
+    return list(folders.values()), failed
+
+
+@contextlib.contextmanager
+def _progress(name: str, total: int) -> Iterator[Show]:
+    """A progress bar on stderr, where that is a terminal: gives show(records done)."""
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from rich.console import Console  # noqa: PLC0415  # slow to import, and only for terminals
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    # Redirected, our own stdout would end up on stderr as well.
+    with Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as progress:
+        task = progress.add_task(escape(printable(name)), total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _sync_run(folder: Path, settings: _settings.Settings, timeout_secs: float) -> dict[str, Any]:
+    """Send one run, and report on it; failures are in the report."""
+    report: dict[str, Any] = {
+        "run": None,
+        "dir": str(folder),
+        "state": "failed",
+        "records_sent": 0,
+        "records_already": 0,
+        "error": None,
+    }
+    try:
+        run = _runs.read(folder)
+        report["run"] = run.id
+        warn_of_damage(run)
+        filled = [writer for writer in run.writers if writer["records"]]
+        if not filled and run.damage:
+            report["error"] = "no record can be read"
+        with _progress(run.name, run.records) as show:
+            for at in range(0, len(filled), _UPLOADS):
+                some = filled[at : at + _UPLOADS]
+                _sync_writers(
+                    run, some, settings, timeout_secs=timeout_secs, report=report, show=show
+                )
+    except (SteplogError, OSError) as error:
+        report["error"] = explain(error)
+    if report["error"] is None:
+        report["state"] = "synced"
+    return report
+
+
+def _sync_writers(
+    run: _runs.LocalRun,
+    writers: list[dict[str, Any]],
+    settings: _settings.Settings,
+    *,
+    timeout_secs: float,
+    report: dict[str, Any],
+    show: Show,
+) -> None:
+    """Upload some writers' logs at the same time, and add to the report."""
+    jobs = [
+        run.log.sync(
+            writer["writer"],
+            base_url=settings.base_url,
+            entity=run.identity["entity"],
+            project=run.identity["project"],
+            run=run.id,
+            api_key=settings.api_key,
+            keys_file=_settings.keys_file(),
+            timeout_secs=_UPLOAD_SECS,
+        )
+        for writer in writers
+    ]
+    before = int(report["records_sent"]) + int(report["records_already"])
+    progressing = _wait(jobs, timeout_secs, lambda sent: show(before + sent))
+    for writer, job in zip(writers, jobs, strict=True):
+        status: dict[str, Any] = job.status()
+        report["records_sent"] += status["sent"]
+        if status["server"]:
+            _note_cursor(run.writer_dir(writer["writer"]), status)
+        if status["acknowledged"] >= writer["last"]:
+            # What came from another upload meanwhile may have been sent by both.
+            report["records_already"] += max(0, writer["records"] - status["sent"])
+        else:
+            reason = status["upload_reason"]
+            if not progressing:
+                reason = f"no progress for {timeout_secs:g} s ({reason or 'the server is silent'})"
+            report["error"] = f"{reason or 'not everything was taken'}: {settings.base_url}"
+
+
+def _wait(jobs: list[SyncJob], timeout_secs: float, show: Show) -> bool:
+    """Wait for the uploads; false when they have stopped moving before their end."""
+    moved_at, moved = time.monotonic(), -1
+    for job in jobs:
+        while not job.wait(_LOOK_SECS):
+            sent = _total(jobs, "sent")
+            show(sent)
+            acknowledged = _total(jobs, "acknowledged")
+            if acknowledged != moved:
+                moved_at, moved = time.monotonic(), acknowledged
+            elif time.monotonic() - moved_at > timeout_secs:
+                return False
+    show(_total(jobs, "sent"))
+    return True
+
+
+def _total(jobs: list[SyncJob], what: str) -> int:
+    statuses: list[dict[str, Any]] = [job.status() for job in jobs]
+    return sum(int(status[what]) for status in statuses)
+
+
+def _note_cursor(writer_dir: Path, status: dict[str, Any]) -> None:
+    """Remember how far the server is; a folder that cannot be written only forgets it."""
+    with contextlib.suppress(OSError):
+        _folder.write_cursor(writer_dir, status["server"], status["acknowledged"])
