@@ -195,7 +195,9 @@ def test_both_sides_take_the_same_arguments(pair):
 def test_a_refusal_says_why_and_where(here, api):
     with (
         Api(api_key="wrong") as other,
-        pytest.raises(steplog.ServerError, match="refused: send `Auth") as caught,
+        pytest.raises(
+            steplog.ServerError, match="refused: this server does not know the key"
+        ) as caught,
     ):
         other.run("p/values")
     assert here in str(caught.value)

@@ -25,6 +25,15 @@ for step in range(int(sys.argv[3])):
 run.finish()
 """
 
+DYING = """
+import os, signal, sys, time, steplog
+run = steplog.init(project="p", id=sys.argv[1], mode=sys.argv[2])
+time.sleep(float(sys.argv[4]))
+for step in range(int(sys.argv[3])):
+    run.log({"a": step, "b": step / 7, "n": {"x": float(step % 10)}})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 class RunningServer:
     """`steplog server`, started, killed and started again on the same folder and port."""
@@ -112,8 +121,15 @@ class RunningServer:
 
     def child(self, folder, run, *, mode, steps):
         """A process that logs and says each step after its call has returned."""
+        return self._python(folder, CHILD, run, mode, steps)
+
+    def dying_child(self, folder, run, *, mode, steps, wait_secs):
+        """A process that logs, as fast as it can, and kills itself when the last call returns."""
+        return self._python(folder, DYING, run, mode, steps, wait_secs)
+
+    def _python(self, folder, code, *arguments):
         return subprocess.Popen(
-            [sys.executable, "-c", CHILD, run, mode, str(steps)],
+            [sys.executable, "-c", code, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

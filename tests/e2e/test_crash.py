@@ -53,6 +53,32 @@ def test_a_killed_child_leaves_exactly_what_it_logged(server, tmp_path, mode):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_a_child_that_dies_at_its_last_call_has_logged_it(server, tmp_path, mode):
+    chance = random.Random(mode)
+    steps = {
+        f"{mode}-{number}": chance.choice([1, 2, 50, 400, 999, 20_000]) for number in range(30)
+    }
+    for run, count in steps.items():
+        # At once, or after the server has been met.
+        wait_secs = chance.choice([0.0, 0.1])
+        child = server.dying_child(tmp_path, run, mode=mode, steps=count, wait_secs=wait_secs)
+        child.communicate()
+        assert child.returncode == -9
+    for _ in range(2):
+        done = server.cli("sync", str(tmp_path / "steplog-runs"), "--json")
+        assert done.returncode == 0, done.stderr
+        reports = [json.loads(line) for line in done.stdout.splitlines()]
+        assert {report["run"] for report in reports} == set(steps)
+    assert [report["records_sent"] for report in reports] == [0] * 30
+    for run, count in steps.items():
+        rows = server.rows(run)
+        assert len(rows) == count
+        check_rows(rows, count)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_killed_server_loses_and_doubles_nothing(server, tmp_path):
     chance = random.Random(7)

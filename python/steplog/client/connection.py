@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import aiohttp
+import anyio
 import anyio.to_thread
 from yarl import URL
 
 from steplog import _settings
 from steplog._errors import ServerError, UsageError, problem_text
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MSGPACK = "application/msgpack"
 
 _CONNECTIONS = 8
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 """A page may take the server long; a connection silent for two minutes is dead."""
+_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+_PAUSES_SECS = (0.2, 0.5, 1.0, 2.0)
+_MAX_PAUSE_SECS = 10.0
 
 
 class Connection:
@@ -49,11 +57,27 @@ class Connection:
         Returns:
             The answer's body, and the cursor of its next page.
 
+        A server that is busy (429, 503) is asked again, with pauses of some seconds in all.
+
         Raises:
-            ServerError: The server refused or could not be reached.
+            ServerError: The server refused, stayed busy or could not be reached.
             UsageError: There is no key, or the connection is closed.
         """
         url = f"{self.base_url}/api/v1{path}"
+        answer, data = await self._send(url, body, accept)
+        for pause_secs in _PAUSES_SECS:
+            if answer.status not in _BUSY:
+                break
+            await anyio.sleep(_retry_after(answer.headers) or pause_secs)
+            answer, data = await self._send(url, body, accept)
+        if answer.status != HTTPStatus.OK:
+            reason = problem_text(data) or f"{answer.status} {answer.reason}"
+            raise RefusedError(f"the server refused: {reason}: {url}", status=answer.status)
+        return data, answer.headers.get("Steplog-Cursor")
+
+    async def _send(
+        self, url: str, body: dict[str, object] | None, accept: str
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         session = await self._open()
         headers = {"Authorization": f"Bearer {self._key}", "Accept": accept}
         try:
@@ -65,15 +89,11 @@ class Connection:
                 headers=headers,
                 allow_redirects=False,
             ) as answer:
-                data = await answer.read()
+                return answer, await answer.read()
         except (aiohttp.ClientError, OSError) as error:
             # A timeout of aiohttp is an OSError too, and has no text.
             reason = str(error) or type(error).__name__
             raise ServerError(f"the server cannot be reached: {reason}: {url}") from error
-        if answer.status != HTTPStatus.OK:
-            reason = problem_text(data) or f"{answer.status} {answer.reason}"
-            raise RefusedError(f"the server refused: {reason}: {url}", status=answer.status)
-        return data, answer.headers.get("Steplog-Cursor")
 
     async def _open(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -98,3 +118,9 @@ class RefusedError(ServerError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The pause that a busy server asks for, at most `_MAX_PAUSE_SECS`."""
+    asked = headers.get("Retry-After", "")
+    return min(float(asked), _MAX_PAUSE_SECS) if asked.isdecimal() else None

@@ -125,7 +125,9 @@ class Auth:
         if user is None:
             raise Problem(
                 Code.UNAUTHENTICATED,
-                "send `Authorization: Bearer KEY`, or open a link of `steplog login-link`",
+                "send `Authorization: Bearer KEY`, or open a link of `steplog login-link`"
+                if key is None
+                else "this server does not know the key that was sent",
                 headers={"WWW-Authenticate": 'Bearer realm="steplog"'},
             )
         return str(user)

@@ -236,7 +236,8 @@ class _Page:
             for number, run in enumerate(after["ids"])
             if held.get(run) != _row(after, number)
         ]
-        kept = [run for run in before["ids"] if run in set(after["ids"])]
+        here = set(after["ids"])
+        kept = [run for run in before["ids"] if run in here]
         upsert = {
             "ids": [after["ids"][number] for number in changed],
             "cols": {
@@ -251,7 +252,7 @@ class _Page:
                 "id": subscription.id,
                 "v": after["version"],
                 "upsert": upsert,
-                "remove": [run for run in before["ids"] if run not in set(after["ids"])],
+                "remove": [run for run in before["ids"] if run not in here],
                 "moved": kept != after["ids"],
                 "matched": after["matched"],
             }

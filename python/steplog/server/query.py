@@ -151,7 +151,6 @@ class Query:
     async def run_answer(self, row: sa.Row[tuple[Any, ...]]) -> dict[str, object]:
         """What the API says of a run."""
         names = ("id", "name", "notes", "tags", "group", "job_type", "state", "created", "updated")
-        keys = await self._runs.keys([row.id])
         return {
             "entity": row.entity,
             "project": row.project,
@@ -160,7 +159,7 @@ class Query:
             "config": config_of(row),
             "summary": summary_of(row),
             "writers": await self._runs.writers(row.id),
-            "key_count": len(keys),
+            "key_count": await self._runs.key_count(row.id),
             "last_step": row.last_step if row.last_step >= 0 else None,
             "records": row.records,
         }

@@ -129,6 +129,16 @@ class RunRecords:
         async with self._meta.read() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
+    async def key_count(self, run_id: int) -> int:
+        """How many keys a run has logged."""
+        query = (
+            sa.select(sa.func.count())
+            .select_from(KEYS)
+            .where(KEYS.c.run_id == run_id, KEYS.c.key != "")
+        )
+        async with self._meta.read() as connection:
+            return int(await connection.scalar(query) or 0)
+
     async def keys(self, run_ids: Sequence[int]) -> list[dict[str, object]]:
         """The keys that runs have logged, by name."""
         query = sa.select(KEYS).where(KEYS.c.run_id.in_(run_ids), KEYS.c.key != "")
