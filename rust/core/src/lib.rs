@@ -3,6 +3,7 @@
 //!
 //! The way of a value: [`record`] → the log → [`batch`] → the server's [`ingest`] → [`native`].
 
+pub mod background;
 pub mod batch;
 pub mod clock;
 pub mod drain;
@@ -19,6 +20,7 @@ mod repeat;
 pub mod runlog;
 mod segment;
 pub mod signal;
+pub mod steps;
 pub mod summary;
 pub mod transport;
 pub mod upload;

@@ -1,17 +1,15 @@
 //! One writer of a run: the log, the step rules, and the threads behind it.
-//!
-//! Threads: callers append; `steplog-writer` prepares segments, follows the log, syncs it;
-//! `steplog-upload` sends it. Lock order: `drain` before `Progress`.
 
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::background::{Shared, run_upload, spawn};
 use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::error::{Error, Result};
@@ -19,18 +17,13 @@ use crate::frame::{Identity, SEGMENT_HEAD};
 use crate::progress::{Progress, Stage, UploadState};
 use crate::reader::{Limit, LogReader};
 use crate::record;
-use crate::runlog::WriterLog;
 use crate::signal::Signal;
+use crate::steps::Steps;
 use crate::summary::Summary;
-use crate::transport::{Http, Target, Transport};
+use crate::transport::{Http, Target};
 use crate::upload::{Pace, Upload};
 use crate::value::Value;
 use crate::wal::{Mode, SegmentSizes, Wal};
-
-/// How often the writer's thread looks at the log.
-const TICK: Duration = Duration::from_millis(50);
-/// Greatest step: the state packs it with one flag into 64 bits.
-pub const MAX_STEP: i64 = (1 << 62) - 1;
 
 /// How a writer is opened.
 #[derive(Debug, Clone)]
@@ -51,72 +44,6 @@ pub struct Options {
     pub target: Option<Target>,
     /// Sign of life.
     pub heartbeat: Duration,
-}
-
-/// Where a `log` call goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
-    /// The row.
-    pub step: u64,
-    /// Whether the call closes it.
-    pub commit: bool,
-}
-
-/// A step that is smaller than the current one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused {
-    /// The step asked for.
-    pub step: i64,
-    /// The current step.
-    pub current: u64,
-}
-
-/// The step rules: current step and whether its row is open, in one word.
-#[derive(Debug, Default)]
-pub struct Steps(AtomicU64);
-
-impl Steps {
-    /// The step of the next `log` call without one.
-    pub fn current(&self) -> u64 {
-        self.0.load(Ordering::Acquire) >> 1
-    }
-
-    /// Decides the row of a call, at once and without a lock: without a step the current row, closed
-    /// unless `commit` is false; with one that row, open unless `commit` is true.
-    ///
-    /// # Errors
-    /// The step is smaller than the current one.
-    #[inline]
-    pub fn claim(
-        &self,
-        step: Option<i64>,
-        commit: Option<bool>,
-    ) -> std::result::Result<Claim, Refused> {
-        let commit = commit.unwrap_or(step.is_none());
-        let mut packed = self.0.load(Ordering::Acquire);
-        loop {
-            let current = packed >> 1;
-            let step = match step {
-                None => current,
-                Some(step) => match u64::try_from(step) {
-                    Ok(step) if step >= current => step,
-                    _ => return Err(Refused { step, current }),
-                },
-            };
-            let next = if commit {
-                (step + 1) << 1
-            } else {
-                (step << 1) | 1
-            };
-            match self
-                .0
-                .compare_exchange_weak(packed, next, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => return Ok(Claim { step, commit }),
-                Err(seen) => packed = seen,
-            }
-        }
-    }
 }
 
 /// What a writer has done, in numbers.
@@ -146,205 +73,12 @@ pub struct Status {
     pub mapped: bool,
 }
 
-#[derive(Debug)]
-struct Shared {
-    wal: Wal,
-    clock: Clock,
-    drain: Mutex<Drain>,
-    progress: Arc<Progress>,
-    wake_writer: Arc<Signal>,
-    wake_upload: Arc<Notify>,
-    lost: AtomicU64,
-    fsync: Duration,
-}
-
 /// One writer of a run.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
     steps: Steps,
     threads: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
-}
-
-impl Shared {
-    fn drain(&self) -> MutexGuard<'_, Drain> {
-        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads some of what is published and tells the upload; true when there may be more.
-    fn advance(&self) -> Result<(MutexGuard<'_, Drain>, bool)> {
-        let mut drain = self.drain();
-        let before = drain.last;
-        let more = drain.advance(&self.wal)?;
-        if drain.last != before {
-            let (limit, last) = (drain.limit(), drain.last);
-            self.progress.update(|state| {
-                state.limit = limit;
-                state.last = last;
-            });
-            self.wake_upload.notify_one();
-        }
-        Ok((drain, more))
-    }
-
-    /// Reads every record whose append had returned before this call.
-    fn catch_up(&self) -> Result<MutexGuard<'_, Drain>> {
-        let end = self.wal.end();
-        loop {
-            let (drain, more) = self.advance()?;
-            if !more || drain.next() >= end {
-                return Ok(drain);
-            }
-        }
-    }
-
-    fn storage_failed(&self, error: &Error) {
-        let errno = match error {
-            Error::Io { source, .. } => source.raw_os_error().unwrap_or(0),
-            Error::NoSegment { errno, .. } => *errno,
-            _ => 0,
-        };
-        self.progress
-            .update(|state| state.storage_error = Some((errno, error.to_string())));
-    }
-
-    /// Syncs the log; what is drained by now is then known to be on the disk.
-    fn sync(&self) -> Result<()> {
-        let (passed, limit, last) = {
-            let drain = self.drain();
-            (drain.passed().to_vec(), drain.limit(), drain.last)
-        };
-        for segment in &passed {
-            segment.sync(segment.capacity())?;
-            segment.cut()?;
-        }
-        self.drain().forget_passed(passed.len());
-        for segment in self.wal.unpassed() {
-            let is_drained = segment.number() == limit.segment;
-            segment.sync(if is_drained { limit.offset } else { 0 })?;
-        }
-        self.progress.update(|state| state.synced = last);
-        Ok(())
-    }
-
-    fn run_writer(&self) {
-        let mut synced = Instant::now();
-        let mut more = false;
-        loop {
-            if !more {
-                self.wake_writer.wait(TICK);
-            }
-            self.clock.renew();
-            let (closing, wanted) = {
-                let state = self.progress.get();
-                (state.closing.is_some(), state.sync_wanted)
-            };
-            let unsynced = self
-                .follow(closing || wanted, &mut more)
-                .unwrap_or_else(|error| {
-                    self.storage_failed(&error);
-                    false
-                });
-            if closing || wanted || (unsynced && synced.elapsed() >= self.fsync) {
-                if let Err(error) = self.sync() {
-                    self.storage_failed(&error);
-                }
-                synced = Instant::now();
-            }
-            if closing {
-                if let Err(error) = self.wal.current().cut() {
-                    self.storage_failed(&error);
-                }
-                self.progress.update(|state| state.drained = true);
-                self.wake_upload.notify_one();
-                return;
-            }
-        }
-    }
-
-    /// Prepares the next segment and reads on: all that is in the log when `everything` is wanted,
-    /// else a slice. True when some of what is read is not synced.
-    fn follow(&self, everything: bool, more: &mut bool) -> Result<bool> {
-        *more = false;
-        if everything {
-            // Whoever wants a sync asks again when more comes; nothing is missed by this order.
-            self.progress.update(|state| state.sync_wanted = false);
-        }
-        let prepared = self.wal.prepare();
-        let drain = if everything {
-            self.catch_up()?
-        } else {
-            let (drain, left) = self.advance()?;
-            *more = left;
-            drain
-        };
-        prepared?;
-        Ok(drain.last > self.progress.get().synced)
-    }
-}
-
-/// Runs an upload to its end, on this thread.
-fn run_upload<T: Transport>(upload: &mut Upload<T>, progress: &Progress) {
-    let refused = |reason: String| UploadState::Refused { status: 0, reason };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let failed = match runtime {
-        Ok(runtime) => runtime
-            .block_on(upload.run())
-            .err()
-            .map(|error| refused(error.to_string())),
-        Err(error) => Some(refused(error.to_string())),
-    };
-    progress.update(|state| {
-        if let Some(failed) = failed {
-            state.upload = failed;
-        }
-        state.uploaded = true;
-    });
-}
-
-fn spawn(
-    name: &'static str,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<(&'static str, JoinHandle<()>)> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(body)
-        .map(|handle| (name, handle))
-        .map_err(|source| Error::Io {
-            action: "start the thread",
-            path: name.into(),
-            source,
-        })
-}
-
-/// Starts the thread that uploads a writer's folder. The log of a live writer is read up to `limit`.
-///
-/// # Errors
-/// The address cannot be used, or no thread can be started.
-pub fn start_sync(target: &Target, log: &WriterLog, deadline: Instant) -> Result<Arc<Progress>> {
-    let progress = Arc::new(Progress::new(log.limit, UploadState::Connecting));
-    progress.update(|state| {
-        state.last = log.last;
-        state.drained = true;
-        state.closing = Some(deadline);
-    });
-    let http = Http::new(target)?;
-    let shared = Arc::clone(&progress);
-    let pace = Pace::sync(!log.live);
-    let reader = LogReader::new(&log.dir);
-    spawn("steplog-upload", move || {
-        let mut upload = Upload::new(
-            http,
-            reader,
-            Arc::clone(&shared),
-            Arc::new(Notify::new()),
-            pace,
-        );
-        run_upload(&mut upload, &shared);
-    })?;
-    Ok(progress)
 }
 
 impl Writer {
@@ -565,61 +299,6 @@ mod tests {
             target: None,
             heartbeat: Duration::from_secs(10),
         }
-    }
-
-    #[test]
-    fn steps_follow_the_reference() {
-        let steps = Steps::default();
-        let claim = |step, commit| steps.claim(step, commit).map(|claim| claim.step);
-        assert_eq!(claim(None, None), Ok(0));
-        assert_eq!(claim(Some(10), None), Ok(10));
-        assert_eq!(
-            claim(None, None),
-            Ok(10),
-            "a call without a step joins the open row"
-        );
-        assert_eq!(steps.current(), 11);
-        assert_eq!(
-            claim(Some(10), None),
-            Err(Refused {
-                step: 10,
-                current: 11
-            })
-        );
-        assert_eq!(
-            claim(Some(-1), None),
-            Err(Refused {
-                step: -1,
-                current: 11
-            })
-        );
-        assert_eq!(claim(Some(20), Some(true)), Ok(20));
-        assert_eq!(steps.current(), 21);
-        assert_eq!(claim(None, Some(false)), Ok(21));
-        assert_eq!(claim(None, Some(false)), Ok(21));
-        assert_eq!(steps.current(), 21);
-    }
-
-    #[test]
-    fn threads_never_share_a_committed_step() {
-        let steps = Steps::default();
-        let mut all: Vec<u64> = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        (0..1000)
-                            .map(|_| steps.claim(None, None).unwrap().step)
-                            .collect::<Vec<_>>()
-                    })
-                })
-                .collect();
-            handles
-                .into_iter()
-                .flat_map(|handle| handle.join().unwrap())
-                .collect()
-        });
-        all.sort_unstable();
-        assert_eq!(all, (0..4000).collect::<Vec<_>>());
     }
 
     #[test]

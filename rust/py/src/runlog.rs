@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use steplog_core::background::start_sync;
 use steplog_core::progress::{Progress, Stage};
 use steplog_core::runlog;
 use steplog_core::transport::{KeySource, Target};
-use steplog_core::writer::start_sync;
 
 use crate::convert::{to_dict, to_object};
 use crate::error::classes::UsageError;

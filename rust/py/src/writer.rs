@@ -11,9 +11,10 @@ use steplog_core::error::Error;
 use steplog_core::frame::Identity;
 use steplog_core::progress::{Stage, UploadState};
 use steplog_core::record::{self, HistoryBuilder};
+use steplog_core::steps::MAX_STEP;
 use steplog_core::transport::{KeySource, Target};
 use steplog_core::wal::{Mode, SegmentSizes};
-use steplog_core::writer::{self, MAX_STEP, Options};
+use steplog_core::writer::{self, Options};
 
 use crate::convert::to_dict;
 use crate::encode::{Stop, to_value};

@@ -1,0 +1,216 @@
+//! The threads behind a log: `steplog-writer` prepares segments, follows the log and syncs it;
+//! `steplog-upload` sends it. Lock order: `drain` before `Progress`.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::drain::Drain;
+use crate::error::{Error, Result};
+use crate::progress::{Progress, UploadState};
+use crate::reader::LogReader;
+use crate::runlog::WriterLog;
+use crate::signal::Signal;
+use crate::transport::{Http, Target, Transport};
+use crate::upload::{Pace, Upload};
+use crate::wal::Wal;
+
+/// How often the writer's thread looks at the log.
+const TICK: Duration = Duration::from_millis(50);
+/// What the callers of a log and its threads share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) wal: Wal,
+    pub(crate) clock: Clock,
+    pub(crate) drain: Mutex<Drain>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) wake_writer: Arc<Signal>,
+    pub(crate) wake_upload: Arc<Notify>,
+    pub(crate) lost: AtomicU64,
+    pub(crate) fsync: Duration,
+}
+
+impl Shared {
+    fn drain(&self) -> MutexGuard<'_, Drain> {
+        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads some of what is published and tells the upload; true when there may be more.
+    fn advance(&self) -> Result<(MutexGuard<'_, Drain>, bool)> {
+        let mut drain = self.drain();
+        let before = drain.last;
+        let more = drain.advance(&self.wal)?;
+        if drain.last != before {
+            let (limit, last) = (drain.limit(), drain.last);
+            self.progress.update(|state| {
+                state.limit = limit;
+                state.last = last;
+            });
+            self.wake_upload.notify_one();
+        }
+        Ok((drain, more))
+    }
+
+    /// Reads every record whose append had returned before this call.
+    pub(crate) fn catch_up(&self) -> Result<MutexGuard<'_, Drain>> {
+        let end = self.wal.end();
+        loop {
+            let (drain, more) = self.advance()?;
+            if !more || drain.next() >= end {
+                return Ok(drain);
+            }
+        }
+    }
+
+    fn storage_failed(&self, error: &Error) {
+        let errno = match error {
+            Error::Io { source, .. } => source.raw_os_error().unwrap_or(0),
+            Error::NoSegment { errno, .. } => *errno,
+            _ => 0,
+        };
+        self.progress
+            .update(|state| state.storage_error = Some((errno, error.to_string())));
+    }
+
+    /// Syncs the log; what is drained by now is then known to be on the disk.
+    fn sync(&self) -> Result<()> {
+        let (passed, limit, last) = {
+            let drain = self.drain();
+            (drain.passed().to_vec(), drain.limit(), drain.last)
+        };
+        for segment in &passed {
+            segment.sync(segment.capacity())?;
+            segment.cut()?;
+        }
+        self.drain().forget_passed(passed.len());
+        for segment in self.wal.unpassed() {
+            let is_drained = segment.number() == limit.segment;
+            segment.sync(if is_drained { limit.offset } else { 0 })?;
+        }
+        self.progress.update(|state| state.synced = last);
+        Ok(())
+    }
+
+    pub(crate) fn run_writer(&self) {
+        let mut synced = Instant::now();
+        let mut more = false;
+        loop {
+            if !more {
+                self.wake_writer.wait(TICK);
+            }
+            self.clock.renew();
+            let (closing, wanted) = {
+                let state = self.progress.get();
+                (state.closing.is_some(), state.sync_wanted)
+            };
+            let unsynced = self
+                .follow(closing || wanted, &mut more)
+                .unwrap_or_else(|error| {
+                    self.storage_failed(&error);
+                    false
+                });
+            if closing || wanted || (unsynced && synced.elapsed() >= self.fsync) {
+                if let Err(error) = self.sync() {
+                    self.storage_failed(&error);
+                }
+                synced = Instant::now();
+            }
+            if closing {
+                if let Err(error) = self.wal.current().cut() {
+                    self.storage_failed(&error);
+                }
+                self.progress.update(|state| state.drained = true);
+                self.wake_upload.notify_one();
+                return;
+            }
+        }
+    }
+
+    /// Prepares the next segment and reads on: all that is in the log when `everything` is wanted,
+    /// else a slice. True when some of what is read is not synced.
+    fn follow(&self, everything: bool, more: &mut bool) -> Result<bool> {
+        *more = false;
+        if everything {
+            // Whoever wants a sync asks again when more comes; nothing is missed by this order.
+            self.progress.update(|state| state.sync_wanted = false);
+        }
+        let prepared = self.wal.prepare();
+        let drain = if everything {
+            self.catch_up()?
+        } else {
+            let (drain, left) = self.advance()?;
+            *more = left;
+            drain
+        };
+        prepared?;
+        Ok(drain.last > self.progress.get().synced)
+    }
+}
+
+/// Runs an upload to its end, on this thread.
+pub(crate) fn run_upload<T: Transport>(upload: &mut Upload<T>, progress: &Progress) {
+    let refused = |reason: String| UploadState::Refused { status: 0, reason };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let failed = match runtime {
+        Ok(runtime) => runtime
+            .block_on(upload.run())
+            .err()
+            .map(|error| refused(error.to_string())),
+        Err(error) => Some(refused(error.to_string())),
+    };
+    progress.update(|state| {
+        if let Some(failed) = failed {
+            state.upload = failed;
+        }
+        state.uploaded = true;
+    });
+}
+
+pub(crate) fn spawn(
+    name: &'static str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<(&'static str, JoinHandle<()>)> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map(|handle| (name, handle))
+        .map_err(|source| Error::Io {
+            action: "start the thread",
+            path: name.into(),
+            source,
+        })
+}
+
+/// Starts the thread that uploads a writer's folder. The log of a live writer is read up to `limit`.
+///
+/// # Errors
+/// The address cannot be used, or no thread can be started.
+pub fn start_sync(target: &Target, log: &WriterLog, deadline: Instant) -> Result<Arc<Progress>> {
+    let progress = Arc::new(Progress::new(log.limit, UploadState::Connecting));
+    progress.update(|state| {
+        state.last = log.last;
+        state.drained = true;
+        state.closing = Some(deadline);
+    });
+    let http = Http::new(target)?;
+    let shared = Arc::clone(&progress);
+    let pace = Pace::sync(!log.live);
+    let reader = LogReader::new(&log.dir);
+    spawn("steplog-upload", move || {
+        let mut upload = Upload::new(
+            http,
+            reader,
+            Arc::clone(&shared),
+            Arc::new(Notify::new()),
+            pace,
+        );
+        run_upload(&mut upload, &shared);
+    })?;
+    Ok(progress)
+}
