@@ -144,3 +144,20 @@ test('a hidden page asks nothing until it is shown', async () => {
   await settle();
   expect(asked).toEqual([['p']]);
 });
+
+test('a chart does not claim to be empty before its runs are known, nor once they are', async () => {
+  const seen: string[] = [];
+  const empty = new PanelLoader(ref, {
+    query: () => new Promise(() => undefined),
+    subscribe: () => nothing,
+    hidden: () => false,
+  });
+  empty.show('p', 300, (slot) => seen.push(slot.status));
+  await settle();
+  expect(seen).toEqual(['idle']);
+  empty.setContext({ runs: [], x: 'step', range: null });
+  await settle();
+  expect(seen.at(-1)).toBe('ready');
+  empty.setContext({ runs: ['a'], x: 'step', range: null });
+  expect(seen.at(-1)).toBe('loading');
+});

@@ -49,7 +49,8 @@ interface Entry {
 }
 
 export class PanelLoader {
-  private context: LoaderContext = { runs: [], x: 'step', range: null };
+  /** Null until the page knows its runs. */
+  private context: LoaderContext | null = null;
   private readonly entries = new Map<string, Entry>();
   private timer: number | null = null;
   private readonly aborts = new Set<AbortController>();
@@ -75,8 +76,13 @@ export class PanelLoader {
     if (JSON.stringify(context) === JSON.stringify(this.context)) return;
     this.context = context;
     for (const abort of this.aborts) abort.abort();
-    // What was on its way will not come, also when the same is wanted again.
-    for (const entry of this.entries.values()) if (entry.slot.status === 'loading') entry.asked = null;
+    for (const entry of this.entries.values()) {
+      // What was on its way will not come, also when the same is wanted again.
+      if (entry.slot.status === 'loading') entry.asked = null;
+      // Without runs there was nothing to draw; now nobody knows yet.
+      if (context.runs.length > 0 && entry.slot.status === 'ready' && !entry.slot.data)
+        this.settle(entry, { status: 'loading' });
+    }
     this.schedule();
   }
 
@@ -131,8 +137,7 @@ export class PanelLoader {
     }, GATHER_MILLIS) as unknown as number;
   }
 
-  private panelQuery(slot: Slot): PanelQuery {
-    const { runs, x, range } = this.context;
+  private panelQuery(slot: Slot, { runs, x, range }: LoaderContext): PanelQuery {
     return {
       id: slot.key,
       series: [{ metric: slot.key }],
@@ -145,25 +150,26 @@ export class PanelLoader {
   }
 
   private flush(): void {
+    const context = this.context;
+    if (!context) return;
     const due: Entry[] = [];
     for (const entry of this.entries.values()) {
-      const wanted = JSON.stringify(this.panelQuery(entry.slot));
+      const wanted = JSON.stringify(this.panelQuery(entry.slot, context));
       if (entry.asked === wanted) continue;
       entry.asked = wanted;
       due.push(entry);
     }
-    if (this.context.runs.length === 0) {
+    if (context.runs.length === 0) {
       for (const entry of due) this.settle(entry, { status: 'ready', data: null, error: null });
     } else if (due.length > 0) {
-      void this.load(due);
+      void this.load(due, context);
     }
-    this.follow();
+    this.follow(context);
   }
 
-  private async load(due: Entry[]): Promise<void> {
+  private async load(due: Entry[], context: LoaderContext): Promise<void> {
     const asked = due.map((entry) => entry.asked);
-    const context = this.context;
-    const panels = due.map((entry) => this.panelQuery(entry.slot));
+    const panels = due.map((entry) => this.panelQuery(entry.slot, context));
     for (const entry of due) this.settle(entry, { status: 'loading' });
     const abort = new AbortController();
     this.aborts.add(abort);
@@ -184,7 +190,7 @@ export class PanelLoader {
       const stale = due.filter(current);
       // One bad panel must not blank the others: ask for each alone. A busy server is not asked more often.
       if ([400, 404, 413, 500].includes(error.status) && stale.length > 1) {
-        for (const entry of stale) void this.load([entry]);
+        for (const entry of stale) void this.load([entry], context);
         return;
       }
       for (const entry of stale) {
@@ -194,7 +200,7 @@ export class PanelLoader {
     } finally {
       this.aborts.delete(abort);
     }
-    this.follow();
+    if (this.context) this.follow(this.context);
   }
 
   private settle(entry: Entry, change: Partial<Slot>): void {
@@ -210,7 +216,7 @@ export class PanelLoader {
   }
 
   /** Subscribes to the charts that are ready, when those are others than before. */
-  private follow(): void {
+  private follow(context: LoaderContext): void {
     const ready = [...this.entries.values()].filter(
       (entry) => entry.slot.status === 'ready' && entry.slot.data,
     );
@@ -228,7 +234,7 @@ export class PanelLoader {
     const body = {
       ch: 'series',
       ...this.ref,
-      panels: ready.map((entry) => ({ ...this.panelQuery(entry.slot), since: entry.version })),
+      panels: ready.map((entry) => ({ ...this.panelQuery(entry.slot, context), since: entry.version })),
       since,
     };
     this.endSubscription = this.deps.subscribe(body, {
