@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -213,3 +214,28 @@ def test_async_twins_take_the_same_arguments(name):
     twin = list(inspect.signature(getattr(Run, "a" + name)).parameters)
     extra = {"log": ["ack"], "flush": [], "finish": []}[name]
     assert [n for n in sync if n != "timeout_secs"] + extra == twin
+
+
+ORPHANING = """
+import os, signal, sys, time, steplog
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+run.log({"a": 1})
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+    signal.pause()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_child_that_lives_on_does_not_hide_its_parents_death(tmp_path):
+    command = [sys.executable, "-c", ORPHANING, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        try:
+            assert process.wait() == -signal.SIGKILL
+            (folder,) = (tmp_path / "steplog-runs").glob("2*")
+            (writer,) = RunLog(str(folder)).writers()
+            assert (writer["live"], writer["records"]) == (False, 2)
+        finally:
+            os.kill(child, signal.SIGKILL)

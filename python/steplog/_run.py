@@ -370,6 +370,10 @@ class Run:
         except Exception as error:
             self._warn("exit", f"run {self.name} was not finished: {error}")
 
+    def let_go(self) -> None:
+        """In a forked child: let go of the parent's lock, so that its death shows at once."""
+        self._writer.release_inherited_lock()
+
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
         writer = self._begin_finish(exit_code, timeout_secs)
         if writer is not None:

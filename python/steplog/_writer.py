@@ -78,6 +78,9 @@ class NullWriter:
         """Keep the values."""
         self._values.update(data)
 
+    def release_inherited_lock(self) -> None:
+        """There is none."""
+
     def put_config(self, entries: dict[str, object]) -> int:
         """Change nothing: the config object keeps its values itself."""
         return len(entries) * 0

@@ -64,8 +64,8 @@ pub struct Wal {
     identity: Identity,
     sizes: SegmentSizes,
     mapped: bool,
-    /// Holds `lock` (flock) while the writer lives.
-    _lock: File,
+    /// Holds `lock` (flock) while the writer lives; None in a forked child.
+    lock: Mutex<Option<File>>,
     fork: ForkFlag,
     current: ArcSwap<Segment>,
     rotation: Mutex<Rotation>,
@@ -117,7 +117,7 @@ impl Wal {
             identity,
             sizes,
             mapped,
-            _lock: lock_file,
+            lock: Mutex::new(Some(lock_file)),
             fork,
             queue: Mutex::new(VecDeque::from([Arc::clone(&first)])),
             current: ArcSwap::new(first),
@@ -141,6 +141,14 @@ impl Wal {
     #[inline]
     pub fn is_forked(&self) -> bool {
         self.fork.is_forked()
+    }
+
+    /// In a forked child: lets go of the parent's lock, which would otherwise be held until both have
+    /// died. Elsewhere nothing happens.
+    pub fn release_inherited_lock(&self) {
+        if self.fork.is_forked() {
+            drop(lock(&self.lock).take());
+        }
     }
 
     /// Appends a record and returns its position. When this returns the record survives the death

@@ -157,6 +157,11 @@ impl Writer {
         self.shared.wal.is_forked()
     }
 
+    /// As [`Wal::release_inherited_lock`].
+    pub fn release_inherited_lock(&self) {
+        self.shared.wal.release_inherited_lock();
+    }
+
     /// Whether [`Writer::begin_finish`] was called.
     pub fn is_closed(&self) -> bool {
         self.shared.wal.is_closed()

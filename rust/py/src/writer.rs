@@ -297,6 +297,10 @@ impl Writer {
         self.inner.is_closed()
     }
 
+    fn release_inherited_lock(&self) {
+        self.inner.release_inherited_lock();
+    }
+
     fn want_sync(&self) {
         self.inner.want_sync();
     }
