@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import math
+import os
+import sqlite3
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -236,6 +241,27 @@ def test_garbage_is_refused_with_a_problem_and_the_server_stays_up(server):
         assert b"import" not in data[:200]
     assert server.ask("/healthz")[0] == 200
     assert server.stop() == (0, "")
+
+
+def test_a_search_takes_time_linear_in_the_names(server, online):
+    names = ["a" * 40 + "!", "exp-1", "exp-22"]
+    for number, name in enumerate(names):
+        with online(f"r{number}", name=name):
+            pass
+
+    def search(pattern):
+        body = {"columns": ["name"], "search": {"q": pattern, "mode": "regex"}}
+        status, _, data = server.ask("/api/v1/projects/local/p/runs:query", body)
+        answer = json.loads(data)
+        return sorted(answer["cols"]["name"]) if status == 200 else (status, answer["field"])
+
+    started = time.monotonic()
+    assert search("^(a+)+$") == []
+    assert time.monotonic() - started < 5
+    assert search(r"^exp-\d+$") == names[1:]
+    assert search("^r0$|2$") == [names[0], names[2]]
+    for refused in ("(", "(?=a)", r"(a)\1", "a" * 2000, "((a{200}){200}){200}", "(?P<n"):
+        assert search(refused) == (400, "search"), refused
 
 
 def test_a_zstd_bomb_is_refused(server):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from steplog._errors import UsageError
+from steplog.server._decode import Pattern
 from steplog.server.schema import (
     API,
     MAX_QUERY_BYTES,
@@ -323,7 +325,7 @@ def _search(body: dict[str, Any]) -> Search | None:
         return None
     if mode == "regex":
         try:
-            re.compile(text)
-        except re.error as error:
-            raise Problem(Code.INVALID, f"not a regex: {error}", field="search") from error
+            Pattern(text)
+        except UsageError as error:
+            raise Problem(Code.INVALID, str(error), field="search") from error
     return Search(text, mode)
