@@ -162,6 +162,34 @@ def test_nobody_gets_in_without_the_key(server):
     assert server.ask("/healthz", key="no")[0] == 200
 
 
+@pytest.mark.parametrize("text", ["", "\n", "short", "a" * 39, "a" * 48 + " b"])
+def test_a_key_file_without_a_key_is_refused_at_start(tmp_path, text):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "owner.key").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "steplog._cli", "server", "--port", "0", "--data", str(data)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "STEPLOG_CONFIG_DIR": str(tmp_path / "config")},
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert str(data / "owner.key") in done.stderr
+    assert "remove it" in done.stderr
+    assert not (tmp_path / "config").exists()
+
+
+def test_an_empty_key_is_nobodys_even_where_one_is_stored(server):
+    empty = hashlib.sha256(b"").hexdigest()
+    with contextlib.closing(sqlite3.connect(server.folder / "data" / "meta.db")) as database:
+        database.execute("INSERT INTO api_keys VALUES (?, 'owner', 0)", (empty,))
+        database.commit()
+    for sent in ("Bearer ", "Bearer", "Basic YXBpOg==", "Basic", "Basic é"):
+        headers = {"Authorization": sent.encode().decode("latin-1")}
+        assert server.ask("/api/v1/session", headers=headers)[0] == 401, sent
+
+
 def test_a_login_link_works_once(server):
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_):
