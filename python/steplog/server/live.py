@@ -13,7 +13,8 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from steplog._errors import StorageError
-from steplog.server.charts import Charts, arrow, panels_of
+from steplog.server.body import panels_of
+from steplog.server.charts import Charts, arrow
 from steplog.server.frames import changes
 from steplog.server.schema import (
     API,
