@@ -24,7 +24,8 @@ from steplog.server.schema import (
     check_run,
     check_writer,
 )
-from steplog.server.store.writers import Change, Identity, Writer, WriterRecords
+from steplog.server.store.changes import Change, Changes
+from steplog.server.store.writers import Identity, Writer, WriterRecords
 
 if TYPE_CHECKING:
     from steplog.server.hub import Hub
@@ -65,6 +66,7 @@ class Ingest:
         self._series = series
         self._hub = hub
         self._records = WriterRecords(meta)
+        self._changes = Changes(meta)
         self._locks = Locks()
         self._sessions: dict[tuple[str, str, str, str], _Session] = {}
 
@@ -194,7 +196,7 @@ class Ingest:
             exit_code=decoded.exit_code,
             closed=batch.closed,
         )
-        if not await self._records.apply(change):
+        if not await self._changes.apply(change):
             await self._series.delete(writer.run_id)
             raise Problem(Code.NOT_FOUND, "the run was deleted meanwhile")
         session.writer = replace(
