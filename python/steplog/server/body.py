@@ -83,6 +83,11 @@ def runs_query(body: dict[str, Any]) -> RunsQuery:
     )
 
 
+def _is_one_of(value: object, *names: str) -> bool:
+    """Whether a value is one of these texts; it may be anything that JSON can hold."""
+    return isinstance(value, str) and value in names
+
+
 def _number(body: dict[str, Any], name: str, default: int, *, most: int) -> int:
     value = body.get(name)
     if value is None:
@@ -117,7 +122,7 @@ def _sorts(body: dict[str, Any]) -> list[Sort]:
 def _sort(one: object) -> Sort:
     name = one.get("k") if isinstance(one, dict) else None
     direction = one.get("dir", "asc") if isinstance(one, dict) else None
-    if not isinstance(name, str) or direction not in {"asc", "desc"}:
+    if not isinstance(name, str) or not _is_one_of(direction, "asc", "desc"):
         raise Problem(Code.INVALID, 'a sort key is {"k": name, "dir": "asc|desc"}', field="sort")
     section, key = _section(name)
     return Sort(key, section, descending=direction == "desc")
@@ -154,7 +159,7 @@ def _search(body: dict[str, Any]) -> Search | None:
         return None
     text = given.get("q") if isinstance(given, dict) else None
     mode = given.get("mode", "fuzzy") if isinstance(given, dict) else None
-    if not isinstance(text, str) or mode not in {"regex", "exact", "fuzzy"}:
+    if not isinstance(text, str) or not _is_one_of(mode, "regex", "exact", "fuzzy"):
         raise Problem(
             Code.INVALID,
             '`search` is {"q": text, "mode": "regex|exact|fuzzy"}',
@@ -167,7 +172,7 @@ def _search(body: dict[str, Any]) -> Search | None:
             Pattern(text)
         except UsageError as error:
             raise Problem(Code.INVALID, str(error), field="search") from error
-    return Search(text, mode)
+    return Search(text, str(mode))
 
 
 def panels_of(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -200,8 +205,7 @@ def _check_panel(panel: object) -> None:
     runs = panel.get("runs")
     if not isinstance(runs, dict) or not _texts(runs.get("ids")):
         raise Problem(Code.INVALID, '`runs` is {"ids": [run, …]}', field="runs")
-    if panel.get("x", "step") not in {"step", "wall", "relative"}:
-        raise Problem(Code.INVALID, "`x` is step, wall or relative", field="x")
+    _check_x(panel.get("x", "step"))
     px = panel.get("px", 1000)
     if isinstance(px, bool) or not isinstance(px, int) or not 1 <= px <= MAX_PX:
         raise Problem(Code.INVALID, f"`px` is a number from 1 to {MAX_PX}", field="px")
@@ -210,6 +214,13 @@ def _check_panel(panel: object) -> None:
     }:
         raise Problem(Code.INVALID, f"`fields` are some of {', '.join(FIELDS)}", field="fields")
     _check_range(panel.get("range"))
+
+
+def _check_x(x: object) -> None:
+    if isinstance(x, dict) or x == "active":
+        raise Problem(Code.UNSUPPORTED, "`x` is step, wall or relative as yet", field="x")
+    if not _is_one_of(x, "step", "wall", "relative"):
+        raise Problem(Code.INVALID, "`x` is step, wall or relative", field="x")
 
 
 def _check_range(span: object) -> None:

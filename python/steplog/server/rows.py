@@ -90,7 +90,7 @@ def _cursor(text: str) -> tuple[str, int]:
     try:
         label, step = orjson.loads(base64.urlsafe_b64decode(text))
         place = (label, int(step))
-    except (ValueError, TypeError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise Problem(
             Code.INVALID, "`cursor` is what `Steplog-Cursor` gave", field="cursor"
         ) from error
