@@ -117,6 +117,46 @@ def test_a_deleted_run_is_gone_and_its_id_can_be_used_again(server, online):
         assert server.ask(RUN)[0] == 404
 
 
+LIVING = """
+import sys, time, steplog
+run = steplog.init(project="p", id="r")
+print(run.sync_dir, flush=True)
+for step in range(100_000):
+    run.log({"y": step})
+    if step % 20 == 0:
+        print(step, run.status(), flush=True)
+    time.sleep(0.005)
+"""
+
+
+def test_a_run_that_is_deleted_while_it_runs_stays_gone_until_it_is_synced(server, tmp_path):
+    child = server.python(tmp_path, LIVING)
+    folder = child.stdout.readline().strip()
+    while server.ask(RUN)[0] != 200:
+        child.stdout.readline()
+    assert server.ask(RUN, method="DELETE")[0] == 204
+    # Until the writer has learnt it, and then through some of its attempts.
+    while "the run was deleted; its folder keeps the data" not in child.stdout.readline():
+        assert server.ask(RUN)[0] == 404
+    for _ in range(40):
+        child.stdout.readline()
+        assert server.ask(RUN)[0] == 404
+    server.stop()
+    server.start()
+    logged = -1
+    for _ in range(40):
+        logged = int(child.stdout.readline().split()[0])
+        assert server.ask(RUN)[0] == 404
+    child.kill()
+    child.communicate()
+    done = server.cli("sync", folder)
+    assert done.returncode == 0, done.stderr
+    steps = [row["y"] for row in server.rows("r")]
+    assert steps == list(range(len(steps)))
+    assert len(steps) > logged
+    assert server.get("/projects/local/p/runs/r")["state"] == "crashed"
+
+
 def test_a_wrong_key_keeps_the_data_and_says_so(server, online, capfd):
     with online("r", settings={"api_key": "wrong", "finish_timeout_secs": 10.0}) as run:
         run.log({"y": 1})

@@ -76,7 +76,10 @@ class Ingest:
         return [web.post(f"{path}/records", self.post), web.get(path, self.get)]
 
     async def get(self, request: web.Request) -> web.Response:
-        """How far a writer has been acknowledged; 0 when it is unknown."""
+        """How far a writer has been acknowledged; 0 when it is unknown, or its run was deleted.
+
+        Only an upload that begins asks: `steplog sync`, which may bring a deleted run back.
+        """
         name = _writer_of(request)
         found = await self._records.find(*name[:3], writer=name[3])
         return web.json_response({"acknowledged": 0 if found is None else found.acknowledged})
@@ -155,6 +158,11 @@ class Ingest:
         return _Session(writer, decoder, points, patches)
 
     async def _create(self, batch: _Batch) -> Writer:
+        where = (batch.entity, batch.project, batch.run)
+        # A live writer never goes back to its start by itself: who does was asked to.
+        is_wanted = batch.closed or batch.after == 0
+        if not is_wanted and await self._records.was_deleted(*where, writer=batch.writer):
+            raise _deleted()
         if batch.after > 0:
             raise _conflict(0)
         try:
@@ -168,9 +176,7 @@ class Ingest:
                 Code.NOT_FOUND, "there is no such run, and the batch does not begin with its start"
             )
         return await self._records.create(
-            batch.entity,
-            batch.project,
-            batch.run,
+            *where,
             writer=batch.writer,
             identity=_identity(start),
             now=time.time_ns(),
@@ -198,7 +204,7 @@ class Ingest:
         )
         if not await self._changes.apply(change):
             await self._series.delete(writer.run_id)
-            raise Problem(Code.NOT_FOUND, "the run was deleted meanwhile")
+            raise _deleted()
         session.writer = replace(
             writer,
             acknowledged=change.acknowledged,
@@ -223,6 +229,10 @@ class Ingest:
         """Forget the open writers of a run that is deleted."""
         for name in [name for name in self._sessions if name[:3] == (entity, project, run)]:
             del self._sessions[name]
+
+
+def _deleted() -> Problem:
+    return Problem(Code.DELETED, "the run was deleted; its folder keeps the data")
 
 
 def _conflict(expected: int) -> Problem:

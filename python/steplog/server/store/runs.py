@@ -9,7 +9,15 @@ import sqlalchemy as sa
 
 from steplog.server.schema import kind_names
 from steplog.server.store.exact import unpack_tree
-from steplog.server.store.tables import DELETED, KEYS, PROJECTS, RUNS, VALUES, WRITERS
+from steplog.server.store.tables import (
+    DELETED,
+    DELETED_WRITERS,
+    KEYS,
+    PROJECTS,
+    RUNS,
+    VALUES,
+    WRITERS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,8 +219,16 @@ class RunRecords:
             await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**values))
 
     async def delete(self, run_id: int) -> None:
-        """Remove a run; its points are marked for removal."""
+        """Remove a run; its points are marked for removal, its writers remembered."""
+        writers = (
+            sa.select(RUNS.c.project_id, RUNS.c.run, WRITERS.c.writer)
+            .join(WRITERS, WRITERS.c.run_id == RUNS.c.id)
+            .where(RUNS.c.id == run_id)
+        )
         async with self._meta.write() as connection:
+            await connection.execute(
+                sa.insert(DELETED_WRITERS).from_select(["project_id", "run", "writer"], writers)
+            )
             for table in (KEYS, VALUES, WRITERS):
                 await connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             await connection.execute(sa.delete(RUNS).where(RUNS.c.id == run_id))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from steplog._errors import InternalError
 from steplog.server.store.exact import pack
-from steplog.server.store.tables import DELETED, PROJECTS, RUNS, WRITERS
+from steplog.server.store.tables import DELETED, DELETED_WRITERS, PROJECTS, RUNS, WRITERS
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -88,6 +88,17 @@ class WriterRecords:
             )
         )
 
+    async def was_deleted(self, entity: str, project: str, run: str, *, writer: str) -> bool:
+        """Whether a writer's run was deleted, and the writer has not come back since."""
+        query = (
+            sa.select(DELETED_WRITERS.c.writer)
+            .join(PROJECTS, PROJECTS.c.id == DELETED_WRITERS.c.project_id)
+            .where(PROJECTS.c.entity == entity, PROJECTS.c.project == project)
+            .where(DELETED_WRITERS.c.run == run, DELETED_WRITERS.c.writer == writer)
+        )
+        async with self._meta.read() as connection:
+            return await connection.scalar(query) is not None
+
     async def create(
         self, entity: str, project: str, run: str, *, writer: str, identity: Identity, now: int
     ) -> Writer:
@@ -98,6 +109,13 @@ class WriterRecords:
         async with self._meta.write() as connection:
             project_id = await self._project(connection, entity, project)
             run_id = await self._run(connection, project_id, run, identity=identity)
+            await connection.execute(
+                sa.delete(DELETED_WRITERS).where(
+                    DELETED_WRITERS.c.project_id == project_id,
+                    DELETED_WRITERS.c.run == run,
+                    DELETED_WRITERS.c.writer == writer,
+                )
+            )
             await connection.execute(
                 sa.insert(WRITERS).values(
                     run_id=run_id,
