@@ -127,10 +127,11 @@ class RunningServer:
         """A process that logs, as fast as it can, and kills itself when the last call returns."""
         return self.python(folder, DYING, run, mode, steps, wait_secs)
 
-    def python(self, folder, code, *arguments):
+    def python(self, folder, code, *arguments, stdin=None):
         """A process that runs code against this server."""
         return subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

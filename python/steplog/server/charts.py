@@ -56,12 +56,13 @@ class Charts:
 
     async def draw(self, entity: str, project: str, body: dict[str, Any]) -> Drawn:
         """Answer one panel of a checked body; runs that do not exist draw nothing."""
-        found = await self._runs.numbers(entity, project, body["runs"]["ids"])
+        found = await self._runs.stored(entity, project, body["runs"]["ids"])
         panel = Panel(
             id=body["id"],
             keys=[one["metric"] for one in body["series"]],
-            runs={run: number for run, (number, _) in found.items()},
-            created=dict(found.values()),
+            runs={run: stored.number for run, stored in found.items()},
+            created={stored.number: stored.created for stored in found.values()},
+            is_rewritten=any(stored.is_rewritten for stored in found.values()),
             x=body.get("x", "step"),
             span=None if body.get("range") is None else (body["range"][0], body["range"][1]),
             px=body.get("px", 1000),

@@ -62,7 +62,10 @@ class _Batch:
 class Ingest:
     """The handlers of a writer's records; one inserter a writer at a time."""
 
-    def __init__(self, meta: MetaStore, series: SeriesStore, hub: Hub) -> None:
+    def __init__(
+        self, meta: MetaStore, series: SeriesStore, hub: Hub, *, crashed_secs: float
+    ) -> None:
+        self._silence_nanos = int(crashed_secs * 1e9)
         self._series = series
         self._hub = hub
         self._records = WriterRecords(meta)
@@ -180,6 +183,7 @@ class Ingest:
             writer=batch.writer,
             identity=_identity(start),
             now=time.time_ns(),
+            silence_nanos=self._silence_nanos,
         )
 
     async def _store(self, session: _Session, decoded: Decoded, batch: _Batch) -> None:
@@ -213,9 +217,9 @@ class Ingest:
             summary=b"",
         )
 
-    async def expire(self, silence_secs: float) -> None:
-        """Writers that were silent for so long are crashed."""
-        before = time.time_ns() - int(silence_secs * 1e9)
+    async def expire(self) -> None:
+        """Writers that were silent for too long are crashed."""
+        before = time.time_ns() - self._silence_nanos
         for entity, project, run in await self._records.expire(before):
             self._hub.changed(entity, project, run)
 

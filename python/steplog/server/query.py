@@ -115,9 +115,9 @@ class Query:
                 entity, project, sort=[], search=None, limit=MAX_RUNS_PAGE, offset=0
             )
             asked = [str(run_value(row, "id")) for row in rows]
-        numbers = await self._runs.numbers(entity, project, asked[:MAX_RUNS_PAGE])
-        found = [number for number, _ in numbers.values()]
-        return self._json({"keys": await self._runs.keys(found)})
+        found = await self._runs.stored(entity, project, asked[:MAX_RUNS_PAGE])
+        numbers = [run.number for run in found.values()]
+        return self._json({"keys": await self._runs.keys(numbers)})
 
     async def _find(self, request: web.Request) -> sa.Row[tuple[Any, ...]]:
         entity, project = project_of(request)

@@ -57,6 +57,23 @@ class Search:
     mode: str
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A run as the series store knows it.
+
+    Attributes:
+        number: Its number.
+        created: Its start, nanoseconds.
+        is_running: One of its writers may go on.
+        is_rewritten: A label has had several writers, so that a step may be there more than once.
+    """
+
+    number: int
+    created: int
+    is_running: bool
+    is_rewritten: bool
+
+
 def run_value(row: sa.Row[tuple[object, ...]], name: str) -> object:
     """A column of a run as the API gives it."""
     values = row._mapping  # noqa: SLF001  # SQLAlchemy's documented name
@@ -116,19 +133,32 @@ class RunRecords:
         async with self._meta.read() as connection:
             return (await connection.execute(query)).one_or_none()
 
-    async def numbers(
-        self, entity: str, project: str, runs: Sequence[str]
-    ) -> dict[str, tuple[int, int]]:
-        """The number and start (nanoseconds) of a project's runs, by their ids."""
+    async def stored(self, entity: str, project: str, runs: Sequence[str]) -> dict[str, Stored]:
+        """What the series store needs to know of a project's runs, by their ids."""
+        again = (
+            sa.select(WRITERS.c.label)
+            .where(WRITERS.c.run_id == RUNS.c.id)
+            .group_by(WRITERS.c.label)
+            .having(sa.func.count() > 1)
+        )
         query = (
-            sa.select(RUNS.c.run, RUNS.c.id, RUNS.c.created)
+            sa.select(
+                RUNS.c.run,
+                RUNS.c.id,
+                RUNS.c.created,
+                RUNS.c.state,
+                again.exists().label("is_rewritten"),
+            )
             .join(PROJECTS, PROJECTS.c.id == RUNS.c.project_id)
             .where(PROJECTS.c.entity == entity, PROJECTS.c.project == project)
             .where(RUNS.c.run.in_(runs))
         )
         async with self._meta.read() as connection:
             rows = await connection.execute(query)
-            return {row.run: (row.id, row.created) for row in rows}
+            return {
+                row.run: Stored(row.id, row.created, row.state == "running", bool(row.is_rewritten))
+                for row in rows
+            }
 
     async def writers(self, run_id: int) -> list[dict[str, object]]:
         """A run's writers."""

@@ -12,9 +12,14 @@ from steplog.server.store.exact import pack
 from steplog.server.store.tables import DELETED, DELETED_WRITERS, PROJECTS, RUNS, WRITERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from steplog.server.store.meta import MetaStore
+
+
+_MAX_GENERATION = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -100,11 +105,21 @@ class WriterRecords:
             return await connection.scalar(query) is not None
 
     async def create(
-        self, entity: str, project: str, run: str, *, writer: str, identity: Identity, now: int
+        self,
+        entity: str,
+        project: str,
+        run: str,
+        *,
+        writer: str,
+        identity: Identity,
+        now: int,
+        silence_nanos: int,
     ) -> Writer:
         """A writer that the store does not know yet, with its run and project where needed.
 
-        The run keeps what its first writer said of it; empty fields are filled by later ones.
+        The run keeps what its first writer said of it; empty fields are filled by later ones. The
+        writer gets a label that no other live one of its run has, and the label's next generation.
+        One that was silent for `silence_nanos` is not live.
         """
         async with self._meta.write() as connection:
             project_id = await self._project(connection, entity, project)
@@ -116,14 +131,16 @@ class WriterRecords:
                     DELETED_WRITERS.c.writer == writer,
                 )
             )
+            others = await connection.execute(sa.select(WRITERS).where(WRITERS.c.run_id == run_id))
+            label, generation = _place(identity, list(others), since=now - silence_nanos)
             await connection.execute(
                 sa.insert(WRITERS).values(
                     run_id=run_id,
                     writer=writer,
-                    label=identity.label,
+                    label=label,
                     seen=now,
                     state="running",
-                    generation=identity.generation,
+                    generation=generation,
                     start_step=identity.start_step,
                     acknowledged=0,
                     last_point=0,
@@ -131,7 +148,7 @@ class WriterRecords:
                     summary=b"",
                 )
             )
-        return Writer(run_id, writer, identity.label, identity.generation, 0, 0, 0, b"")
+        return Writer(run_id, writer, label, generation, 0, 0, 0, b"")
 
     async def _project(self, connection: AsyncConnection, entity: str, project: str) -> int:
         query = sa.select(PROJECTS.c.id).where(
@@ -223,6 +240,19 @@ class WriterRecords:
         """A deleted run's points are gone."""
         async with self._meta.write() as connection:
             await connection.execute(sa.delete(DELETED).where(DELETED.c.run_id == run_id))
+
+
+def _place(
+    identity: Identity, others: Sequence[sa.Row[tuple[Any, ...]]], *, since: int
+) -> tuple[str, int]:
+    """A newcomer's label and generation; the one asked for, where nobody has it."""
+    live = {row.label for row in others if row.state == "running" and row.seen >= since}
+    label, number = identity.label, 1
+    while label in live:
+        number += 1
+        label = f"{identity.label}-{number}" if identity.label else str(number)
+    before = [row.generation for row in others if row.label == label]
+    return label, min(max(before) + 1, _MAX_GENERATION) if before else identity.generation
 
 
 async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, object]:
