@@ -143,3 +143,18 @@ def test_time_hides_nothing_either(server, online, x):
         else drawn["x0"] / 1000 + server.rows("r")[0]["_timestamp"]
     )
     assert age == pytest.approx(server.rows("r")[0]["_timestamp"], abs=5)
+
+
+async def test_the_last_bucket_of_a_running_run_is_partial(server, online):
+    async with online("r") as run:
+        for step in range(3_000):
+            await run.alog({"a": step}, ack="server" if step == 2_999 else "log")
+        whole, left = (
+            ask(server, ["r"], ["a"], px=50),
+            ask(server, ["r"], ["a"], px=50, range=[0, 900]),
+        )
+        assert whole["warmup"] == 0
+        flags = whole["columns"]["fl"]
+        assert flags == [0] * (len(flags) - 1) + [16]
+        assert set(left["columns"]["fl"]) == {0}
+    assert set(ask(server, ["r"], ["a"], px=50)["columns"]["fl"]) == {0}

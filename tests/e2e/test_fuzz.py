@@ -188,6 +188,16 @@ async def test_no_field_of_a_live_message_breaks_the_socket(filled):
 REFUSED = [
     ("series:query", {"panels": [{**PANEL, "x": {"metric": "epoch"}}]}, "unsupported", "x"),
     ("series:query", {"panels": [{**PANEL, "x": ["step"]}]}, "invalid", "x"),
+    ("series:query", {"panels": [{**PANEL, "warmup": 64}]}, "unsupported", "warmup"),
+    ("series:query", {"panels": [{**PANEL, "expr": "1"}]}, "unsupported", "expr"),
+    ("runs:query", {"cursor": "x"}, "unsupported", "cursor"),
+    ("runs:query", {"pinned": ["r"]}, "unsupported", "pinned"),
+    ("runs:query", {"count": "none"}, "unsupported", "count"),
+    ("runs:query", {"sparklines": {"keys": ["y"]}}, "unsupported", "sparklines"),
+    ("runs:query", {"sort": [{"k": "summary.y", "agg": "min"}]}, "unsupported", "sort"),
+    ("runs:query", {"search": {"q": "x", "in": ["notes"]}}, "unsupported", "search"),
+    ("runs:query", {"sort": [{"k": "nope"}]}, "invalid", "sort"),
+    ("runs:query", {"columns": ["nope"]}, "invalid", "columns"),
     ("runs:query", {"sort": [{"k": "summary.a", "dir": ["asc"]}]}, "invalid", "sort"),
     ("runs:query", {"search": {"q": "x", "mode": ["regex"]}}, "invalid", "search"),
 ]
@@ -211,3 +221,18 @@ async def test_a_wrong_value_is_refused_by_its_field(filled, refused):
         message = {"t": "sub", "id": 1, "ch": channel, **WHERE, **asked}
         (said,) = await answers(socket, json.dumps(message))
         assert (said["t"], said["code"], said["field"]) == ("error", code, field)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_panel_says_of_which_version_it_is_only_on_the_live_channel(filled):
+    panel = {**PANEL, "since": 1}
+    status, _, data = filled.ask(f"{PROJECT}/series:query", {"panels": [panel]})
+    assert (status, json.loads(data)["field"]) == (400, "since")
+    headers = {"Authorization": f"Bearer {filled.key}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.ws_connect(filled.url + "/api/v1/live") as socket,
+    ):
+        await socket.receive_json()
+        message = {"t": "sub", "id": 1, "ch": "series", **WHERE, "panels": [panel]}
+        assert await answers(socket, json.dumps(message)) == []

@@ -33,6 +33,7 @@ _MAX_SORTS = 8
 _MAX_COLUMNS = 500
 FIELDS = ("first", "min", "max", "last", "mean", "n")
 _UNSUPPORTED = ("group", "expr", "label")
+_UNSUPPORTED_OF_RUNS = ("filter", "group", "cursor", "pinned", "sparklines", "aggs")
 
 
 async def read_json(request: web.Request) -> dict[str, Any]:
@@ -70,17 +71,23 @@ def runs_query(body: dict[str, Any]) -> RunsQuery:
     Raises:
         Problem: It is none.
     """
-    for name in ("filter", "group"):
-        if body.get(name) is not None:
-            raise Problem(Code.UNSUPPORTED, f"`{name}` is not supported yet", field=name)
+    _refuse_unsupported(body, _UNSUPPORTED_OF_RUNS)
+    if body.get("count") not in (None, "exact"):  # it may be unhashable
+        raise Problem(Code.UNSUPPORTED, "`count` is always exact", field="count")
     columns = _list_of_text(body, "columns", ["name", "state", "created"], most=_MAX_COLUMNS)
     return RunsQuery(
-        columns={name: _section(name) for name in columns},
+        columns={name: _section(name, field="columns") for name in columns},
         sort=_sorts(body),
         search=_search(body),
         limit=_number(body, "limit", _DEFAULT_LIMIT, most=MAX_RUNS_PAGE),
         offset=_number(body, "offset", 0, most=1 << 40),
     )
+
+
+def _refuse_unsupported(body: dict[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        if body.get(name) is not None:
+            raise Problem(Code.UNSUPPORTED, f"`{name}` is not supported yet", field=name)
 
 
 def _is_one_of(value: object, *names: str) -> bool:
@@ -124,11 +131,13 @@ def _sort(one: object) -> Sort:
     direction = one.get("dir", "asc") if isinstance(one, dict) else None
     if not isinstance(name, str) or not _is_one_of(direction, "asc", "desc"):
         raise Problem(Code.INVALID, 'a sort key is {"k": name, "dir": "asc|desc"}', field="sort")
-    section, key = _section(name)
+    if isinstance(one, dict) and one.get("agg") is not None:
+        raise Problem(Code.UNSUPPORTED, "`agg` is not supported yet", field="sort")
+    section, key = _section(name, field="sort")
     return Sort(key, section, descending=direction == "desc")
 
 
-def _section(name: str) -> tuple[str, str]:
+def _section(name: str, *, field: str) -> tuple[str, str]:
     """The section and key of a column's name.
 
     Raises:
@@ -139,7 +148,7 @@ def _section(name: str) -> tuple[str, str]:
     section, dot, rest = name.partition(".")
     if section in {"config", "summary"} and dot and rest:
         return section, join_path(_segments(rest))
-    raise Problem(Code.INVALID, f"there is no column {name!r}", field="columns")
+    raise Problem(Code.INVALID, f"there is no column {name!r}", field=field)
 
 
 def _segments(text: str) -> list[str]:
@@ -165,6 +174,8 @@ def _search(body: dict[str, Any]) -> Search | None:
             '`search` is {"q": text, "mode": "regex|exact|fuzzy"}',
             field="search",
         )
+    if given.get("in") is not None:
+        raise Problem(Code.UNSUPPORTED, "a search looks at name and id", field="search")
     if not text:
         return None
     if mode == "regex":
@@ -175,8 +186,11 @@ def _search(body: dict[str, Any]) -> Search | None:
     return Search(text, str(mode))
 
 
-def panels_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+def panels_of(body: dict[str, Any], *, is_live: bool = False) -> list[dict[str, Any]]:
     """The panels of a body, each checked.
+
+    On the live channel a panel may say `since`: of which version it is. What counts there is the
+    subscription's.
 
     Raises:
         Problem: One of them is not as `series:query` takes it.
@@ -185,16 +199,16 @@ def panels_of(body: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(panels, list) or len(panels) > MAX_PANELS:
         raise Problem(Code.INVALID, f"`panels` is a list of at most {MAX_PANELS}", field="panels")
     for panel in panels:
-        _check_panel(panel)
+        _check_panel(panel, is_live=is_live)
     return panels
 
 
-def _check_panel(panel: object) -> None:
+def _check_panel(panel: object, *, is_live: bool) -> None:
     if not isinstance(panel, dict):
         raise Problem(Code.INVALID, "a panel is an object", field="panels")
-    for name in _UNSUPPORTED:
-        if panel.get(name) is not None:
-            raise Problem(Code.UNSUPPORTED, f"`{name}` is not supported yet", field=name)
+    _refuse_unsupported(panel, _UNSUPPORTED if is_live else (*_UNSUPPORTED, "since"))
+    if panel.get("warmup") not in (None, 0):  # it may be unhashable
+        raise Problem(Code.UNSUPPORTED, "`warmup` is 0 as yet", field="warmup")
     if not isinstance(panel.get("id"), str):
         raise Problem(Code.INVALID, "a panel's `id` is text", field="id")
     series = panel.get("series")

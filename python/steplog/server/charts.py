@@ -19,9 +19,14 @@ from steplog.server.store.panels import Drawn, Panel, draw
 from steplog.server.store.runs import RunRecords
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore
+
+_PARTIAL = 16
+"""Of the column `fl`: the run may still write into this bucket."""
 
 
 class Charts:
@@ -69,9 +74,24 @@ class Charts:
             max_series=MAX_SERIES,
         )
         drawn = await draw(self._series, panel)
+        _mark_partial(
+            drawn.header, drawn.columns, {run for run, stored in found.items() if stored.is_running}
+        )
         left_out = set(FIELDS) - set(body.get("fields", FIELDS))
         columns = {name: column for name, column in drawn.columns.items() if name not in left_out}
         return Drawn(drawn.header, columns)
+
+
+def _mark_partial(
+    header: dict[str, Any], columns: dict[str, NDArray[Any]], running: set[str]
+) -> None:
+    """Set the flag of the bucket in which each running run's series ends."""
+    if header["mode"] != "bucket":
+        return
+    for one in header["series"]:
+        if one["run"] in running:
+            last = (one["last_x"] - header["x0"]) // header["dx"]
+            columns["fl"][(columns["s"] == one["i"]) & (columns["b"] == last)] |= _PARTIAL
 
 
 def _listed(value: Any) -> Any:  # noqa: ANN401  # JSON

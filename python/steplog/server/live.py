@@ -178,7 +178,7 @@ class _Page:
         entity, project = check_project(str(names[0]), field="entity"), check_project(str(names[1]))
         channel = message.get("ch")
         if channel == "series":
-            panels_of(message)
+            panels_of(message, is_live=True)
         elif channel == "run":
             _check_run(message)
         elif channel != "runs":

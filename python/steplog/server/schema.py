@@ -27,7 +27,6 @@ MAX_PANELS = 200
 MAX_SERIES = 2000
 """Of one panel; what is over is named in `truncated`."""
 MAX_PX = 20_000
-MAX_WARMUP = 10_000
 MAX_RUNS_PAGE = 1000
 MAX_HISTORY_PAGE = 50_000
 MAX_INT64 = (1 << 63) - 1

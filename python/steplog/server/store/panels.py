@@ -247,6 +247,7 @@ def _header(panel: Panel, stats: Columns, shown: int) -> dict[str, object]:
     cut = stats.rows > shown
     return {
         "id": panel.id,
+        "warmup": 0,
         "unit": "step" if is_step else "ms",
         "series": series,
         "exact": True,
@@ -261,6 +262,7 @@ def _empty(panel: Panel) -> Drawn:
         "x0": 0,
         "dx": 1,
         "nb": 0,
+        "warmup": 0,
         "unit": "step" if panel.x == "step" else "ms",
         "series": [],
         "exact": True,
