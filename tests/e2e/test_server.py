@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -330,6 +331,28 @@ def test_a_search_takes_time_linear_in_the_names(server, online):
     assert search("^r0$|2$") == [names[0], names[2]]
     for refused in ("(", "(?=a)", r"(a)\1", "a" * 2000, "((a{200}){200}){200}", "(?P<n"):
         assert search(refused) == (400, "search"), refused
+
+
+def test_a_client_that_goes_away_in_mid_upload_is_no_error(server):
+    batch = "".join(f"{name}: {value}\r\n" for name, value in ZSTD.items())
+    endings = (
+        "Content-Length: 1000\r\n\r\nabc",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+    )
+    for path, headers in (
+        (f"{RECORDS}?after=0", batch),
+        ("/api/v1/projects/local/p/runs:query", ""),
+    ):
+        for ending in endings:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{headers}"
+            with socket.create_connection(("127.0.0.1", server.port)) as client:
+                key, _, body = ending.partition("\r\n\r\n")
+                head += f"Authorization: Bearer {server.key}\r\n{key}\r\n\r\n"
+                client.sendall(head.encode())
+                assert client.recv(100).startswith(b"HTTP/1.1 100")  # the handler is at it
+                client.sendall(body.encode())
+    assert server.ask("/healthz")[0] == 200
+    assert server.stop() == (0, "")
 
 
 def test_a_zstd_bomb_is_refused(server):

@@ -167,7 +167,11 @@ class Server:
         except StorageError as error:
             _log.exception("%s %s", request.method, request.path)
             problem = Problem(Code.BUSY, str(error), headers={"Retry-After": "1"})
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
+            # Nobody reads the answer: it only tells aiohttp that there is nothing to report.
+            _log.debug("%s %s: the client went away", request.method, request.path)
+            problem = Problem(Code.MALFORMED, "the body ended early")
+        except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001  # the last wall: logged, answered as our bug
             _log.exception("%s %s", request.method, request.path)
