@@ -68,6 +68,8 @@ class Writer:
     @property
     def step(self) -> int: ...
     @property
+    def end(self) -> int: ...
+    @property
     def is_forked(self) -> bool: ...
     @property
     def is_closed(self) -> bool: ...
@@ -107,6 +109,7 @@ class RunLog:
         api_key: str | None,
         keys_file: str | Path,
         timeout_secs: float,
+        start: dict[str, object] | None = None,
     ) -> SyncJob: ...
 
 @final

@@ -15,7 +15,7 @@ ROOT = "steplog-runs"
 _CURSOR = "cursor.json"
 
 
-def create(parent: str, run_id: str) -> tuple[Path, str | None]:
+def create(parent: str | os.PathLike[str], run_id: str) -> tuple[Path, str | None]:
     """Create the run's folder below `parent`/steplog-runs.
 
     Where that cannot be written, the system's temporary folder is taken.

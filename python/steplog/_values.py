@@ -36,7 +36,7 @@ def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[
     skipped = []
     for key, value in data.items():
         try:
-            plain[_text(key) if isinstance(key, str) else key] = plain_value(value)
+            plain[whole_text(key) if isinstance(key, str) else key] = plain_value(value)
         except NotStorableError as error:
             skipped.append((key, str(error)))
         except Exception as error:  # a foreign object's own code: it must not end a training
@@ -57,9 +57,9 @@ def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0
     if isinstance(value, enum.Enum):
         return plain_value(value.value, depth - 1)
     if isinstance(value, str):
-        return _text(value)
+        return whole_text(value)
     if isinstance(value, Mapping):
-        return {_text(str(key)): plain_value(item, depth - 1) for key, item in value.items()}
+        return {whole_text(str(key)): plain_value(item, depth - 1) for key, item in value.items()}
     if isinstance(value, _AS_LIST):
         return [plain_value(item, depth - 1) for item in value]
     if hasattr(value, "shape") and hasattr(value, "tolist"):
@@ -77,7 +77,9 @@ def _array(value: Any, depth: int) -> object:  # noqa: ANN401  # of any library
         )
     detached = value.detach() if hasattr(value, "detach") else value
     if count == 1:
-        return plain_value(detached.item(), depth - 1)
+        item = detached.item()
+        # A long double has no plain counterpart: the nearest float64 is kept.
+        return float(item) if hasattr(item, "shape") else plain_value(item, depth - 1)
     return plain_value(detached.tolist(), depth - 1)
 
 
@@ -94,7 +96,7 @@ def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
     if isinstance(value, _AS_TEXT):
-        return _text(str(value))
+        return whole_text(str(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain_value(getattr(value, field.name), depth - 1) for field in fields}
@@ -103,6 +105,6 @@ def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
     raise NotStorableError(f"a value of type {type(value).__name__} cannot be stored")
 
 
-def _text(text: str) -> str:
+def whole_text(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot hold, by U+FFFD."""
     return str(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

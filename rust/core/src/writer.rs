@@ -157,6 +157,11 @@ impl Writer {
         self.shared.wal.is_forked()
     }
 
+    /// Where the next record will be: another place than before whenever one was appended.
+    pub fn end(&self) -> u64 {
+        self.shared.wal.end()
+    }
+
     /// As [`Wal::release_inherited_lock`].
     pub fn release_inherited_lock(&self) {
         self.shared.wal.release_inherited_lock();

@@ -288,6 +288,11 @@ impl Writer {
     }
 
     #[getter]
+    fn end(&self) -> u64 {
+        self.inner.end()
+    }
+
+    #[getter]
     fn is_forked(&self) -> bool {
         self.inner.is_forked()
     }
