@@ -57,6 +57,7 @@ def test_text_that_is_no_text_is_made_whole(start):
         {"settings": {"label": 5}},
         {"settings": {"quiet": "yes"}},
         {"settings": {"fsync_secs": True}},
+        {"settings": {"api_key": 5}},
     ],
     ids=str,
 )
@@ -72,6 +73,21 @@ def test_other_types_are_refused_before_anything_is_made(start, tmp_path, argume
 def test_ids_that_no_server_takes_are_refused(start, run_id):
     with pytest.raises(steplog.UsageError, match="run id"):
         start(id=run_id)
+
+
+def test_a_key_that_no_header_can_hold_is_refused():
+    for key in ("a\nb", "é", "", "a b"):
+        with pytest.raises(steplog.UsageError, match="api_key"):
+            steplog.Api(api_key=key)
+
+
+@pytest.mark.parametrize("place", [{"commit": 5}, {"step": 1.5}], ids=str)
+def test_a_wrong_step_or_commit_logs_nothing(start, place):
+    with start() as run:
+        with pytest.raises(steplog.ArgumentTypeError):
+            run.log({"a": 1}, **place)
+        run.log({"long": np.longdouble(0.5)})
+    assert [row["long"] for row in RunLog(run.sync_dir).rows()] == [0.5]
 
 
 def test_settings_must_be_settings(tmp_path):

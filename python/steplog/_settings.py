@@ -76,6 +76,8 @@ class Settings:
             value = getattr(self, name)
             if field.type == "float" and not 0 <= value < float("inf"):
                 raise UsageError(f"{name} must be at least 0 and finite, got {value}")
+        if self.api_key is not None and not _KEY.fullmatch(self.api_key):
+            raise UsageError("api_key must be printable ASCII without spaces")
         check_name("project", self.project)
         check_name("entity", self.entity)
 
@@ -99,6 +101,7 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
 }
 _FALSE = {"0", "false", "no", "off", ""}
 _TRUE = {"1", "true", "yes", "on"}
+_KEY = re.compile(r"[\x21-\x7e]+")
 _MAX_NAME_BYTES = 128
 _FORBIDDEN = re.compile(r"[/\\#?%:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict};
 use steplog_core::error::Error;
 use steplog_core::frame::Identity;
 use steplog_core::progress::{Stage, UploadState};
@@ -82,6 +82,19 @@ fn to_step(step: &Bound<'_, PyAny>) -> PyResult<i64> {
     )))
 }
 
+fn to_commit(commit: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    if commit.is_none() {
+        return Ok(None);
+    }
+    if let Ok(flag) = commit.cast::<PyBool>() {
+        return Ok(Some(flag.is_true()));
+    }
+    let name = commit.get_type().name()?;
+    Err(ArgumentTypeError::new_err(format!(
+        "commit must be True, False or None, got {name}"
+    )))
+}
+
 fn step_too_large() -> PyErr {
     UsageError::new_err(format!("step must be at most {MAX_STEP}"))
 }
@@ -92,8 +105,9 @@ impl Writer {
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
-        commit: Option<bool>,
+        commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Outcome> {
+        let commit = commit.map_or(Ok(None), to_commit)?;
         let step = match step {
             Some(step) if !step.is_none() => Some(to_step(step)?),
             _ => None,
@@ -209,7 +223,7 @@ impl Writer {
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
-        commit: Option<bool>,
+        commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Outcome>> {
         let outcome = self.write(data, step, commit)?;
         Ok(if outcome.is_clean() {
@@ -224,7 +238,7 @@ impl Writer {
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
-        commit: Option<bool>,
+        commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Outcome> {
         self.write(data, step, commit)
     }
