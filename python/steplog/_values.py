@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime as dt
-import decimal
 import enum
-import fractions
 import pathlib
+import sys
 import types
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +15,8 @@ from typing import Any
 MAX_ARRAY_ITEMS = 32
 # Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
 _MAX_DEPTH = 64
-_AS_TEXT = (decimal.Decimal, complex, uuid.UUID, fractions.Fraction, pathlib.PurePath)
+# A value is of a module's type only when that module is loaded: none is loaded for the question.
+_AS_TEXT = {"decimal": "Decimal", "uuid": "UUID", "fractions": "Fraction"}
 _AS_LIST = (list, tuple, set, frozenset, collections.deque, types.GeneratorType)
 
 
@@ -91,11 +89,12 @@ def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
             return bytes(value).decode()
         except UnicodeDecodeError:
             raise NotStorableError("its bytes are not UTF-8 text") from None
-    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+    dt: Any = sys.modules.get("datetime")
+    if dt is not None and isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
-    if isinstance(value, dt.timedelta):
+    if dt is not None and isinstance(value, dt.timedelta):
         return value.total_seconds()
-    if isinstance(value, _AS_TEXT):
+    if isinstance(value, (complex, pathlib.PurePath)) or _is_text_like(value):
         return whole_text(str(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
@@ -103,6 +102,11 @@ def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
     if isinstance(value, type) or callable(value):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(value))}"
     raise NotStorableError(f"a value of type {type(value).__name__} cannot be stored")
+
+
+def _is_text_like(value: object) -> bool:
+    loaded = ((sys.modules.get(module), name) for module, name in _AS_TEXT.items())
+    return any(module and isinstance(value, getattr(module, name)) for module, name in loaded)
 
 
 def whole_text(text: str) -> str:
