@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import math
@@ -79,13 +79,14 @@ def test_rows_and_summary_come_back_whatever_repeats(tmp_path, seed):
     assert [repr(row) for row in rows] == [repr(row) for row in logged]
 
 
+UTC = dt.timezone.utc
 OTHERS = [
     (
-        datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.timezone.utc),
+        dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.timezone.utc),
         "2026-01-02T03:04:00+00:00",
     ),
-    (datetime.date(2026, 1, 2), "2026-01-02"),
-    (datetime.timedelta(seconds=1.5), 1.5),
+    (dt.date(2026, 1, 2), "2026-01-02"),
+    (dt.timedelta(seconds=1.5), 1.5),
     (decimal.Decimal("0.10"), "0.10"),
     (fractions.Fraction(1, 3), "1/3"),
     (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
@@ -95,7 +96,7 @@ OTHERS = [
     (b"text", "text"),
     (np.float32(0.5), 0.5),
     (np.arange(3), [0, 1, 2]),
-    (np.bool_(True), True),
+    (np.bool_(1), True),
 ]
 
 
