@@ -45,6 +45,7 @@ class Writer:
         writer: str,
         start: dict[str, object],
         mapped: bool,
+        late_steps: bool,
         fsync_millis: int,
         heartbeat_millis: int,
         base_url: str | None,

@@ -198,7 +198,8 @@ class Run:
             data: Key to value; nested dicts are paths. A value that cannot be stored costs only
                 itself, with one warning per key.
             step: Row to write, >= 0 and at least the current one; a smaller one is refused with a
-                warning. Defaults to the current row.
+                warning, or merged into its row under `Settings(late_steps="merge")`. Defaults to
+                the current row.
             commit: Whether the row is complete. Defaults to true unless `step` is given.
 
         Raises:
@@ -291,7 +292,8 @@ class Run:
             self._warn(
                 "",
                 f"step {asked} is smaller than the current step {current}: the values "
-                f"{shorten(', '.join(map(str, data)), 80)} are not recorded",
+                f"{shorten(', '.join(map(str, data)), 80)} are not recorded "
+                '(Settings(late_steps="merge") merges them into their row)',
             )
         if outcome.lost is not None:
             self._counts["lost"] += 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Mode = Literal["online", "offline", "disabled"]
+LateSteps = Literal["refuse", "merge"]
 
 DEFAULT_BASE_URL = "http://127.0.0.1:7837"
 ENV_PREFIX = "STEPLOG_"
@@ -36,6 +37,8 @@ class Settings:
         mode: `online`, `offline` (no upload) or `disabled` (nothing is recorded).
         dir: Folder in which `steplog-runs` is created; the working directory when empty.
         label: Tells this writer from others of the run.
+        late_steps: `refuse` a step that is smaller than the current one, with a warning, or `merge`
+            its values into its row, however old that is.
         strict: Raise for values that cannot be stored instead of leaving them out with a warning.
         quiet: Print nothing but warnings.
         silent: Print nothing at all.
@@ -53,6 +56,7 @@ class Settings:
     mode: Mode = "online"
     dir: str | os.PathLike[str] = ""
     label: str = ""
+    late_steps: LateSteps = "refuse"
     strict: bool = False
     quiet: bool = False
     silent: bool = False
@@ -72,6 +76,8 @@ class Settings:
         self._check_types()
         if self.mode not in {"online", "offline", "disabled"}:
             raise UsageError(f"mode must be online, offline or disabled, got {self.mode!r}")
+        if self.late_steps not in {"refuse", "merge"}:
+            raise UsageError(f"late_steps must be refuse or merge, got {self.late_steps!r}")
         for name, field in FIELDS.items():
             value = getattr(self, name)
             if field.type == "float" and not 0 <= value < float("inf"):
@@ -96,6 +102,7 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "str | None": ("text", (str, type(None))),
     "str | os.PathLike[str]": ("a path", (str, os.PathLike)),
     "Mode": ("text", (str,)),
+    "LateSteps": ("text", (str,)),
     "bool": ("true or false", (bool,)),
     "float": ("a number", (int, float)),
 }

@@ -41,6 +41,7 @@ def open_writer(
         writer=identity["writer"],
         start=identity,
         mapped=settings.mapped,
+        late_steps=settings.late_steps == "merge",
         fsync_millis=int(settings.fsync_secs * 1000),
         heartbeat_millis=max(int(settings.heartbeat_secs * 1000), 100),
         base_url=settings.base_url if settings.mode == "online" else None,

@@ -11,7 +11,7 @@ use steplog_core::error::Error;
 use steplog_core::frame::Identity;
 use steplog_core::progress::{Stage, UploadState};
 use steplog_core::record::{self, HistoryBuilder};
-use steplog_core::steps::MAX_STEP;
+use steplog_core::steps::{LateSteps, MAX_STEP};
 use steplog_core::transport::{KeySource, Target};
 use steplog_core::wal::{Mode, SegmentSizes};
 use steplog_core::writer::{self, Options};
@@ -178,7 +178,7 @@ impl Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (dir, *, run, writer, start, mapped, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file))]
+    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     fn new(
         py: Python<'_>,
@@ -187,6 +187,7 @@ impl Writer {
         writer: String,
         start: &Bound<'_, PyDict>,
         mapped: bool,
+        late_steps: bool,
         fsync_millis: u64,
         heartbeat_millis: u64,
         base_url: Option<String>,
@@ -212,6 +213,11 @@ impl Writer {
             fsync: Duration::from_millis(fsync_millis),
             target,
             heartbeat: Duration::from_millis(heartbeat_millis),
+            late_steps: if late_steps {
+                LateSteps::Merge
+            } else {
+                LateSteps::Refuse
+            },
         };
         let inner = py.detach(|| writer::Writer::open(options)).map_err(to_py)?;
         Ok(Self { inner })
