@@ -6,6 +6,7 @@ import copy
 import enum
 import threading
 
+import anyio
 import numpy as np
 import pytest
 
@@ -160,3 +161,42 @@ async def test_a_disabled_run_takes_every_call(tmp_path):
         await run.aflush()
         assert run.summary["a"] == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_the_module_stands_for_the_current_run(start):
+    assert steplog.run is None
+    with pytest.raises(steplog.UsageError, match="init"):
+        _ = steplog.config.lr
+    run = start(config={"lr": 0.1})
+    assert id(steplog.run) == id(run)
+    steplog.config.batch = 32
+    steplog.log({"loss": 1.0})
+    steplog.summary["best"] = 0.5
+    assert (steplog.summary["loss"], run.config.batch) == (1.0, 32)
+    steplog.finish()
+    assert steplog.run is None
+    assert RunLog(run.sync_dir).summary()["best"] == 0.5
+
+
+async def test_tasks_with_a_run_each_do_not_mix(start):
+    async def work(number):
+        async with start(id=f"run{number}") as run:
+            for step in range(50):
+                steplog.log({"a": number * 100 + step})
+                await anyio.lowlevel.checkpoint()
+        folders[number] = run.sync_dir
+
+    folders: dict[int, str] = {}
+    async with anyio.create_task_group() as group:
+        for number in range(4):
+            group.start_soon(work, number)
+    for number, folder in folders.items():
+        values = [row["a"] for row in RunLog(folder).rows()]
+        assert values == [number * 100 + step for step in range(50)]
+
+
+def test_names_that_are_not_there_yet_say_so():
+    with pytest.raises(steplog.UsageError, match=r"steplog\.Image is not there yet"):
+        from steplog import Image  # noqa: F401, PLC0415
+    with pytest.raises(AttributeError):
+        _ = steplog.nothing

@@ -65,22 +65,21 @@ def init(
     return run
 
 
-def _make_current(run: Run | None) -> None:
+def _make_current(run: Run) -> None:
     global _latest  # noqa: PLW0603  # the process has one, as its users expect
     _current.set(run)
     _latest = run
 
 
-def _find_current() -> Run | None:
-    """This context's run; in a context without one, such as a new thread's, the latest of all."""
-    return _current.get() or _latest
+def find_current() -> Run | None:
+    """This context's run; where it has none, such as in a new thread, the latest of the process.
 
-
-def _forget(run: Run) -> None:
-    global _latest  # noqa: PLW0603  # as above
-    _current.set(None)
-    if _latest is run:
-        _latest = None
+    A run that is finished is nobody's current run.
+    """
+    for run in (_current.get(), _latest):
+        if run is not None and not run.is_finished:
+            return run
+    return None
 
 
 def current_run() -> Run:
@@ -89,7 +88,7 @@ def current_run() -> Run:
     Raises:
         UsageError: There is none: call `init` first.
     """
-    run = _find_current()
+    run = find_current()
     if run is None:
         raise UsageError("there is no run: call steplog.init() first")
     return run
@@ -113,15 +112,13 @@ async def alog(
 
 def finish(exit_code: int | None = None) -> None:
     """Finish the current run; without one nothing happens."""
-    run = _find_current()
+    run = find_current()
     if run is not None:
         run.finish(exit_code)
-        _forget(run)
 
 
 async def afinish(exit_code: int | None = None) -> None:
     """Finish the current run without blocking the event loop; without one nothing happens."""
-    run = _find_current()
+    run = find_current()
     if run is not None:
         await run.afinish(exit_code)
-        _forget(run)

@@ -170,6 +170,11 @@ class Run:
         return self._own_writer().step
 
     @property
+    def is_finished(self) -> bool:
+        """Whether `finish` was called."""
+        return self._writer.is_closed and not self._writer.is_forked
+
+    @property
     def url(self) -> str | None:
         """The run's page; None when it is not online."""
         if self.settings.mode != "online":
@@ -395,7 +400,10 @@ class Run:
         _sync.forget(self)
         self._until = time.monotonic() + timeout_secs
         writer = self._writer
-        if isinstance(writer, NullWriter) or writer.is_closed or writer.is_forked:
+        if isinstance(writer, NullWriter):
+            writer.is_closed = True
+            return None
+        if writer.is_closed or writer.is_forked:
             return None
         try:
             # The upload's last answer may just be coming in when its time is over.
