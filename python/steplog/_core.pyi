@@ -6,6 +6,7 @@ __all__ = [
     "Decoded",
     "Decoder",
     "Outcome",
+    "Pattern",
     "Rows",
     "RunLog",
     "SyncJob",
@@ -178,6 +179,13 @@ class Decoded:
     def last_step(self) -> int: ...
     @property
     def heartbeat(self) -> bool: ...
+
+@final
+class Pattern:
+    """A regex, matched in time linear in the text, with the interpreter's lock let go."""
+
+    def __new__(cls, source: str) -> Pattern: ...
+    def is_match(self, text: str) -> bool: ...
 
 def peek_start(body: bytes, max_decoded_bytes: int) -> dict[str, object] | None: ...
 def merge_summaries(states: Sequence[bytes]) -> dict[str, object]: ...

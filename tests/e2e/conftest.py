@@ -121,15 +121,17 @@ class RunningServer:
 
     def child(self, folder, run, *, mode, steps):
         """A process that logs and says each step after its call has returned."""
-        return self._python(folder, CHILD, run, mode, steps)
+        return self.python(folder, CHILD, run, mode, steps)
 
     def dying_child(self, folder, run, *, mode, steps, wait_secs):
         """A process that logs, as fast as it can, and kills itself when the last call returns."""
-        return self._python(folder, DYING, run, mode, steps, wait_secs)
+        return self.python(folder, DYING, run, mode, steps, wait_secs)
 
-    def _python(self, folder, code, *arguments):
+    def python(self, folder, code, *arguments, stdin=None):
+        """A process that runs code against this server."""
         return subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import math
+import os
+import sqlite3
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -112,6 +117,46 @@ def test_a_deleted_run_is_gone_and_its_id_can_be_used_again(server, online):
         assert server.ask(RUN)[0] == 404
 
 
+LIVING = """
+import sys, time, steplog
+run = steplog.init(project="p", id="r")
+print(run.sync_dir, flush=True)
+for step in range(100_000):
+    run.log({"y": step})
+    if step % 20 == 0:
+        print(step, run.status(), flush=True)
+    time.sleep(0.005)
+"""
+
+
+def test_a_run_that_is_deleted_while_it_runs_stays_gone_until_it_is_synced(server, tmp_path):
+    child = server.python(tmp_path, LIVING)
+    folder = child.stdout.readline().strip()
+    while server.ask(RUN)[0] != 200:
+        child.stdout.readline()
+    assert server.ask(RUN, method="DELETE")[0] == 204
+    # Until the writer has learnt it, and then through some of its attempts.
+    while "the run was deleted; its folder keeps the data" not in child.stdout.readline():
+        assert server.ask(RUN)[0] == 404
+    for _ in range(40):
+        child.stdout.readline()
+        assert server.ask(RUN)[0] == 404
+    server.stop()
+    server.start()
+    logged = -1
+    for _ in range(40):
+        logged = int(child.stdout.readline().split()[0])
+        assert server.ask(RUN)[0] == 404
+    child.kill()
+    child.communicate()
+    done = server.cli("sync", folder)
+    assert done.returncode == 0, done.stderr
+    steps = [row["y"] for row in server.rows("r")]
+    assert steps == list(range(len(steps)))
+    assert len(steps) > logged
+    assert server.get("/projects/local/p/runs/r")["state"] == "crashed"
+
+
 def test_a_wrong_key_keeps_the_data_and_says_so(server, online, capfd):
     with online("r", settings={"api_key": "wrong", "finish_timeout_secs": 10.0}) as run:
         run.log({"y": 1})
@@ -155,6 +200,34 @@ def test_nobody_gets_in_without_the_key(server):
         assert (status, headers["Content-Type"]) == (401, "application/problem+json"), path
         assert json.loads(body)["code"] == "unauthenticated"
     assert server.ask("/healthz", key="no")[0] == 200
+
+
+@pytest.mark.parametrize("text", ["", "\n", "short", "a" * 39, "a" * 48 + " b"])
+def test_a_key_file_without_a_key_is_refused_at_start(tmp_path, text):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "owner.key").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "steplog._cli", "server", "--port", "0", "--data", str(data)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "STEPLOG_CONFIG_DIR": str(tmp_path / "config")},
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert str(data / "owner.key") in done.stderr
+    assert "remove it" in done.stderr
+    assert not (tmp_path / "config").exists()
+
+
+def test_an_empty_key_is_nobodys_even_where_one_is_stored(server):
+    empty = hashlib.sha256(b"").hexdigest()
+    with contextlib.closing(sqlite3.connect(server.folder / "data" / "meta.db")) as database:
+        database.execute("INSERT INTO api_keys VALUES (?, 'owner', 0)", (empty,))
+        database.commit()
+    for sent in ("Bearer ", "Bearer", "Basic YXBpOg==", "Basic", "Basic é"):
+        headers = {"Authorization": sent.encode().decode("latin-1")}
+        assert server.ask("/api/v1/session", headers=headers)[0] == 401, sent
 
 
 def test_a_login_link_works_once(server):
@@ -236,6 +309,27 @@ def test_garbage_is_refused_with_a_problem_and_the_server_stays_up(server):
         assert b"import" not in data[:200]
     assert server.ask("/healthz")[0] == 200
     assert server.stop() == (0, "")
+
+
+def test_a_search_takes_time_linear_in_the_names(server, online):
+    names = ["a" * 40 + "!", "exp-1", "exp-22"]
+    for number, name in enumerate(names):
+        with online(f"r{number}", name=name):
+            pass
+
+    def search(pattern):
+        body = {"columns": ["name"], "search": {"q": pattern, "mode": "regex"}}
+        status, _, data = server.ask("/api/v1/projects/local/p/runs:query", body)
+        answer = json.loads(data)
+        return sorted(answer["cols"]["name"]) if status == 200 else (status, answer["field"])
+
+    started = time.monotonic()
+    assert search("^(a+)+$") == []
+    assert time.monotonic() - started < 5
+    assert search(r"^exp-\d+$") == names[1:]
+    assert search("^r0$|2$") == [names[0], names[2]]
+    for refused in ("(", "(?=a)", r"(a)\1", "a" * 2000, "((a{200}){200}){200}", "(?P<n"):
+        assert search(refused) == (400, "search"), refused
 
 
 def test_a_zstd_bomb_is_refused(server):

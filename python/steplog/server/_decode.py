@@ -1,7 +1,14 @@
-"""The Rust decoder of batches; the server's only import of the extension."""
+"""The server's only import of the Rust extension: the decoder of batches, and regexes."""
 
 from __future__ import annotations
 
-from steplog._core import Decoded, Decoder, merge_summaries, peek_start, unpack_value
+from steplog._core import (
+    Decoded,
+    Decoder,
+    Pattern,
+    merge_summaries,
+    peek_start,
+    unpack_value,
+)
 
-__all__ = ["Decoded", "Decoder", "merge_summaries", "peek_start", "unpack_value"]
+__all__ = ["Decoded", "Decoder", "Pattern", "merge_summaries", "peek_start", "unpack_value"]

@@ -63,14 +63,13 @@ class Server:
         self.meta = MetaStore.at(self._folder.meta)
         self.series = SeriesStore(self._folder.series, fsync=fsync)
         self.hub = Hub()
-        self.ingest = Ingest(self.meta, self.series, self.hub)
+        self.ingest = Ingest(self.meta, self.series, self.hub, crashed_secs=crashed_secs)
         self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
         self.charts = Charts(self.meta, self.series, self.hub)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
         self._key_file = data / "owner.key"
-        self._crashed_secs = crashed_secs
         self._version = version("steplog")
         self._tasks: list[asyncio.Task[None]] = []
         self.auth = Auth(self.meta, key_file=self._key_file, cookie="steplog")
@@ -130,7 +129,7 @@ class Server:
     async def _look_after(self) -> None:
         while True:
             try:
-                await self.ingest.expire(self._crashed_secs)
+                await self.ingest.expire()
                 await self.ingest.forget_deleted()
             except StorageError:
                 _log.exception("looking after the runs failed")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import string
 import time
@@ -30,6 +32,8 @@ LOGIN_SECS = 600
 SESSION_SECS = 30 * 24 * 3600
 _LETTERS = string.ascii_letters + string.digits
 _KEY_LENGTH = 48
+_KEY = re.compile(r"[A-Za-z0-9_]{40,}")
+"""What can be a key: 40 characters of these are more than anybody can guess."""
 
 
 def _hash(secret: str) -> str:
@@ -37,12 +41,23 @@ def _hash(secret: str) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads; another process sees the old or the new one."""
+    """Write a file that only its owner reads.
+
+    Another process, and whoever comes after a power failure, sees the old or the new one. When it
+    returns, the new one is on the disk.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class Auth:
@@ -64,11 +79,11 @@ class Auth:
         """Read or create the owner's key.
 
         Raises:
-            StorageError: The key file cannot be read or written.
+            StorageError: The key file cannot be read or written, or holds no key.
         """
         try:
             if self._key_file.exists():
-                self._key = self._key_file.read_text("utf-8").strip()
+                self._key = self._key_file.read_text("utf-8", "replace").strip()
             else:
                 self._key = "".join(secrets.choice(_LETTERS) for _ in range(_KEY_LENGTH))
                 _write_private(self._key_file, self._key + "\n")
@@ -76,6 +91,12 @@ class Auth:
             raise StorageError(
                 error.errno or 0, f"cannot use the key file: {error.strerror}", str(self._key_file)
             ) from error
+        if not _KEY.fullmatch(self._key):
+            raise StorageError(
+                errno.EINVAL,
+                "the key file holds no key (40 or more of A-Z a-z 0-9 _); remove it, and the next "
+                f"start makes a new one: {self._key_file}",
+            )
         row: dict[str, object] = {
             "hash": _hash(self._key),
             "user": OWNER,
@@ -120,8 +141,10 @@ class Auth:
                 TOKENS.c.kind == "session",
                 TOKENS.c.expires > time.time_ns(),
             )
-        async with self._meta.read() as connection:
-            user = await connection.scalar(query)
+        user = None
+        if key is None or _KEY.fullmatch(key):  # anything else is nobody's, whatever is stored
+            async with self._meta.read() as connection:
+                user = await connection.scalar(query)
         if user is None:
             raise Problem(
                 Code.UNAUTHENTICATED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +11,9 @@ from aiohttp import web
 from arro3.core import Array, Field, RecordBatch, Schema
 from arro3.io import write_ipc_stream
 
-from steplog.server.query import project_of, read_json
-from steplog.server.schema import API, ARROW, MAX_PANELS, MAX_PX, MAX_SERIES, Code, Problem
+from steplog.server.body import FIELDS, panels_of, read_json
+from steplog.server.query import project_of
+from steplog.server.schema import API, ARROW, MAX_SERIES
 from steplog.server.store.exact import page_json
 from steplog.server.store.panels import Drawn, Panel, draw
 from steplog.server.store.runs import RunRecords
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore
-
-_FIELDS = ("first", "min", "max", "last", "mean", "n")
-_UNSUPPORTED = ("group", "expr", "label")
 
 
 class Charts:
@@ -59,19 +56,20 @@ class Charts:
 
     async def draw(self, entity: str, project: str, body: dict[str, Any]) -> Drawn:
         """Answer one panel of a checked body; runs that do not exist draw nothing."""
-        found = await self._runs.numbers(entity, project, body["runs"]["ids"])
+        found = await self._runs.stored(entity, project, body["runs"]["ids"])
         panel = Panel(
             id=body["id"],
             keys=[one["metric"] for one in body["series"]],
-            runs={run: number for run, (number, _) in found.items()},
-            created=dict(found.values()),
+            runs={run: stored.number for run, stored in found.items()},
+            created={stored.number: stored.created for stored in found.values()},
+            is_rewritten=any(stored.is_rewritten for stored in found.values()),
             x=body.get("x", "step"),
             span=None if body.get("range") is None else (body["range"][0], body["range"][1]),
             px=body.get("px", 1000),
             max_series=MAX_SERIES,
         )
         drawn = await draw(self._series, panel)
-        left_out = set(_FIELDS) - set(body.get("fields", _FIELDS))
+        left_out = set(FIELDS) - set(body.get("fields", FIELDS))
         columns = {name: column for name, column in drawn.columns.items() if name not in left_out}
         return Drawn(drawn.header, columns)
 
@@ -97,61 +95,3 @@ def arrow(panel: Drawn, **extra: object) -> bytes:
     sink = io.BytesIO()
     write_ipc_stream(batch, sink, compression=None)
     return sink.getvalue()
-
-
-def panels_of(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The panels of a body, each checked.
-
-    Raises:
-        Problem: One of them is not as `series:query` takes it.
-    """
-    panels = body.get("panels")
-    if not isinstance(panels, list) or len(panels) > MAX_PANELS:
-        raise Problem(Code.INVALID, f"`panels` is a list of at most {MAX_PANELS}", field="panels")
-    for panel in panels:
-        _check_panel(panel)
-    return panels
-
-
-def _check_panel(panel: object) -> None:
-    if not isinstance(panel, dict):
-        raise Problem(Code.INVALID, "a panel is an object", field="panels")
-    for name in _UNSUPPORTED:
-        if panel.get(name) is not None:
-            raise Problem(Code.UNSUPPORTED, f"`{name}` is not supported yet", field=name)
-    if not isinstance(panel.get("id"), str):
-        raise Problem(Code.INVALID, "a panel's `id` is text", field="id")
-    series = panel.get("series")
-    if not isinstance(series, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("metric"), str) for one in series
-    ):
-        raise Problem(Code.INVALID, '`series` is a list of {"metric": key}', field="series")
-    runs = panel.get("runs")
-    if not isinstance(runs, dict) or not _texts(runs.get("ids")):
-        raise Problem(Code.INVALID, '`runs` is {"ids": [run, …]}', field="runs")
-    if panel.get("x", "step") not in {"step", "wall", "relative"}:
-        raise Problem(Code.INVALID, "`x` is step, wall or relative", field="x")
-    px = panel.get("px", 1000)
-    if isinstance(px, bool) or not isinstance(px, int) or not 1 <= px <= MAX_PX:
-        raise Problem(Code.INVALID, f"`px` is a number from 1 to {MAX_PX}", field="px")
-    if not set(panel.get("fields", _FIELDS) if _texts(panel.get("fields", [])) else "?") <= {
-        *_FIELDS
-    }:
-        raise Problem(Code.INVALID, f"`fields` are some of {', '.join(_FIELDS)}", field="fields")
-    _check_range(panel.get("range"))
-
-
-def _check_range(span: object) -> None:
-    if span is None:
-        return
-    if not isinstance(span, list) or len(span) != 2:  # noqa: PLR2004  # from, to
-        raise Problem(Code.INVALID, "`range` is [from, to] or null", field="range")
-    for end in span:
-        if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end):
-            raise Problem(Code.INVALID, "`range` holds two finite numbers", field="range")
-    if not -(2.0**62) <= span[0] <= span[1] <= 2.0**62:
-        raise Problem(Code.INVALID, "`range` is from the smaller to the greater", field="range")
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -24,7 +24,8 @@ from steplog.server.schema import (
     check_run,
     check_writer,
 )
-from steplog.server.store.writers import Change, Identity, Writer, WriterRecords
+from steplog.server.store.changes import Change, Changes
+from steplog.server.store.writers import Identity, Writer, WriterRecords
 
 if TYPE_CHECKING:
     from steplog.server.hub import Hub
@@ -61,10 +62,14 @@ class _Batch:
 class Ingest:
     """The handlers of a writer's records; one inserter a writer at a time."""
 
-    def __init__(self, meta: MetaStore, series: SeriesStore, hub: Hub) -> None:
+    def __init__(
+        self, meta: MetaStore, series: SeriesStore, hub: Hub, *, crashed_secs: float
+    ) -> None:
+        self._silence_nanos = int(crashed_secs * 1e9)
         self._series = series
         self._hub = hub
         self._records = WriterRecords(meta)
+        self._changes = Changes(meta)
         self._locks = Locks()
         self._sessions: dict[tuple[str, str, str, str], _Session] = {}
 
@@ -74,7 +79,10 @@ class Ingest:
         return [web.post(f"{path}/records", self.post), web.get(path, self.get)]
 
     async def get(self, request: web.Request) -> web.Response:
-        """How far a writer has been acknowledged; 0 when it is unknown."""
+        """How far a writer has been acknowledged; 0 when it is unknown, or its run was deleted.
+
+        Only an upload that begins asks: `steplog sync`, which may bring a deleted run back.
+        """
         name = _writer_of(request)
         found = await self._records.find(*name[:3], writer=name[3])
         return web.json_response({"acknowledged": 0 if found is None else found.acknowledged})
@@ -153,6 +161,11 @@ class Ingest:
         return _Session(writer, decoder, points, patches)
 
     async def _create(self, batch: _Batch) -> Writer:
+        where = (batch.entity, batch.project, batch.run)
+        # A live writer never goes back to its start by itself: who does was asked to.
+        is_wanted = batch.closed or batch.after == 0
+        if not is_wanted and await self._records.was_deleted(*where, writer=batch.writer):
+            raise _deleted()
         if batch.after > 0:
             raise _conflict(0)
         try:
@@ -166,12 +179,11 @@ class Ingest:
                 Code.NOT_FOUND, "there is no such run, and the batch does not begin with its start"
             )
         return await self._records.create(
-            batch.entity,
-            batch.project,
-            batch.run,
+            *where,
             writer=batch.writer,
             identity=_identity(start),
             now=time.time_ns(),
+            silence_nanos=self._silence_nanos,
         )
 
     async def _store(self, session: _Session, decoded: Decoded, batch: _Batch) -> None:
@@ -194,9 +206,9 @@ class Ingest:
             exit_code=decoded.exit_code,
             closed=batch.closed,
         )
-        if not await self._records.apply(change):
+        if not await self._changes.apply(change):
             await self._series.delete(writer.run_id)
-            raise Problem(Code.NOT_FOUND, "the run was deleted meanwhile")
+            raise _deleted()
         session.writer = replace(
             writer,
             acknowledged=change.acknowledged,
@@ -205,9 +217,9 @@ class Ingest:
             summary=b"",
         )
 
-    async def expire(self, silence_secs: float) -> None:
-        """Writers that were silent for so long are crashed."""
-        before = time.time_ns() - int(silence_secs * 1e9)
+    async def expire(self) -> None:
+        """Writers that were silent for too long are crashed."""
+        before = time.time_ns() - self._silence_nanos
         for entity, project, run in await self._records.expire(before):
             self._hub.changed(entity, project, run)
 
@@ -221,6 +233,10 @@ class Ingest:
         """Forget the open writers of a run that is deleted."""
         for name in [name for name in self._sessions if name[:3] == (entity, project, run)]:
             del self._sessions[name]
+
+
+def _deleted() -> Problem:
+    return Problem(Code.DELETED, "the run was deleted; its folder keeps the data")
 
 
 def _conflict(expected: int) -> Problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import struct
 import weakref
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from steplog._errors import StorageError
-from steplog.server.charts import Charts, arrow, panels_of
+from steplog.server.body import panels_of
+from steplog.server.charts import Charts, arrow
 from steplog.server.frames import changes
 from steplog.server.schema import (
     API,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from steplog.server.hub import Hub
     from steplog.server.query import Query
     from steplog.server.store.panels import Drawn
+
+_log = logging.getLogger(__name__)
 
 _MAX_SUBSCRIPTIONS = 200
 
@@ -69,12 +73,21 @@ class Live:
         return [web.get(f"{API}/live", self.get)]
 
     async def get(self, request: web.Request) -> web.WebSocketResponse:
-        """Talk to one page until it leaves."""
+        """Talk to one page until it leaves.
+
+        From here on nothing may answer over HTTP: it would be written into the socket's frames.
+        """
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_QUERY_BYTES)
         await socket.prepare(request)
         self._sockets.add(socket)
         page = _Page(socket, hub=self._hub, query=self._query, charts=self._charts)
-        await page.talk()
+        try:
+            await page.talk()
+        except ConnectionError:
+            _log.debug("a page left while it was told something")
+        except Exception:  # noqa: BLE001  # the last wall of this socket
+            _log.exception("the live channel failed")
+            await socket.close(code=WSCloseCode.INTERNAL_ERROR)
         return socket
 
     async def close(self, _: web.Application) -> None:
@@ -127,16 +140,25 @@ class _Page:
     async def _receive(self, text: str) -> None:
         number: object = None
         try:
-            message = _object(orjson.loads(text))
+            message = _object(text)
             number = message.get("id")
             await self._act(message)
-        except orjson.JSONDecodeError as error:
-            await self._send({"t": "error", "id": number, "detail": f"not JSON: {error}"})
-        except Problem as problem:
-            await self._send({"t": "error", "id": number, "detail": problem.detail})
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the wall of a message: the others go on
+            await self._refuse(number, _problem_of(error))
+
+    async def _refuse(self, number: object, problem: Problem) -> None:
+        shown = number if isinstance(number, (int, str)) else None
+        message = {"t": "error", "id": shown, "code": problem.code.code, "detail": problem.detail}
+        if problem.field is not None:
+            message["field"] = problem.field
+        await self._send(message)
 
     async def _act(self, message: dict[str, Any]) -> None:
         kind = message.get("t")
+        if not isinstance(kind, str):
+            raise Problem(Code.INVALID, "a message has its kind in `t`", field="t")
         if kind == "sub":
             await self._subscribe(message)
         elif kind == "unsub":
@@ -145,7 +167,7 @@ class _Page:
             self._visible = bool(message.get("v", message.get("visible", True)))
             self._wake.set()
         elif kind != "ack":
-            raise Problem(Code.INVALID, f"there is no message {kind!r}")
+            raise Problem(Code.INVALID, "`t` is sub, unsub, visible, hello or ack", field="t")
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
         if len(self._subscriptions) >= _MAX_SUBSCRIPTIONS:
@@ -158,12 +180,12 @@ class _Page:
         if channel == "series":
             panels_of(message)
         elif channel == "run":
-            check_run(str(message.get("run", "")))
+            _check_run(message)
         elif channel != "runs":
-            raise Problem(Code.INVALID, f"there is no channel {channel!r}")
+            raise Problem(Code.INVALID, "`ch` is runs, series or run", field="ch")
         subscription = _Subscription(_id(message), str(channel), entity, project, message)
-        since = message.get("since")
-        missed = isinstance(since, int) and since < self._hub.version_of(entity, project)
+        since = _since(message)
+        missed = since is not None and since < self._hub.version_of(entity, project)
         if channel == "runs":
             # Checked here; what the page holds is of `since`, or it asks again after the gap.
             subscription.runs = await self._query.runs_answer(
@@ -174,9 +196,10 @@ class _Page:
             await self._send({"t": "gap", "id": subscription.id})
         elif missed:
             subscription.dirty = True
-            subscription.changed_runs.update(
-                run for panel in message.get("panels", []) for run in panel["runs"]["ids"]
-            )
+            if channel == "series":
+                subscription.changed_runs.update(
+                    run for panel in message["panels"] for run in panel["runs"]["ids"]
+                )
             self._wake.set()
 
     def _runs_query(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -208,8 +231,10 @@ class _Page:
         update = {"series": self._series, "runs": self._runs, "run": self._run}
         try:
             await update[subscription.channel](subscription, runs)
-        except (Problem, StorageError) as error:
-            await self._send({"t": "error", "id": subscription.id, "detail": str(error)})
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the wall of a subscription: the others go on
+            await self._refuse(subscription.id, _problem_of(error))
             await self._send({"t": "gap", "id": subscription.id})
 
     async def _series(self, subscription: _Subscription, runs: set[str]) -> None:
@@ -269,7 +294,20 @@ class _Page:
             await self._send({"t": "run", "id": subscription.id, "v": version, "run": run})
 
 
-def _object(message: object) -> dict[str, Any]:
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    _log.error("the live channel", exc_info=error)
+    if isinstance(error, StorageError):
+        return Problem(Code.BUSY, str(error))
+    return Problem(Code.INTERNAL, "this is a bug of the server; its log says more")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Problem(Code.MALFORMED, f"not JSON: {error}") from error
     if not isinstance(message, dict):
         raise Problem(Code.MALFORMED, "a message is a JSON object")
     return message
@@ -278,6 +316,20 @@ def _object(message: object) -> dict[str, Any]:
 def _row(answer: dict[str, Any], number: int) -> bytes:
     """A row for comparing; as bytes, because NaN differs from itself."""
     return page_json([column[number] for column in answer["cols"].values()])
+
+
+def _check_run(message: dict[str, Any]) -> None:
+    run = message.get("run")
+    if not isinstance(run, str):
+        raise Problem(Code.INVALID, "this channel has the id of a `run`", field="run")
+    check_run(run)
+
+
+def _since(message: dict[str, Any]) -> int | None:
+    since = message.get("since")
+    if isinstance(since, bool) or not isinstance(since, (int, type(None))):
+        raise Problem(Code.INVALID, "`since` is a version or null", field="since")
+    return since
 
 
 def _id(message: dict[str, Any]) -> int:

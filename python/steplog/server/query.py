@@ -1,16 +1,14 @@
-"""Reads over HTTP, and the few changes of runs; bodies are checked here, never in the stores."""
+"""Reads of projects and runs over HTTP, and the few changes of a run."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from aiohttp import web
 
+from steplog.server.body import read_json, runs_query
 from steplog.server.schema import (
     API,
-    MAX_QUERY_BYTES,
     MAX_RUNS_PAGE,
     MSGPACK,
     STATES,
@@ -19,32 +17,23 @@ from steplog.server.schema import (
     check_project,
     check_run,
     flatten,
-    join_path,
-    split_path,
 )
 from steplog.server.store.exact import pack, page_json
 from steplog.server.store.runs import (
-    COLUMN_NAMES,
     RunRecords,
-    Search,
-    Sort,
     config_of,
     run_value,
     summary_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import sqlalchemy as sa
 
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore
-
-_DEFAULT_LIMIT = 200
-_MAX_SORTS = 8
-_MAX_COLUMNS = 500
 
 
 class Query:
@@ -96,18 +85,15 @@ class Query:
         Raises:
             Problem: The body is not a query.
         """
-        for name in ("filter", "group"):
-            if body.get(name) is not None:
-                raise Problem(Code.UNSUPPORTED, f"`{name}` is not supported yet", field=name)
+        asked = runs_query(body)
         version = self._hub.version
-        columns = _list_of_text(body, "columns", ["name", "state", "created"], most=_MAX_COLUMNS)
         total, matched, rows = await self._runs.query(
             entity,
             project,
-            sort=_sorts(body),
-            search=_search(body),
-            limit=_number(body, "limit", _DEFAULT_LIMIT, most=MAX_RUNS_PAGE),
-            offset=_number(body, "offset", 0, most=1 << 40),
+            sort=asked.sort,
+            search=asked.search,
+            limit=asked.limit,
+            offset=asked.offset,
         )
         return {
             "version": version,
@@ -115,8 +101,8 @@ class Query:
             "matched": matched,
             "next": None,
             "ids": [run_value(row, "id") for row in rows],
-            "cols": _columns(columns, rows),
-            "dict": {"state": list(STATES)} if "state" in columns else {},
+            "cols": _columns(asked.columns, rows),
+            "dict": {"state": list(STATES)} if "state" in asked.columns else {},
             "truncated": None,
         }
 
@@ -129,9 +115,9 @@ class Query:
                 entity, project, sort=[], search=None, limit=MAX_RUNS_PAGE, offset=0
             )
             asked = [str(run_value(row, "id")) for row in rows]
-        numbers = await self._runs.numbers(entity, project, asked[:MAX_RUNS_PAGE])
-        found = [number for number, _ in numbers.values()]
-        return self._json({"keys": await self._runs.keys(found)})
+        found = await self._runs.stored(entity, project, asked[:MAX_RUNS_PAGE])
+        numbers = [run.number for run in found.values()]
+        return self._json({"keys": await self._runs.keys(numbers)})
 
     async def _find(self, request: web.Request) -> sa.Row[tuple[Any, ...]]:
         entity, project = project_of(request)
@@ -209,92 +195,10 @@ def project_of(request: web.Request) -> tuple[str, str]:
     return check_project(match["entity"], field="entity"), check_project(match["project"])
 
 
-async def read_json(request: web.Request) -> dict[str, Any]:
-    """A request's JSON object.
-
-    Raises:
-        Problem: It is too large, or no JSON object.
-    """
-    data = await request.read()
-    if len(data) > MAX_QUERY_BYTES:
-        raise Problem(Code.TOO_LARGE, f"a query has at most {MAX_QUERY_BYTES} bytes")
-    try:
-        body = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise Problem(Code.MALFORMED, f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise Problem(Code.MALFORMED, "the body is not a JSON object")
-    return body
-
-
-def _number(body: dict[str, Any], name: str, default: int, *, most: int) -> int:
-    value = body.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise Problem(Code.INVALID, f"`{name}` is a number from 0 to {most}", field=name)
-    return value
-
-
-def _list_of_text(body: dict[str, Any], name: str, default: list[str], *, most: int) -> list[str]:
-    value = body.get(name)
-    if value is None:
-        return default
-    if (
-        not isinstance(value, list)
-        or len(value) > most
-        or not all(isinstance(item, str) for item in value)
-    ):
-        raise Problem(Code.INVALID, f"`{name}` is a list of at most {most} texts", field=name)
-    return value
-
-
-def _sorts(body: dict[str, Any]) -> list[Sort]:
-    given = body.get("sort")
-    if given is None:
-        return [Sort("created", descending=True)]
-    if not isinstance(given, list) or len(given) > _MAX_SORTS:
-        raise Problem(Code.INVALID, f"`sort` is a list of at most {_MAX_SORTS}", field="sort")
-    return [_sort(one) for one in given]
-
-
-def _sort(one: object) -> Sort:
-    name = one.get("k") if isinstance(one, dict) else None
-    direction = one.get("dir", "asc") if isinstance(one, dict) else None
-    if not isinstance(name, str) or direction not in {"asc", "desc"}:
-        raise Problem(Code.INVALID, 'a sort key is {"k": name, "dir": "asc|desc"}', field="sort")
-    section, key = _section(name)
-    return Sort(key, section, descending=direction == "desc")
-
-
-def _section(name: str) -> tuple[str, str]:
-    """The section and key of a column's name.
-
-    Raises:
-        Problem: There is no such column.
-    """
-    if name in COLUMN_NAMES:
-        return "", name
-    section, dot, rest = name.partition(".")
-    if section in {"config", "summary"} and dot and rest:
-        return section, join_path(_segments(rest))
-    raise Problem(Code.INVALID, f"there is no column {name!r}", field="columns")
-
-
-def _segments(text: str) -> list[str]:
-    """Segments of a dotted name; those with dots or spaces stand in back-quotes."""
-    if "`" not in text:
-        return split_path(text)
-    return [
-        quoted or plain
-        for quoted, plain in re.findall(r"`([^`]*)`|([^`.]+)", text)
-        if quoted or plain
-    ]
-
-
-def _columns(names: list[str], rows: list[sa.Row[tuple[Any, ...]]]) -> dict[str, list[object]]:
-    places = {name: _section(name) for name in names}
-    columns: dict[str, list[object]] = {name: [] for name in names}
+def _columns(
+    places: Mapping[str, tuple[str, str]], rows: list[sa.Row[tuple[Any, ...]]]
+) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = {name: [] for name in places}
     sections = {section for section, _ in places.values()}
     for row in rows:
         trees = {
@@ -305,25 +209,3 @@ def _columns(names: list[str], rows: list[sa.Row[tuple[Any, ...]]]) -> dict[str,
             value = trees[section].get(key) if section else run_value(row, key)
             columns[name].append(STATES.index(str(value)) if name == "state" else value)
     return columns
-
-
-def _search(body: dict[str, Any]) -> Search | None:
-    given = body.get("search")
-    if given is None:
-        return None
-    text = given.get("q") if isinstance(given, dict) else None
-    mode = given.get("mode", "fuzzy") if isinstance(given, dict) else None
-    if not isinstance(text, str) or mode not in {"regex", "exact", "fuzzy"}:
-        raise Problem(
-            Code.INVALID,
-            '`search` is {"q": text, "mode": "regex|exact|fuzzy"}',
-            field="search",
-        )
-    if not text:
-        return None
-    if mode == "regex":
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise Problem(Code.INVALID, f"not a regex: {error}", field="search") from error
-    return Search(text, mode)

@@ -47,10 +47,10 @@ class Rows:
         entity, project = project_of(request)
         run = check_run(request.match_info["run"])
         page = _page_of(request)
-        numbers = await self._runs.numbers(entity, project, [run])
-        if run not in numbers:
+        found = (await self._runs.stored(entity, project, [run])).get(run)
+        if found is None:
             raise Problem(Code.NOT_FOUND, f"there is no run {run!r} in {entity}/{project}")
-        rows, last = await read_page(self._series, numbers[run][0], page)
+        rows, last = await read_page(self._series, found.number, page)
         headers = {"Vary": "Accept"}
         if last is not None:
             place = orjson.dumps([last[0], str(last[1])])
@@ -90,7 +90,7 @@ def _cursor(text: str) -> tuple[str, int]:
     try:
         label, step = orjson.loads(base64.urlsafe_b64decode(text))
         place = (label, int(step))
-    except (ValueError, TypeError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise Problem(
             Code.INVALID, "`cursor` is what `Steplog-Cursor` gave", field="cursor"
         ) from error

@@ -56,6 +56,7 @@ class Code(Enum):
     METHOD = ("method_not_allowed", 405, "The method is not allowed here")
     NOT_ACCEPTABLE = ("not_acceptable", 406, "The format is not offered")
     CONFLICT = ("conflict", 409, "The batch does not begin where the server has come to")
+    DELETED = ("deleted", 410, "The run was deleted")
     PRECONDITION = ("precondition_failed", 412, "The thing has changed meanwhile")
     TOO_LARGE = ("too_large", 413, "The request is too large")
     MEDIA_TYPE = ("media_type", 415, "The content type is not accepted here")

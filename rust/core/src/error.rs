@@ -76,6 +76,12 @@ pub enum Error {
         /// Greatest size in bytes.
         limit: usize,
     },
+    /// A text is not a regex that can be matched in linear time.
+    #[error("not a regex: {reason}")]
+    Pattern {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The server's address cannot be used.
     #[error("the server's address {url:?} cannot be used: {reason}")]
     Address {

@@ -12,6 +12,7 @@ pub mod frame;
 pub mod ingest;
 pub mod native;
 pub mod path;
+pub mod pattern;
 mod platform;
 pub mod progress;
 pub mod reader;

@@ -27,9 +27,10 @@ pub(crate) fn to_py(error: Error) -> PyErr {
         Error::NoSegment { errno, .. } => classes::StorageError::new_err((errno, text)),
         Error::Locked { .. } => classes::StorageError::new_err(text),
         Error::Closed => classes::RunClosedError::new_err(text),
-        Error::RecordTooLarge { .. } | Error::Id { .. } | Error::Address { .. } => {
-            classes::UsageError::new_err(text)
-        }
+        Error::RecordTooLarge { .. }
+        | Error::Id { .. }
+        | Error::Address { .. }
+        | Error::Pattern { .. } => classes::UsageError::new_err(text),
         Error::Malformed { .. } | Error::Version { .. } => classes::BatchError::new_err(text),
         Error::BatchTooLarge { .. } => classes::BatchTooLargeError::new_err(text),
         Error::Forked | Error::Thread { .. } => classes::InternalError::new_err(text),

@@ -4,6 +4,7 @@ mod convert;
 mod encode;
 mod error;
 mod ingest;
+mod pattern;
 mod row;
 mod runlog;
 mod writer;
@@ -16,6 +17,8 @@ mod _core {
     #[pymodule_export]
     use crate::ingest::{Decoded, Decoder, merge_summaries, peek_start, unpack_value};
 
+    #[pymodule_export]
+    use crate::pattern::Pattern;
     #[pymodule_export]
     use crate::runlog::{Rows, RunLog, SyncJob};
     #[pymodule_export]

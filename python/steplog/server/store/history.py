@@ -30,7 +30,7 @@ HAVING {{n_keys:UInt64}} = 0 OR uniqExactIf(key, key IN {{keys:Array(String)}}) 
 ORDER BY label, step LIMIT {{limit:UInt64}}"""  # noqa: S608  # constants of this file
 
 _VALUES = f"""SELECT CAST(label, 'String') AS tag, step, CAST(key, 'String') AS name, kind,
-    f64, i64, text, wall, runtime, position
+    f64, i64, text, wall, runtime, generation, position
 FROM (SELECT * FROM points WHERE {_WHERE} UNION ALL SELECT * FROM patches WHERE {_WHERE})
 WHERE (label, step) <= ({{last_label:String}}, {{last_step:Int64}})
 ORDER BY label, step, generation, position"""  # noqa: S608  # constants of this file
@@ -57,10 +57,15 @@ class Page:
     limit: int
 
 
+_Place = tuple[int, int]
+"""Generation and position of a record: later ones replace what earlier ones said."""
+_NOWHERE: _Place = (-1, -1)
+
+
 @dataclass
 class _Row:
-    values: dict[str, tuple[int, object]] = field(default_factory=dict)
-    latest: int = -1
+    values: dict[str, tuple[_Place, object]] = field(default_factory=dict)
+    latest: _Place = _NOWHERE
     wall: int = 0
     runtime: int = 0
 
@@ -108,22 +113,22 @@ def _rows(
     steps, kinds = found.ints("step").tolist(), found.uints("kind").tolist()
     floats, ints = found.floats("f64").tolist(), found.ints("i64").tolist()
     walls, runtimes = found.ints("wall").tolist(), found.ints("runtime").tolist()
-    for number, position in enumerate(found.uints("position").tolist()):
+    records = zip(found.ints("generation").tolist(), found.ints("position").tolist(), strict=True)
+    for number, record in enumerate(records):
         place = (labels[number].decode(), steps[number])
         if place not in wanted:
             continue
         if place != at:
-            if row.latest >= 0:
+            if row.latest != _NOWHERE:
                 yield _finished(row, at, keys)
             row, at = _Row(), place
-        if position >= row.latest:
-            row.latest, row.wall, row.runtime = position, walls[number], runtimes[number]
+        row.latest, row.wall, row.runtime = record, walls[number], runtimes[number]
         if kinds[number] != _MARKER:
             value = _value(
                 kinds[number], number=floats[number], integer=ints[number], text=texts[number]
             )
-            row.values[names[number].decode()] = (position, value)
-    if row.latest >= 0:
+            row.values[names[number].decode()] = (record, value)
+    if row.latest != _NOWHERE:
         yield _finished(row, at, keys)
 
 
@@ -161,7 +166,7 @@ def _finished(row: _Row, place: tuple[str, int], keys: set[str]) -> dict[str, ob
     return values
 
 
-def _conflicts(values: dict[str, tuple[int, object]]) -> set[str]:
+def _conflicts(values: dict[str, tuple[_Place, object]]) -> set[str]:
     """Keys that lost their place: of a value and one below its path the later stays."""
     lost = set()
     for key, (position, _) in values.items():

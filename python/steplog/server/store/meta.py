@@ -6,6 +6,7 @@ import asyncio
 import errno
 import secrets
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from steplog._errors import StorageError
+from steplog.server._decode import Pattern
 from steplog.server.store.tables import SERVER
 
 if TYPE_CHECKING:
@@ -24,6 +26,15 @@ if TYPE_CHECKING:
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MILLIS = 10_000
+
+
+@lru_cache(maxsize=16)
+def _pattern(source: str) -> Pattern:
+    return Pattern(source)
+
+
+def _is_match(source: str, text: str) -> bool:
+    return _pattern(source).is_match(text)
 
 
 def _configure_sqlite(
@@ -40,6 +51,8 @@ def _configure_sqlite(
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    # In place of Python's `re`: it backtracks, and holds the interpreter's lock while it does.
+    connection.create_function("regexp", 2, _is_match, deterministic=True)
 
 
 def _migrate(connection: sa.Connection) -> None:

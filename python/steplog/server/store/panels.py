@@ -99,6 +99,7 @@ class Panel:
         keys: The keys to draw.
         runs: Run ids to their numbers.
         created: Each run's start, nanoseconds, for `relative`.
+        is_rewritten: A step may have been written again by a later writer of the same label.
         x: `step`, `wall` (milliseconds since the epoch) or `relative` (since the run's start).
         span: The range on screen, inclusive; None for everything.
         px: Device pixels of the plot's width.
@@ -109,6 +110,7 @@ class Panel:
     keys: Sequence[str]
     runs: Mapping[str, int]
     created: Mapping[int, int]
+    is_rewritten: bool
     x: str
     span: tuple[float, float] | None
     px: int
@@ -155,8 +157,8 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
     if not numbers or not panel.keys:
         return _empty(panel)
     both: dict[str, int | str] = {"runs": ints_param(numbers), "keys": texts_param(panel.keys)}
-    patched = int((await store.read(_PATCHED, **both)).ints("n")[0]) > 0
-    points = _MERGED if patched else _POINTS
+    rewritten = panel.is_rewritten or (await store.read(_PATCHED, **both)).ints("n")[0] > 0
+    points = _MERGED if rewritten else _POINTS
     if panel.x == "relative":
         both["created"] = ints_param([panel.created[number] for number in numbers])
     lo, hi = panel.span or (-math.inf, math.inf)

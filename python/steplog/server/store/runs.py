@@ -9,7 +9,15 @@ import sqlalchemy as sa
 
 from steplog.server.schema import kind_names
 from steplog.server.store.exact import unpack_tree
-from steplog.server.store.tables import DELETED, KEYS, PROJECTS, RUNS, VALUES, WRITERS
+from steplog.server.store.tables import (
+    DELETED,
+    DELETED_WRITERS,
+    KEYS,
+    PROJECTS,
+    RUNS,
+    VALUES,
+    WRITERS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +55,23 @@ class Search:
 
     text: str
     mode: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run as the series store knows it.
+
+    Attributes:
+        number: Its number.
+        created: Its start, nanoseconds.
+        is_running: One of its writers may go on.
+        is_rewritten: A label has had several writers, so that a step may be there more than once.
+    """
+
+    number: int
+    created: int
+    is_running: bool
+    is_rewritten: bool
 
 
 def run_value(row: sa.Row[tuple[object, ...]], name: str) -> object:
@@ -108,19 +133,32 @@ class RunRecords:
         async with self._meta.read() as connection:
             return (await connection.execute(query)).one_or_none()
 
-    async def numbers(
-        self, entity: str, project: str, runs: Sequence[str]
-    ) -> dict[str, tuple[int, int]]:
-        """The number and start (nanoseconds) of a project's runs, by their ids."""
+    async def stored(self, entity: str, project: str, runs: Sequence[str]) -> dict[str, Stored]:
+        """What the series store needs to know of a project's runs, by their ids."""
+        again = (
+            sa.select(WRITERS.c.label)
+            .where(WRITERS.c.run_id == RUNS.c.id)
+            .group_by(WRITERS.c.label)
+            .having(sa.func.count() > 1)
+        )
         query = (
-            sa.select(RUNS.c.run, RUNS.c.id, RUNS.c.created)
+            sa.select(
+                RUNS.c.run,
+                RUNS.c.id,
+                RUNS.c.created,
+                RUNS.c.state,
+                again.exists().label("is_rewritten"),
+            )
             .join(PROJECTS, PROJECTS.c.id == RUNS.c.project_id)
             .where(PROJECTS.c.entity == entity, PROJECTS.c.project == project)
             .where(RUNS.c.run.in_(runs))
         )
         async with self._meta.read() as connection:
             rows = await connection.execute(query)
-            return {row.run: (row.id, row.created) for row in rows}
+            return {
+                row.run: Stored(row.id, row.created, row.state == "running", bool(row.is_rewritten))
+                for row in rows
+            }
 
     async def writers(self, run_id: int) -> list[dict[str, object]]:
         """A run's writers."""
@@ -211,8 +249,16 @@ class RunRecords:
             await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**values))
 
     async def delete(self, run_id: int) -> None:
-        """Remove a run; its points are marked for removal."""
+        """Remove a run; its points are marked for removal, its writers remembered."""
+        writers = (
+            sa.select(RUNS.c.project_id, RUNS.c.run, WRITERS.c.writer)
+            .join(WRITERS, WRITERS.c.run_id == RUNS.c.id)
+            .where(RUNS.c.id == run_id)
+        )
         async with self._meta.write() as connection:
+            await connection.execute(
+                sa.insert(DELETED_WRITERS).from_select(["project_id", "run", "writer"], writers)
+            )
             for table in (KEYS, VALUES, WRITERS):
                 await connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             await connection.execute(sa.delete(RUNS).where(RUNS.c.id == run_id))

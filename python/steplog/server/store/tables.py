@@ -94,6 +94,15 @@ VALUES = sa.Table(
 # A run that is deleted: its points go in the background, also after a restart.
 DELETED = sa.Table("deleted_runs", METADATA, sa.Column("run_id", sa.BigInteger, primary_key=True))
 
+# The writers of deleted runs: one that still lives must not bring its run back.
+DELETED_WRITERS = sa.Table(
+    "deleted_writers",
+    METADATA,
+    sa.Column("project_id", sa.ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("run", sa.String(128), primary_key=True),
+    sa.Column("writer", sa.String(63), primary_key=True),
+)
+
 API_KEYS = sa.Table(
     "api_keys",
     METADATA,

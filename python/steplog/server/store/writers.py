@@ -1,27 +1,25 @@
-"""Writers in the metadata store: how far each has come, and the one transaction of a batch."""
+"""Writers in the metadata store: who they are, how far each has come, which of them live."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from steplog._errors import InternalError
-from steplog.server._decode import merge_summaries
-from steplog.server.schema import flatten
-from steplog.server.store.exact import pack, unpack_tree
-from steplog.server.store.tables import DELETED, KEYS, PROJECTS, RUNS, VALUES, WRITERS
+from steplog.server.store.exact import pack
+from steplog.server.store.tables import DELETED, DELETED_WRITERS, PROJECTS, RUNS, WRITERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from steplog.server.store.meta import MetaStore
 
-_NUMBER, _TEXT, _NAN = 0, 1, 2
+
+_MAX_GENERATION = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -53,53 +51,8 @@ class Identity:
     wall_nanos: int
 
 
-@dataclass(frozen=True)
-class Change:
-    """What a batch changes in the metadata; everything in one transaction."""
-
-    writer: Writer
-    acknowledged: int
-    last_point: int
-    last_patch: int
-    now_nanos: int
-    records: int = 0
-    last_step: int = -1
-    last_wall: int = 0
-    summary: bytes | None = None
-    config: Sequence[dict[str, object]] = ()
-    keys: Sequence[tuple[str, int, int, int]] = ()
-    exit_code: int | None = None
-    closed: bool = False
-    recount: Sequence[tuple[str, int, int, int]] | None = field(default=None)
-    """All keys of the run counted anew, after records were lost to a power failure."""
-
-
 def _is_run(entity: str, project: str, run: str) -> sa.ColumnElement[bool]:
     return sa.and_(PROJECTS.c.entity == entity, PROJECTS.c.project == project, RUNS.c.run == run)
-
-
-def _leaves(
-    run_id: int, section: str, *, tree: dict[str, object], before: dict[str, object]
-) -> Iterable[dict[str, object]]:
-    old = flatten(before)
-    for key, value in flatten(tree).items():
-        if key in old and type(old[key]) is type(value) and old[key] == value:
-            continue
-        row: dict[str, object] = {"run_id": run_id, "section": section, "key": key}
-        if isinstance(value, (bool, int, float)):
-            try:
-                number = float(value)
-            except OverflowError:
-                number = math.copysign(math.inf, value)
-            nan = math.isnan(number)
-            yield {
-                **row,
-                "kind": _NAN if nan else _NUMBER,
-                "number": None if nan else number,
-                "text": None,
-            }
-        elif isinstance(value, str):
-            yield {**row, "kind": _TEXT, "number": None, "text": value[:1000]}
 
 
 def _new_id(inserted: sa.CursorResult[Any]) -> int:
@@ -110,7 +63,7 @@ def _new_id(inserted: sa.CursorResult[Any]) -> int:
 
 
 class WriterRecords:
-    """Reads and changes writers, and what their batches change in their runs."""
+    """Reads and changes writers."""
 
     def __init__(self, meta: MetaStore) -> None:
         self._meta = meta
@@ -140,24 +93,54 @@ class WriterRecords:
             )
         )
 
+    async def was_deleted(self, entity: str, project: str, run: str, *, writer: str) -> bool:
+        """Whether a writer's run was deleted, and the writer has not come back since."""
+        query = (
+            sa.select(DELETED_WRITERS.c.writer)
+            .join(PROJECTS, PROJECTS.c.id == DELETED_WRITERS.c.project_id)
+            .where(PROJECTS.c.entity == entity, PROJECTS.c.project == project)
+            .where(DELETED_WRITERS.c.run == run, DELETED_WRITERS.c.writer == writer)
+        )
+        async with self._meta.read() as connection:
+            return await connection.scalar(query) is not None
+
     async def create(
-        self, entity: str, project: str, run: str, *, writer: str, identity: Identity, now: int
+        self,
+        entity: str,
+        project: str,
+        run: str,
+        *,
+        writer: str,
+        identity: Identity,
+        now: int,
+        silence_nanos: int,
     ) -> Writer:
         """A writer that the store does not know yet, with its run and project where needed.
 
-        The run keeps what its first writer said of it; empty fields are filled by later ones.
+        The run keeps what its first writer said of it; empty fields are filled by later ones. The
+        writer gets a label that no other live one of its run has, and the label's next generation.
+        One that was silent for `silence_nanos` is not live.
         """
         async with self._meta.write() as connection:
             project_id = await self._project(connection, entity, project)
             run_id = await self._run(connection, project_id, run, identity=identity)
             await connection.execute(
+                sa.delete(DELETED_WRITERS).where(
+                    DELETED_WRITERS.c.project_id == project_id,
+                    DELETED_WRITERS.c.run == run,
+                    DELETED_WRITERS.c.writer == writer,
+                )
+            )
+            others = await connection.execute(sa.select(WRITERS).where(WRITERS.c.run_id == run_id))
+            label, generation = _place(identity, list(others), since=now - silence_nanos)
+            await connection.execute(
                 sa.insert(WRITERS).values(
                     run_id=run_id,
                     writer=writer,
-                    label=identity.label,
+                    label=label,
                     seen=now,
                     state="running",
-                    generation=identity.generation,
+                    generation=generation,
                     start_step=identity.start_step,
                     acknowledged=0,
                     last_point=0,
@@ -165,7 +148,7 @@ class WriterRecords:
                     summary=b"",
                 )
             )
-        return Writer(run_id, writer, identity.label, identity.generation, 0, 0, 0, b"")
+        return Writer(run_id, writer, label, generation, 0, 0, 0, b"")
 
     async def _project(self, connection: AsyncConnection, entity: str, project: str) -> int:
         query = sa.select(PROJECTS.c.id).where(
@@ -225,118 +208,6 @@ class WriterRecords:
                 )
             )
 
-    async def apply(self, change: Change) -> bool:
-        """Everything that a batch changes, in one transaction; afterwards it is acknowledged.
-
-        Returns:
-            Whether the run is still there: it may have been deleted meanwhile.
-        """
-        run_id = change.writer.run_id
-        async with self._meta.write() as connection:
-            row = (
-                await connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id))
-            ).one_or_none()
-            if row is None:
-                return False
-            await self._writer(connection, change)
-            run: dict[str, object] = {
-                "records": row.records + change.records,
-                "last_step": max(row.last_step, change.last_step),
-                "updated": max(row.updated, change.last_wall),
-            }
-            leaves: list[dict[str, object]] = []
-            if change.config:
-                before = unpack_tree(row.config)
-                config = dict(before)
-                for entries in change.config:
-                    config.update(entries)
-                run["config"] = pack(config)
-                leaves += _leaves(run_id, "config", tree=config, before=before)
-                await self._forget(connection, run_id, "config", after=config, before=before)
-            if change.summary is not None:
-                before = unpack_tree(row.summary)
-                states = await connection.scalars(
-                    sa.select(WRITERS.c.summary)
-                    .where(WRITERS.c.run_id == run_id)
-                    .order_by(WRITERS.c.id)
-                )
-                summary = merge_summaries([state for state in states if state])
-                run["summary"] = pack(summary)
-                leaves += _leaves(run_id, "summary", tree=summary, before=before)
-                await self._forget(connection, run_id, "summary", after=summary, before=before)
-            await self._meta.upsert(connection, VALUES, leaves)
-            await self._keys(connection, change)
-            run.update(await run_state(connection, run_id))
-            await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**run))
-        return True
-
-    async def _forget(
-        self,
-        connection: AsyncConnection,
-        run_id: int,
-        section: str,
-        *,
-        after: dict[str, object],
-        before: dict[str, object],
-    ) -> None:
-        leaves = flatten(after)
-        gone = [
-            key
-            for key in flatten(before)
-            if key not in leaves or not isinstance(leaves[key], (bool, int, float, str))
-        ]
-        if gone:
-            await connection.execute(
-                sa.delete(VALUES).where(
-                    VALUES.c.run_id == run_id,
-                    VALUES.c.section == section,
-                    VALUES.c.key == sa.bindparam("gone"),
-                ),
-                [{"gone": key} for key in gone],
-            )
-
-    async def _writer(self, connection: AsyncConnection, change: Change) -> None:
-        values: dict[str, object] = {
-            "acknowledged": change.acknowledged,
-            "last_point": change.last_point,
-            "last_patch": change.last_patch,
-            "seen": change.now_nanos,
-        }
-        if change.summary is not None:
-            values["summary"] = change.summary
-        if change.exit_code is not None:
-            values["exit_code"] = change.exit_code
-        where = sa.and_(
-            WRITERS.c.run_id == change.writer.run_id, WRITERS.c.writer == change.writer.writer
-        )
-        await connection.execute(sa.update(WRITERS).where(where).values(**values))
-        # A batch revives a writer that was taken for dead; an exit record is the last word.
-        alive = "crashed" if change.closed else "running"
-        await connection.execute(
-            sa.update(WRITERS)
-            .where(where)
-            .values(
-                state=sa.case(
-                    (WRITERS.c.exit_code.is_(None), alive),
-                    (WRITERS.c.exit_code == 0, "finished"),
-                    else_="failed",
-                )
-            )
-        )
-
-    async def _keys(self, connection: AsyncConnection, change: Change) -> None:
-        run_id = change.writer.run_id
-        counted = change.keys if change.recount is None else change.recount
-        if change.recount is not None:
-            await connection.execute(sa.delete(KEYS).where(KEYS.c.run_id == run_id))
-        rows: list[dict[str, object]] = [
-            {"run_id": run_id, "key": key, "kinds": kinds, "n": n, "last_step": last}
-            for key, kinds, n, last in counted
-        ]
-        await self._meta.upsert(
-            connection, KEYS, rows, add=["n"], greatest=["last_step"], bits=["kinds"]
-        )
-
     async def expire(self, before_nanos: int) -> list[tuple[str, str, str]]:
         """Writers that were not heard of since are crashed.
 
@@ -369,6 +240,19 @@ class WriterRecords:
         """A deleted run's points are gone."""
         async with self._meta.write() as connection:
             await connection.execute(sa.delete(DELETED).where(DELETED.c.run_id == run_id))
+
+
+def _place(
+    identity: Identity, others: Sequence[sa.Row[tuple[Any, ...]]], *, since: int
+) -> tuple[str, int]:
+    """A newcomer's label and generation; the one asked for, where nobody has it."""
+    live = {row.label for row in others if row.state == "running" and row.seen >= since}
+    label, number = identity.label, 1
+    while label in live:
+        number += 1
+        label = f"{identity.label}-{number}" if identity.label else str(number)
+    before = [row.generation for row in others if row.label == label]
+    return label, min(max(before) + 1, _MAX_GENERATION) if before else identity.generation
 
 
 async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, object]:

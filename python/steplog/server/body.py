@@ -1,0 +1,239 @@
+"""What a request's JSON body may say: every field is checked here, before a store sees it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from steplog._errors import UsageError
+from steplog.server._decode import Pattern
+from steplog.server.schema import (
+    MAX_PANELS,
+    MAX_PX,
+    MAX_QUERY_BYTES,
+    MAX_RUNS_PAGE,
+    Code,
+    Problem,
+    join_path,
+    split_path,
+)
+from steplog.server.store.runs import COLUMN_NAMES, Search, Sort
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiohttp import web
+
+_DEFAULT_LIMIT = 200
+_MAX_SORTS = 8
+_MAX_COLUMNS = 500
+FIELDS = ("first", "min", "max", "last", "mean", "n")
+_UNSUPPORTED = ("group", "expr", "label")
+
+
+async def read_json(request: web.Request) -> dict[str, Any]:
+    """A request's JSON object.
+
+    Raises:
+        Problem: It is too large, or no JSON object.
+    """
+    data = await request.read()
+    if len(data) > MAX_QUERY_BYTES:
+        raise Problem(Code.TOO_LARGE, f"a query has at most {MAX_QUERY_BYTES} bytes")
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Problem(Code.MALFORMED, f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise Problem(Code.MALFORMED, "the body is not a JSON object")
+    return body
+
+
+@dataclass(frozen=True)
+class RunsQuery:
+    """What `runs:query` asks for; `columns` are by their names, each a section and a key."""
+
+    columns: Mapping[str, tuple[str, str]]
+    sort: Sequence[Sort]
+    search: Search | None
+    limit: int
+    offset: int
+
+
+def runs_query(body: dict[str, Any]) -> RunsQuery:
+    """The body of `runs:query`.
+
+    Raises:
+        Problem: It is none.
+    """
+    for name in ("filter", "group"):
+        if body.get(name) is not None:
+            raise Problem(Code.UNSUPPORTED, f"`{name}` is not supported yet", field=name)
+    columns = _list_of_text(body, "columns", ["name", "state", "created"], most=_MAX_COLUMNS)
+    return RunsQuery(
+        columns={name: _section(name) for name in columns},
+        sort=_sorts(body),
+        search=_search(body),
+        limit=_number(body, "limit", _DEFAULT_LIMIT, most=MAX_RUNS_PAGE),
+        offset=_number(body, "offset", 0, most=1 << 40),
+    )
+
+
+def _is_one_of(value: object, *names: str) -> bool:
+    """Whether a value is one of these texts; it may be anything that JSON can hold."""
+    return isinstance(value, str) and value in names
+
+
+def _number(body: dict[str, Any], name: str, default: int, *, most: int) -> int:
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise Problem(Code.INVALID, f"`{name}` is a number from 0 to {most}", field=name)
+    return value
+
+
+def _list_of_text(body: dict[str, Any], name: str, default: list[str], *, most: int) -> list[str]:
+    value = body.get(name)
+    if value is None:
+        return default
+    if (
+        not isinstance(value, list)
+        or len(value) > most
+        or not all(isinstance(item, str) for item in value)
+    ):
+        raise Problem(Code.INVALID, f"`{name}` is a list of at most {most} texts", field=name)
+    return value
+
+
+def _sorts(body: dict[str, Any]) -> list[Sort]:
+    given = body.get("sort")
+    if given is None:
+        return [Sort("created", descending=True)]
+    if not isinstance(given, list) or len(given) > _MAX_SORTS:
+        raise Problem(Code.INVALID, f"`sort` is a list of at most {_MAX_SORTS}", field="sort")
+    return [_sort(one) for one in given]
+
+
+def _sort(one: object) -> Sort:
+    name = one.get("k") if isinstance(one, dict) else None
+    direction = one.get("dir", "asc") if isinstance(one, dict) else None
+    if not isinstance(name, str) or not _is_one_of(direction, "asc", "desc"):
+        raise Problem(Code.INVALID, 'a sort key is {"k": name, "dir": "asc|desc"}', field="sort")
+    section, key = _section(name)
+    return Sort(key, section, descending=direction == "desc")
+
+
+def _section(name: str) -> tuple[str, str]:
+    """The section and key of a column's name.
+
+    Raises:
+        Problem: There is no such column.
+    """
+    if name in COLUMN_NAMES:
+        return "", name
+    section, dot, rest = name.partition(".")
+    if section in {"config", "summary"} and dot and rest:
+        return section, join_path(_segments(rest))
+    raise Problem(Code.INVALID, f"there is no column {name!r}", field="columns")
+
+
+def _segments(text: str) -> list[str]:
+    """Segments of a dotted name; those with dots or spaces stand in back-quotes."""
+    if "`" not in text:
+        return split_path(text)
+    return [
+        quoted or plain
+        for quoted, plain in re.findall(r"`([^`]*)`|([^`.]+)", text)
+        if quoted or plain
+    ]
+
+
+def _search(body: dict[str, Any]) -> Search | None:
+    given = body.get("search")
+    if given is None:
+        return None
+    text = given.get("q") if isinstance(given, dict) else None
+    mode = given.get("mode", "fuzzy") if isinstance(given, dict) else None
+    if not isinstance(text, str) or not _is_one_of(mode, "regex", "exact", "fuzzy"):
+        raise Problem(
+            Code.INVALID,
+            '`search` is {"q": text, "mode": "regex|exact|fuzzy"}',
+            field="search",
+        )
+    if not text:
+        return None
+    if mode == "regex":
+        try:
+            Pattern(text)
+        except UsageError as error:
+            raise Problem(Code.INVALID, str(error), field="search") from error
+    return Search(text, str(mode))
+
+
+def panels_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The panels of a body, each checked.
+
+    Raises:
+        Problem: One of them is not as `series:query` takes it.
+    """
+    panels = body.get("panels")
+    if not isinstance(panels, list) or len(panels) > MAX_PANELS:
+        raise Problem(Code.INVALID, f"`panels` is a list of at most {MAX_PANELS}", field="panels")
+    for panel in panels:
+        _check_panel(panel)
+    return panels
+
+
+def _check_panel(panel: object) -> None:
+    if not isinstance(panel, dict):
+        raise Problem(Code.INVALID, "a panel is an object", field="panels")
+    for name in _UNSUPPORTED:
+        if panel.get(name) is not None:
+            raise Problem(Code.UNSUPPORTED, f"`{name}` is not supported yet", field=name)
+    if not isinstance(panel.get("id"), str):
+        raise Problem(Code.INVALID, "a panel's `id` is text", field="id")
+    series = panel.get("series")
+    if not isinstance(series, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("metric"), str) for one in series
+    ):
+        raise Problem(Code.INVALID, '`series` is a list of {"metric": key}', field="series")
+    runs = panel.get("runs")
+    if not isinstance(runs, dict) or not _texts(runs.get("ids")):
+        raise Problem(Code.INVALID, '`runs` is {"ids": [run, …]}', field="runs")
+    _check_x(panel.get("x", "step"))
+    px = panel.get("px", 1000)
+    if isinstance(px, bool) or not isinstance(px, int) or not 1 <= px <= MAX_PX:
+        raise Problem(Code.INVALID, f"`px` is a number from 1 to {MAX_PX}", field="px")
+    if not set(panel.get("fields", FIELDS) if _texts(panel.get("fields", [])) else "?") <= {
+        *FIELDS
+    }:
+        raise Problem(Code.INVALID, f"`fields` are some of {', '.join(FIELDS)}", field="fields")
+    _check_range(panel.get("range"))
+
+
+def _check_x(x: object) -> None:
+    if isinstance(x, dict) or x == "active":
+        raise Problem(Code.UNSUPPORTED, "`x` is step, wall or relative as yet", field="x")
+    if not _is_one_of(x, "step", "wall", "relative"):
+        raise Problem(Code.INVALID, "`x` is step, wall or relative", field="x")
+
+
+def _check_range(span: object) -> None:
+    if span is None:
+        return
+    if not isinstance(span, list) or len(span) != 2:  # noqa: PLR2004  # from, to
+        raise Problem(Code.INVALID, "`range` is [from, to] or null", field="range")
+    for end in span:
+        if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end):
+            raise Problem(Code.INVALID, "`range` holds two finite numbers", field="range")
+    if not -(2.0**62) <= span[0] <= span[1] <= 2.0**62:
+        raise Problem(Code.INVALID, "`range` is from the smaller to the greater", field="range")
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

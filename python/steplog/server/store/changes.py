@@ -1,0 +1,188 @@
+"""What a batch changes in the metadata, in one transaction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from steplog.server._decode import merge_summaries
+from steplog.server.schema import flatten
+from steplog.server.store.exact import pack, unpack_tree
+from steplog.server.store.tables import KEYS, RUNS, VALUES, WRITERS
+from steplog.server.store.writers import Writer, run_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from steplog.server.store.meta import MetaStore
+
+_NUMBER, _TEXT, _NAN = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a batch changes in the metadata; everything in one transaction."""
+
+    writer: Writer
+    acknowledged: int
+    last_point: int
+    last_patch: int
+    now_nanos: int
+    records: int = 0
+    last_step: int = -1
+    last_wall: int = 0
+    summary: bytes | None = None
+    config: Sequence[dict[str, object]] = ()
+    keys: Sequence[tuple[str, int, int, int]] = ()
+    exit_code: int | None = None
+    closed: bool = False
+    recount: Sequence[tuple[str, int, int, int]] | None = field(default=None)
+    """All keys of the run counted anew, after records were lost to a power failure."""
+
+
+def _leaves(
+    run_id: int, section: str, *, tree: dict[str, object], before: dict[str, object]
+) -> Iterable[dict[str, object]]:
+    old = flatten(before)
+    for key, value in flatten(tree).items():
+        if key in old and type(old[key]) is type(value) and old[key] == value:
+            continue
+        row: dict[str, object] = {"run_id": run_id, "section": section, "key": key}
+        if isinstance(value, (bool, int, float)):
+            try:
+                number = float(value)
+            except OverflowError:
+                number = math.copysign(math.inf, value)
+            nan = math.isnan(number)
+            yield {
+                **row,
+                "kind": _NAN if nan else _NUMBER,
+                "number": None if nan else number,
+                "text": None,
+            }
+        elif isinstance(value, str):
+            yield {**row, "kind": _TEXT, "number": None, "text": value[:1000]}
+
+
+class Changes:
+    """Applies what batches change."""
+
+    def __init__(self, meta: MetaStore) -> None:
+        self._meta = meta
+
+    async def apply(self, change: Change) -> bool:
+        """Everything that a batch changes, in one transaction; afterwards it is acknowledged.
+
+        Returns:
+            Whether the run is still there: it may have been deleted meanwhile.
+        """
+        run_id = change.writer.run_id
+        async with self._meta.write() as connection:
+            row = (
+                await connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id))
+            ).one_or_none()
+            if row is None:
+                return False
+            await self._writer(connection, change)
+            run: dict[str, object] = {
+                "records": row.records + change.records,
+                "last_step": max(row.last_step, change.last_step),
+                "updated": max(row.updated, change.last_wall),
+            }
+            leaves: list[dict[str, object]] = []
+            if change.config:
+                before = unpack_tree(row.config)
+                config = dict(before)
+                for entries in change.config:
+                    config.update(entries)
+                run["config"] = pack(config)
+                leaves += _leaves(run_id, "config", tree=config, before=before)
+                await self._forget(connection, run_id, "config", after=config, before=before)
+            if change.summary is not None:
+                before = unpack_tree(row.summary)
+                states = await connection.scalars(
+                    sa.select(WRITERS.c.summary)
+                    .where(WRITERS.c.run_id == run_id)
+                    .order_by(WRITERS.c.id)
+                )
+                summary = merge_summaries([state for state in states if state])
+                run["summary"] = pack(summary)
+                leaves += _leaves(run_id, "summary", tree=summary, before=before)
+                await self._forget(connection, run_id, "summary", after=summary, before=before)
+            await self._meta.upsert(connection, VALUES, leaves)
+            await self._keys(connection, change)
+            run.update(await run_state(connection, run_id))
+            await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**run))
+        return True
+
+    async def _forget(
+        self,
+        connection: AsyncConnection,
+        run_id: int,
+        section: str,
+        *,
+        after: dict[str, object],
+        before: dict[str, object],
+    ) -> None:
+        leaves = flatten(after)
+        gone = [
+            key
+            for key in flatten(before)
+            if key not in leaves or not isinstance(leaves[key], (bool, int, float, str))
+        ]
+        if gone:
+            await connection.execute(
+                sa.delete(VALUES).where(
+                    VALUES.c.run_id == run_id,
+                    VALUES.c.section == section,
+                    VALUES.c.key == sa.bindparam("gone"),
+                ),
+                [{"gone": key} for key in gone],
+            )
+
+    async def _writer(self, connection: AsyncConnection, change: Change) -> None:
+        values: dict[str, object] = {
+            "acknowledged": change.acknowledged,
+            "last_point": change.last_point,
+            "last_patch": change.last_patch,
+            "seen": change.now_nanos,
+        }
+        if change.summary is not None:
+            values["summary"] = change.summary
+        if change.exit_code is not None:
+            values["exit_code"] = change.exit_code
+        where = sa.and_(
+            WRITERS.c.run_id == change.writer.run_id, WRITERS.c.writer == change.writer.writer
+        )
+        await connection.execute(sa.update(WRITERS).where(where).values(**values))
+        # A batch revives a writer that was taken for dead; an exit record is the last word.
+        alive = "crashed" if change.closed else "running"
+        await connection.execute(
+            sa.update(WRITERS)
+            .where(where)
+            .values(
+                state=sa.case(
+                    (WRITERS.c.exit_code.is_(None), alive),
+                    (WRITERS.c.exit_code == 0, "finished"),
+                    else_="failed",
+                )
+            )
+        )
+
+    async def _keys(self, connection: AsyncConnection, change: Change) -> None:
+        run_id = change.writer.run_id
+        counted = change.keys if change.recount is None else change.recount
+        if change.recount is not None:
+            await connection.execute(sa.delete(KEYS).where(KEYS.c.run_id == run_id))
+        rows: list[dict[str, object]] = [
+            {"run_id": run_id, "key": key, "kinds": kinds, "n": n, "last_step": last}
+            for key, kinds, n, last in counted
+        ]
+        await self._meta.upsert(
+            connection, KEYS, rows, add=["n"], greatest=["last_step"], bits=["kinds"]
+        )

@@ -1,0 +1,111 @@
+"""Several processes with one run id: none overwrites another, and the chart shows what rows say."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+# Logs a range of steps at each word of its parent, and answers when the server has them.
+CHILD = """
+import asyncio, sys, steplog
+
+async def main():
+    async with steplog.init(project="p", id="shared", settings={"label": sys.argv[1]}) as run:
+        print("ready", flush=True)
+        for line in sys.stdin:
+            first, last, value = map(int, line.split())
+            for step in range(first, last):
+                ack = "server" if step == last - 1 else "log"
+                await run.alog({"y": value + step, "n": {"x": value}}, step=step, ack=ack)
+            print("stored", flush=True)
+
+asyncio.run(main())
+"""
+
+
+class Child:
+    def __init__(self, server, folder, label=""):
+        self.process = server.python(folder, CHILD, label, stdin=subprocess.PIPE)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def log(self, first, last, value):
+        self.process.stdin.write(f"{first} {last} {value}\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "stored\n"
+
+    def finish(self):
+        self.process.communicate(timeout=20)
+        assert self.process.returncode == 0
+
+
+def drawn(server, **panel):
+    """Each series of the chart, by its label: (step, value) pairs."""
+    body = {"id": "1", "series": [{"metric": "y"}], "runs": {"ids": ["shared"]}, **panel}
+    (chart,) = server.get("/projects/local/p/series:query", {"panels": [body]})["panels"]
+    assert chart["mode"] == "raw"
+    found: dict[str, Any] = {one["label"]: [] for one in chart["series"]}
+    columns = chart["columns"]
+    for number, x, y in zip(columns["s"], columns["x"], columns["y"], strict=True):
+        found[chart["series"][number]["label"]].append((x, y))
+    return found
+
+
+def logged(server):
+    """Each writer's rows, by its label: (step, value) pairs."""
+    found: dict[str, Any] = {}
+    for row in server.rows("shared"):
+        found.setdefault(row.get("_label", ""), []).append((row["_step"], row["y"]))
+    return found
+
+
+@pytest.mark.parametrize("labels", [["", "2", "3"], ["a", "a-2", "a-3"]])
+def test_writers_that_live_at_once_are_kept_apart(server, tmp_path, labels):
+    children = []
+    for number in range(3):
+        children.append(Child(server, tmp_path, labels[0]))
+        children[-1].log(0, 5, 100 * number)
+    server.kill()
+    server.start()
+    for number, child in enumerate(children):
+        child.log(5, 8, 100 * number)
+        child.finish()
+    wanted = {
+        name: [(step, 100 * number + step) for step in range(8)]
+        for number, name in enumerate(labels)
+    }
+    assert logged(server) == wanted
+    assert drawn(server) == wanted
+    assert server.get("/projects/local/p/runs/shared")["state"] == "finished"
+
+
+@pytest.mark.parametrize("patch", [False, True])
+def test_a_writer_after_another_is_the_next_generation_of_its_label(server, tmp_path, patch):
+    for first, value in ((0, 0), (3, 100), (2, 200)):
+        child = Child(server, tmp_path)
+        child.log(first, first + 4, value)
+        if patch:
+            child.log(first + 3, first + 4, value)
+        child.finish()
+    values = [0, 1, 202, 203, 204, 205, 106]
+    assert logged(server) == drawn(server) == {"": list(enumerate(values))}
+    writers = server.get("/projects/local/p/runs/shared")["writers"]
+    assert [(one["label"], one["generation"]) for one in writers] == [("", 0), ("", 1), ("", 2)]
+    near = drawn(server, range=[3, 6])
+    assert near == {"": list(enumerate(values))[3:]}
+
+
+def test_the_time_of_a_row_is_its_newest_writers(server, tmp_path):
+    older = Child(server, tmp_path)
+    for value in range(20):  # its last position is far beyond the newer one's
+        older.log(0, 1, value)
+    older.finish()
+    between = time.time()
+    newer = Child(server, tmp_path)
+    newer.log(0, 1, 100)
+    newer.finish()
+    (row,) = server.rows("shared")
+    assert row["y"] == 100
+    assert row["_timestamp"] > between
