@@ -43,8 +43,6 @@ export class LineChart {
   private y: Range = [0, 1];
   private width = 0;
   private height = 0;
-  /** A crosshair that we set ourselves must not come back as the pointer's. */
-  private muted = false;
 
   constructor(
     private readonly host: HTMLElement,
@@ -73,9 +71,7 @@ export class LineChart {
     const plot = this.plot;
     if (!plot) return;
     const inside = x !== null && x >= this.x[0] && x <= this.x[1];
-    this.muted = true;
     plot.setCursor({ left: inside ? plot.valToPos(x, 'x') : -10, top: inside ? 0 : -10 });
-    this.muted = false;
   }
 
   /** Where a value lies in CSS pixels of the host element. */
@@ -174,7 +170,10 @@ export class LineChart {
         y: false,
         points: { show: false },
         drag: { x: true, y: false, setScale: false, dist: 4 },
+        // Not the hook `setCursor`: redrawing calls that too, on charts where no pointer is.
         bind: {
+          mousemove: this.reporting,
+          mouseleave: this.reporting,
           dblclick: () => () => {
             this.events.reset();
             return null;
@@ -184,7 +183,6 @@ export class LineChart {
       hooks: {
         draw: [(plot) => this.draw(plot)],
         setSelect: [(plot) => this.selected(plot)],
-        setCursor: [(plot) => this.moved(plot)],
       },
     };
   }
@@ -224,10 +222,11 @@ export class LineChart {
     this.events.zoom(wholeRange(range));
   }
 
-  private moved(plot: uPlot): void {
-    if (this.muted) return;
+  private readonly reporting: uPlot.Cursor.MouseListenerFactory = (plot, _target, handler) => (event) => {
+    handler(event);
     const { left = -10, top = -10 } = plot.cursor;
     if (left < 0) this.events.hover(null, 0, 0);
     else this.events.hover(plot.posToVal(left, 'x'), left, top);
-  }
+    return null;
+  };
 }
