@@ -1,9 +1,10 @@
 /**
- * Checks that a run's page shows every digit of what was logged. Reads only.
+ * Checks that a run's page shows every digit of what was logged, and labels whatever a chart spans. Reads only.
  *
  *   node e2e/exact.mjs BASE_URL LOGIN_LINK ENTITY PROJECT RUN EMPTY_RUN EXPECTED
  *
- * EXPECTED is JSON: `{"Config": {path: exact text}, "Summary": {…}}`. EMPTY_RUN has ended and holds nothing.
+ * EXPECTED is JSON: `{"Config": {path: exact text}, "Summary": {…}}`. Every plotted key of RUN needs a finite
+ * value; EMPTY_RUN has ended and holds nothing.
  */
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
@@ -24,6 +25,17 @@ const page = await browser.newPage({ viewport: { width: 1440, height: 4000 } });
 await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
 page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
 page.on('pageerror', (error) => faults.push(error.stack));
+
+/** Whether a chart has drawn something to the left of its plot: the labels of y. */
+const hasLabels = (panel) => {
+  const canvas = panel.querySelector('canvas');
+  const plot = panel.querySelector('.u-over').getBoundingClientRect();
+  const box = canvas.getBoundingClientRect();
+  const scale = canvas.width / box.width;
+  const width = (plot.left - box.left) * scale - 2;
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, plot.height * scale);
+  return data.some((alpha, i) => i % 4 === 3 && alpha > 100);
+};
 
 const steps = {
   async 'shows config and summary to the last digit'() {
@@ -54,6 +66,16 @@ const steps = {
     await value.click({ clickCount: 3 });
     await page.keyboard.press('Control+c');
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), exact);
+  },
+  async 'labels the y axis of every chart'() {
+    await page.waitForFunction(() => {
+      const panels = [...document.querySelectorAll('[data-testid=panel]')];
+      return panels.length && panels.every((panel) => panel.querySelector('canvas'));
+    });
+    await page.evaluate(() => new Promise((done) => setTimeout(done)));
+    const panels = page.locator('[data-testid=panel]');
+    for (const panel of await panels.all())
+      assert.ok(await panel.evaluate(hasLabels), await panel.getAttribute('data-key'));
   },
   async 'tells of a run that ended without values'() {
     await page.goto(path('p', entity, project, 'r', empty));
