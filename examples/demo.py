@@ -79,7 +79,9 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="stop after the count")
     arguments = parser.parse_args()
     HOME.mkdir(exist_ok=True)
-    environ = {**os.environ, "STEPLOG_CONFIG_DIR": str(HOME / "config")}
+    # The demo's own server and keys, whatever the environment says of others.
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("STEPLOG_")}
+    environ["STEPLOG_CONFIG_DIR"] = str(HOME / "config")
     server, url, login = start_server(environ)
     try:
         print(f"dashboard: {login}", flush=True)

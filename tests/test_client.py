@@ -129,6 +129,9 @@ def test_keys_and_steps_narrow_the_rows(api):
     assert {*rows[0]} == {"_step", "_timestamp", "_runtime", "a", "n.x"}
     assert list(run.scan_history(["b.c"])) == []
     assert [row["b.c"] for row in run.scan_history([r"b\.c", "_step"])] == [1]
+    steps = list(run.scan_history(["_step"]))
+    assert [row["_step"] for row in steps] == list(range(51))
+    assert {*steps[0]} == {"_step", "_timestamp", "_runtime"}
 
 
 def test_history_is_a_frame_that_loses_nothing(api, monkeypatch):

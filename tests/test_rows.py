@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import fractions
 import math
+import pathlib
 import random
+import uuid
 
+import numpy as np
 import pytest
 
 import steplog
@@ -71,3 +77,32 @@ def test_rows_and_summary_come_back_whatever_repeats(tmp_path, seed):
         for row in RunLog(run.sync_dir).rows()
     ]
     assert [repr(row) for row in rows] == [repr(row) for row in logged]
+
+
+UTC = dt.timezone.utc
+OTHERS = [
+    (
+        dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.timezone.utc),
+        "2026-01-02T03:04:00+00:00",
+    ),
+    (dt.date(2026, 1, 2), "2026-01-02"),
+    (dt.timedelta(seconds=1.5), 1.5),
+    (decimal.Decimal("0.10"), "0.10"),
+    (fractions.Fraction(1, 3), "1/3"),
+    (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+    (pathlib.PurePosixPath("a/b"), "a/b"),
+    (1 + 2j, "(1+2j)"),
+    ({1}, [1]),
+    (b"text", "text"),
+    (np.float32(0.5), 0.5),
+    (np.arange(3), [0, 1, 2]),
+    (np.bool_(1), True),
+]
+
+
+@pytest.mark.parametrize(("value", "stored"), OTHERS, ids=lambda it: type(it).__name__)
+def test_values_of_other_types_are_stored_as_documented(tmp_path, value, stored):
+    with steplog.init(mode="offline", dir=str(tmp_path), settings={"quiet": True}) as run:
+        run.log({"v": value})
+    (row,) = RunLog(run.sync_dir).rows()
+    assert repr(row["v"]) == repr(stored)

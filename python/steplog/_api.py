@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from steplog._errors import UsageError
+from steplog._facts import Facts
 from steplog._run import Ack, Run
 from steplog._settings import Mode, Settings, resolve
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _current: ContextVar[Run | None] = ContextVar("steplog_run", default=None)
+_latest: Run | None = None
 
 
 def init(
@@ -30,7 +32,7 @@ def init(
     mode: Mode | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
 ) -> Run:
-    """Start a run and make it the current one of this context.
+    """Start a run and make it the current one of this context, and of contexts without one.
 
     Returns once the run's folder and its first record exist; never waits for the network.
 
@@ -43,28 +45,41 @@ def init(
         notes: A description.
         tags: Labels for finding the run.
         config: Hyperparameters: a mapping or an object with attributes.
-        group: Runs that belong together.
+        group: Runs that belong together; a number is spelled.
         job_type: Kind of work, such as `train`.
         mode: `online`, `offline` or `disabled`.
         settings: Everything else, and defaults for the above.
 
     Raises:
         UsageError: An argument or setting is out of range.
+        ArgumentTypeError: One is of a type that it cannot have.
         StorageError: Neither the folder nor the temporary folder can be written.
     """
     given = {"entity": entity, "project": project, "dir": dir, "mode": mode}
     run = Run(
         resolve(settings, **given),
-        id=id,
-        name=name,
-        notes=notes,
-        tags=tags,
-        group=group,
-        job_type=job_type,
+        facts=Facts.of(id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type),
         config=config,
     )
-    _current.set(run)
+    _make_current(run)
     return run
+
+
+def _make_current(run: Run) -> None:
+    global _latest  # noqa: PLW0603  # the process has one, as its users expect
+    _current.set(run)
+    _latest = run
+
+
+def find_current() -> Run | None:
+    """This context's run; where it has none, such as in a new thread, the latest of the process.
+
+    A run that is finished is nobody's current run.
+    """
+    for run in (_current.get(), _latest):
+        if run is not None and not run.is_finished:
+            return run
+    return None
 
 
 def current_run() -> Run:
@@ -73,7 +88,7 @@ def current_run() -> Run:
     Raises:
         UsageError: There is none: call `init` first.
     """
-    run = _current.get()
+    run = find_current()
     if run is None:
         raise UsageError("there is no run: call steplog.init() first")
     return run
@@ -97,15 +112,13 @@ async def alog(
 
 def finish(exit_code: int | None = None) -> None:
     """Finish the current run; without one nothing happens."""
-    run = _current.get()
+    run = find_current()
     if run is not None:
         run.finish(exit_code)
-        _current.set(None)
 
 
 async def afinish(exit_code: int | None = None) -> None:
     """Finish the current run without blocking the event loop; without one nothing happens."""
-    run = _current.get()
+    run = find_current()
     if run is not None:
         await run.afinish(exit_code)
-        _current.set(None)

@@ -46,6 +46,7 @@ class Writer:
         writer: str,
         start: dict[str, object],
         mapped: bool,
+        late_steps: bool,
         fsync_millis: int,
         heartbeat_millis: int,
         base_url: str | None,
@@ -68,6 +69,8 @@ class Writer:
     def status(self) -> dict[str, object]: ...
     @property
     def step(self) -> int: ...
+    @property
+    def end(self) -> int: ...
     @property
     def is_forked(self) -> bool: ...
     @property
@@ -108,6 +111,7 @@ class RunLog:
         api_key: str | None,
         keys_file: str | Path,
         timeout_secs: float,
+        start: dict[str, object] | None = None,
     ) -> SyncJob: ...
 
 @final

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ ROOT = "steplog-runs"
 _CURSOR = "cursor.json"
 
 
-def create(parent: str, run_id: str) -> tuple[Path, str | None]:
+def create(parent: str | os.PathLike[str], run_id: str) -> tuple[Path, str | None]:
     """Create the run's folder below `parent`/steplog-runs.
 
     Where that cannot be written, the system's temporary folder is taken.
@@ -31,6 +30,8 @@ def create(parent: str, run_id: str) -> tuple[Path, str | None]:
         return _create_in(root, run_id), None
     except OSError as error:
         reason = f"cannot write {root} ({error.strerror or error})"
+    import tempfile  # noqa: PLC0415  # 3 ms, for the rare case
+
     fallback = Path(tempfile.gettempdir()) / ROOT
     try:
         return _create_in(fallback, run_id), f"{reason}; the run is kept in {fallback}"

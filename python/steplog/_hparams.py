@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from steplog._errors import ArgumentTypeError
-from steplog._values import plain_value
 
-Put = Callable[[dict[str, object]], object]
+Put = Callable[[dict[str, object]], dict[str, object]]
+"""Records entries, and gives those that could be stored as they are stored."""
 
 
 class Config(Mapping[str, Any]):
     """Hyperparameters of a run.
 
-    A write is in the log when it returns. Nested dicts are stored whole under their top-level key.
+    A write is in the log when it returns. Nested dicts are stored whole under their top-level key,
+    and read as copies: change one by writing it back. A value that cannot be stored costs only
+    itself, with a warning.
     """
 
     _put: Put
@@ -36,10 +39,7 @@ class Config(Mapping[str, Any]):
             if not hasattr(values, "__dict__"):
                 raise ArgumentTypeError(f"config must be a mapping, got {type(values).__name__}")
             values = vars(values)
-        plain = {str(key): plain_value(value) for key, value in values.items()}
-        if plain:
-            self._put(plain)
-            self._values.update(plain)
+        self._values.update(self._put({str(key): value for key, value in values.items()}))
 
     def setdefaults(self, values: Mapping[str, object]) -> None:
         """Set only the keys that are not there yet."""
@@ -47,10 +47,10 @@ class Config(Mapping[str, Any]):
 
     def as_dict(self) -> dict[str, object]:
         """A copy as a plain dict."""
-        return dict(self._values)
+        return copy.deepcopy(self._values)
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401  # whatever the user put there
-        return self._values[key]
+        return copy.deepcopy(self._values[str(key)])
 
     def __setitem__(self, key: str, value: object) -> None:
         self.update({key: value})
@@ -63,7 +63,7 @@ class Config(Mapping[str, Any]):
 
     def __getattr__(self, key: str) -> Any:  # noqa: ANN401  # whatever the user put there
         try:
-            return self._values[key]
+            return self[key]
         except KeyError:
             raise AttributeError(f"the config has no {key!r}") from None
 

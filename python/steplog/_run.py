@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import secrets
-import string
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from steplog import _folder, _sync, _values
+from steplog import _closing, _folder, _sync, _values
 from steplog._errors import (
     ArgumentTypeError,
     InternalError,
     RunClosedError,
     ServerError,
+    SteplogError,
     StorageError,
     UsageError,
 )
+from steplog._facts import new_id
 from steplog._hparams import Config
 from steplog._settings import Settings, keys_file
 from steplog._summary import Summary
@@ -26,7 +26,6 @@ from steplog._writer import (
     Outcome,
     __version__,
     open_writer,
-    require_recording,
     wait_for,
 )
 
@@ -37,36 +36,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from steplog._facts import Facts
     from steplog._writer import Writer
 
 Ack = Literal["log", "disk", "server"]
 
-_ID_LETTERS = string.ascii_lowercase + string.digits
-_MAX_ID_BYTES = 127
 # A tight loop of `alog` lets other tasks run after this long: short against a frame of any UI or
 # a request's latency, long against the microsecond of an append.
 _YIELD_SECS = 0.001
-
-
-def new_id(length: int = 8) -> str:
-    """A random id."""
-    return "".join(secrets.choice(_ID_LETTERS) for _ in range(length))
-
-
-def check_run_id(run_id: str) -> None:
-    """Check a run id.
-
-    Raises:
-        UsageError: It is empty, too long, or holds a character that URLs or folders could not.
-    """
-    bad = set(run_id) & set(":;,#?/'\\")
-    control = any(ord(letter) < 32 for letter in run_id)  # noqa: PLR2004  # C0 controls
-    if not run_id or run_id != run_id.strip() or run_id in {".", ".."} or bad or control:
-        raise UsageError(
-            f"the run id {run_id!r} must not be empty, padded, or hold : ; , # ? / ' \\"
-        )
-    if len(run_id.encode("utf-8", "replace")) > _MAX_ID_BYTES:
-        raise UsageError(f"the run id {shorten(run_id, 40)!r} is over {_MAX_ID_BYTES} bytes")
 
 
 class Run:
@@ -89,26 +66,22 @@ class Run:
         self,
         settings: Settings,
         *,
-        id: str | None = None,
-        name: str | None = None,
-        notes: str | None = None,
-        tags: Sequence[str] | None = None,
-        group: str | None = None,
-        job_type: str | None = None,
+        facts: Facts,
         config: Mapping[str, object] | object = None,
     ) -> None:
         self.settings = settings
-        self.id = new_id() if id is None else id
-        check_run_id(self.id)
-        self.name = name or self.id
         self.entity = settings.entity
         self.project = settings.project
-        self.notes, self.group, self.job_type = notes or "", group or "", job_type or ""
-        self.tags = (tags,) if isinstance(tags, str) else tuple(tags or ())
+        self.id, self.name, self.notes, self.tags = facts.id, facts.name, facts.notes, facts.tags
+        self.group, self.job_type = facts.group, facts.job_type
         self._warned: set[str] = set()
         self._counts = {"refused": 0, "skipped": 0, "lost": 0}
         self._yielded = time.perf_counter()
         self._folder: Path | None = None
+        self._is_child = False
+        self._summary_at: tuple[Writer | NullWriter | None, int] = (None, -1)
+        self._summary: dict[str, object] = {}
+        self._until = 0.0
         self._writer: Writer | NullWriter = self._open()
         self._log = self._writer.log
         self.config = Config(self._put_config)
@@ -153,16 +126,31 @@ class Run:
 
     # The writer is another one after a fork: these find the present one at each call.
 
-    def _put_config(self, entries: dict[str, object]) -> int:
-        return self._own_writer().put_config(entries)
+    def _put_config(self, entries: dict[str, object]) -> dict[str, object]:
+        plain, skipped = _values.to_plain(entries)
+        self._skip(skipped)
+        if plain:
+            self._own_writer().put_config(plain)
+        return plain
 
     def _read_summary(self) -> dict[str, object]:
-        return self._own_writer().summary()
+        writer = self._own_writer()
+        end = writer.end
+        if (writer, end) != self._summary_at or end < 0:
+            # In this order: what is logged meanwhile is read once more.
+            self._summary_at, self._summary = (writer, end), writer.summary()
+        return self._summary
 
     def _put_summary(
         self, written: list[tuple[list[str], object]], deleted: list[list[str]]
-    ) -> int:
-        return self._own_writer().put_summary(written, deleted)
+    ) -> None:
+        plain: list[tuple[list[str], object]] = []
+        for path, value in written:
+            kept, skipped = _values.to_plain({path[-1]: value})
+            self._skip(skipped)
+            plain += [(path, value) for value in kept.values()]
+        if plain or deleted:
+            self._own_writer().put_summary(plain, deleted)
 
     # ---- what the run is -------------------------------------------------------------------
 
@@ -180,6 +168,11 @@ class Run:
     def step(self) -> int:
         """Step of the next `log` call without `step`."""
         return self._own_writer().step
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether `finish` was called."""
+        return self._writer.is_closed and not self._writer.is_forked
 
     @property
     def url(self) -> str | None:
@@ -210,7 +203,8 @@ class Run:
             data: Key to value; nested dicts are paths. A value that cannot be stored costs only
                 itself, with one warning per key.
             step: Row to write, >= 0 and at least the current one; a smaller one is refused with a
-                warning. Defaults to the current row.
+                warning, or merged into its row under `Settings(late_steps="merge")`. Defaults to
+                the current row.
             commit: Whether the row is complete. Defaults to true unless `step` is given.
 
         Raises:
@@ -256,7 +250,7 @@ class Run:
 
         Raises:
             ArgumentTypeError: `data` is not a mapping with str keys, or `step` is not an integer.
-            UsageError: `ack="server"` in a run that is not online.
+            UsageError: `ack="server"` in a run that is offline.
             RunClosedError: The run has finished.
             StorageError: `ack="disk"`, and the record could not be put on the disk.
             ServerError: `ack="server"`, and the server refused for good.
@@ -271,11 +265,12 @@ class Run:
             return
         if ack not in {"disk", "server"}:
             raise UsageError(f'ack must be "log", "disk" or "server", got {ack!r}')
-        if ack == "server" and self.settings.mode != "online":
-            raise UsageError(f'ack="server" needs an online run, this one is {self.settings.mode}')
-        writer = require_recording(self._own_writer())
+        if ack == "server" and self.settings.mode == "offline":
+            raise UsageError('ack="server" needs an online run, this one is offline')
+        writer = self._own_writer()
         self.log(data, step, commit)
-        await self._reach(writer, ack)
+        if not isinstance(writer, NullWriter):
+            await self._reach(writer, ack)
 
     async def _yield_to_others(self) -> None:
         import anyio.lowlevel  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
@@ -302,7 +297,8 @@ class Run:
             self._warn(
                 "",
                 f"step {asked} is smaller than the current step {current}: the values "
-                f"{shorten(', '.join(map(str, data)), 80)} are not recorded",
+                f"{shorten(', '.join(map(str, data)), 80)} are not recorded "
+                '(Settings(late_steps="merge") merges them into their row)',
             )
         if outcome.lost is not None:
             self._counts["lost"] += 1
@@ -323,6 +319,7 @@ class Run:
             identity = self._identity(f"fork-{os.getpid()}")
             self._writer = open_writer(self._folder, identity, self.settings, keys_file=keys_file())
             self._log = self._writer.log
+            self._is_child = True
             _sync.track(self)
         return self._writer
 
@@ -335,7 +332,9 @@ class Run:
             StorageError: The disk did not take it, or not within `timeout_secs`
                 (`Settings.finish_timeout_secs`).
         """
-        writer = require_recording(self._own_writer())
+        writer = self._own_writer()
+        if isinstance(writer, NullWriter):
+            return
         timeout = self.settings.finish_timeout_secs if timeout_secs is None else timeout_secs
         position = _int(writer.status()["last"])
         writer.want_sync()
@@ -352,7 +351,9 @@ class Run:
 
         Cancel: Safe.
         """
-        await self._reach(require_recording(self._own_writer()), "disk")
+        writer = self._own_writer()
+        if not isinstance(writer, NullWriter):
+            await self._reach(writer, "disk")
 
     def finish(self, exit_code: int | None = None) -> None:
         """End the run: everything on the disk, and at the server unless the deadline passes.
@@ -377,8 +378,7 @@ class Run:
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
         writer = self._begin_finish(exit_code, timeout_secs)
         if writer is not None:
-            # One second more than the upload has: its last answer may just be coming in.
-            ended = writer.join(timeout_secs + 1.0)
+            ended = writer.join(timeout_secs)
             self._close(writer, ended=ended)
 
     async def afinish(self, exit_code: int | None = None) -> None:
@@ -391,18 +391,23 @@ class Run:
         timeout = self.settings.finish_timeout_secs
         writer = self._begin_finish(exit_code or 0, timeout)
         if writer is not None:
-            with anyio.move_on_after(timeout + 1.0):
+            with anyio.move_on_after(timeout):
                 await wait_for(writer, "done", 0)
             ended = writer.join(0.0)
             await anyio.to_thread.run_sync(lambda: self._close(writer, ended=ended))
 
     def _begin_finish(self, exit_code: int, timeout_secs: float) -> Writer | None:
         _sync.forget(self)
+        self._until = time.monotonic() + timeout_secs
         writer = self._writer
-        if isinstance(writer, NullWriter) or writer.is_closed or writer.is_forked:
+        if isinstance(writer, NullWriter):
+            writer.is_closed = True
+            return None
+        if writer.is_closed or writer.is_forked:
             return None
         try:
-            writer.begin_finish(exit_code, timeout_secs)
+            # The upload's last answer may just be coming in when its time is over.
+            writer.begin_finish(exit_code, max(timeout_secs - 0.5, timeout_secs * 0.8))
         except RunClosedError:
             return None
         except StorageError as error:
@@ -411,35 +416,48 @@ class Run:
 
     def _close(self, writer: Writer, *, ended: bool) -> None:
         status = self.status()
+        rows, reason = _int(status["rows"]), ""
+        if _int(status["acknowledged"]) < _int(status["last"]):
+            reason = str(status["upload_reason"] or "not reached in time")
         try:
-            folder = self._folder
-            if folder is not None:
-                config = {key: {"value": value} for key, value in self.config.items()}
-                _folder.write_json(folder / "files" / "config.yaml", config)
-                _folder.write_json(folder / "files" / "summary.json", writer.summary())
-                if status["server"]:
-                    acknowledged = _int(status["acknowledged"])
-                    writer_dir = folder / "wal" / self._writer_id
-                    _folder.write_cursor(writer_dir, str(status["server"]), acknowledged)
-        except OSError as error:
-            self._warn("files", f"cannot write the run's files: {error}")
+            if self._folder is not None:
+                _closing.note_cursor(self._folder, self._writer_id, status)
+            if self._folder is not None and not self._is_child:
+                _closing.write_files(self._folder, config=self.config, writer=writer)
+                rows, reason = self._close_others(self._folder, rows, reason)
+        except (OSError, SteplogError) as error:
+            self._warn("files", f"the run's folder cannot be closed: {error}")
         lost = {name: count for name, count in self._counts.items() if count}
         if lost:
             self._warn("counts", f"not recorded: {lost}")
-        rows = f"run {self.name}: {status['rows']} rows"
-        if _int(status["acknowledged"]) >= _int(status["last"]):
-            self._say(f"{rows} at {self.url}")
-        elif self.settings.mode == "offline":
-            self._say(f"{rows} in {self._folder}; send it with: steplog sync {self._folder}")
-        else:
-            reason = status["upload_reason"] or "not reached in time"
-            self._warn(
-                "sync",
-                f"{rows} in {self._folder}, not all at the server ({reason}); "
-                f"send it with: steplog sync {self._folder}",
-            )
+        if not self._is_child:
+            self._say_closing(rows, reason)
         if not ended:
             self._warn("late", "the writer's threads had not ended at the deadline")
+
+    def _close_others(self, folder: Path, rows: int, reason: str) -> tuple[int, str]:
+        """Send what other processes of the run have left; returns the rows of all, and a reason."""
+        size_bytes = _closing.others_bytes(folder, self._writer_id)
+        if size_bytes == 0:
+            return rows, reason
+        if size_bytes > _closing.MAX_OTHERS_BYTES:
+            return rows, reason or "the logs of other processes are too large to look at now"
+        others = _closing.Others(folder, self._writer_id)
+        if others.running:
+            self._say(f"{others.running} other processes of the run are still logging")
+        if self.settings.mode == "online" and not reason:
+            reason = others.send(self.settings, self.id, until=self._until)
+        return others.rows, reason
+
+    def _say_closing(self, rows: int, reason: str) -> None:
+        told = f"run {self.name}: {rows} rows"
+        how = f"send it with: steplog sync {self._folder}"
+        if self.settings.mode == "offline":
+            self._say(f"{told} in {self._folder}; {how}")
+        elif reason:
+            self._warn("sync", f"{told} in {self._folder}, not all at the server ({reason}); {how}")
+        else:
+            self._say(f"{told} at {self.url}")
 
     # ---- talking, contexts -----------------------------------------------------------------
 
@@ -463,7 +481,7 @@ class Run:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.finish(_exit_code(error))
+        self.finish(_sync.exit_code_of(error))
 
     async def __aenter__(self) -> Self:
         return self
@@ -478,17 +496,10 @@ class Run:
 
         # A cancelled scope must still end its run; `afinish` has a deadline of its own.
         with anyio.CancelScope(shield=True):
-            await self.afinish(_exit_code(error))
+            await self.afinish(_sync.exit_code_of(error))
 
     def __repr__(self) -> str:
         return f"<steplog run {self.entity}/{self.project}/{self.id}>"
-
-
-def _exit_code(error: BaseException | None) -> int:
-    if isinstance(error, SystemExit):
-        code = error.code
-        return code if isinstance(code, int) else int(code is not None)
-    return int(error is not None)
 
 
 def _as_dict(data: object) -> dict[str, object]:
@@ -505,4 +516,4 @@ def _int(value: object) -> int:
     raise InternalError(f"not a number: {value!r}")
 
 
-__all__ = ["Ack", "Run", "check_run_id", "new_id"]
+__all__ = ["Ack", "Run"]

@@ -94,6 +94,19 @@ class LocalRun:
             for server in servers
         )
 
+    def stand_in(self, writer: dict[str, Any]) -> dict[str, object] | None:
+        """What to tell a server of the run where a writer's own first record is damaged."""
+        if writer["start"] is not None:
+            return None
+        said: dict[str, object] = {"name": self.name}
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads((self.dir / "run.json").read_text("utf-8"))
+            if isinstance(found, dict):
+                said |= found
+        if said.get("writer") != writer["writer"]:
+            said["label"] = writer["writer"]
+        return {**said, **self.identity, "writer": writer["writer"]}
+
     def writer_dir(self, writer: str) -> Path:
         """The folder of a writer's log."""
         return self.dir / "wal" / writer

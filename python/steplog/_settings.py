@@ -7,15 +7,18 @@ import dataclasses
 import difflib
 import json
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from steplog._errors import ArgumentTypeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing_extensions import Self
 
 Mode = Literal["online", "offline", "disabled"]
+LateSteps = Literal["refuse", "merge"]
 
 DEFAULT_BASE_URL = "http://127.0.0.1:7837"
 ENV_PREFIX = "STEPLOG_"
@@ -34,6 +37,8 @@ class Settings:
         mode: `online`, `offline` (no upload) or `disabled` (nothing is recorded).
         dir: Folder in which `steplog-runs` is created; the working directory when empty.
         label: Tells this writer from others of the run.
+        late_steps: `refuse` a step that is smaller than the current one, with a warning, or `merge`
+            its values into its row, however old that is.
         strict: Raise for values that cannot be stored instead of leaving them out with a warning.
         quiet: Print nothing but warnings.
         silent: Print nothing at all.
@@ -45,12 +50,13 @@ class Settings:
     """
 
     base_url: str = DEFAULT_BASE_URL
-    api_key: str | None = None
+    api_key: str | None = dataclasses.field(default=None, repr=False)
     entity: str = "local"
     project: str = "uncategorized"
     mode: Mode = "online"
-    dir: str = ""
+    dir: str | os.PathLike[str] = ""
     label: str = ""
+    late_steps: LateSteps = "refuse"
     strict: bool = False
     quiet: bool = False
     silent: bool = False
@@ -60,23 +66,51 @@ class Settings:
     finish_timeout_secs: float = 30.0
     exit_timeout_secs: float = 10.0
 
+    def __new__(cls, **given: object) -> Self:
+        """Remember which fields are given: those win over the environment, whatever they are."""
+        settings = super().__new__(cls)
+        object.__setattr__(settings, "_given", frozenset(given))
+        return settings
+
     def __post_init__(self) -> None:
+        self._check_types()
         if self.mode not in {"online", "offline", "disabled"}:
             raise UsageError(f"mode must be online, offline or disabled, got {self.mode!r}")
-        for name in ("fsync_secs", "heartbeat_secs", "finish_timeout_secs", "exit_timeout_secs"):
+        if self.late_steps not in {"refuse", "merge"}:
+            raise UsageError(f"late_steps must be refuse or merge, got {self.late_steps!r}")
+        for name, field in FIELDS.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ArgumentTypeError(f"{name} must be a number, got {type(value).__name__}")
-            if not 0 <= value < float("inf"):
+            if field.type == "float" and not 0 <= value < float("inf"):
                 raise UsageError(f"{name} must be at least 0 and finite, got {value}")
+        if self.api_key is not None and not _KEY.fullmatch(self.api_key):
+            raise UsageError("api_key must be printable ASCII without spaces")
         check_name("project", self.project)
         check_name("entity", self.entity)
 
+    def _check_types(self) -> None:
+        for name, field in FIELDS.items():
+            value = getattr(self, name)
+            wanted, kinds = _KINDS[str(field.type)]
+            is_flag = isinstance(value, bool) and field.type == "float"
+            if is_flag or not isinstance(value, kinds):
+                raise ArgumentTypeError(f"{name} must be {wanted}, got {type(value).__name__}")
+
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+_KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "str": ("text", (str,)),
+    "str | None": ("text", (str, type(None))),
+    "str | os.PathLike[str]": ("a path", (str, os.PathLike)),
+    "Mode": ("text", (str,)),
+    "LateSteps": ("text", (str,)),
+    "bool": ("true or false", (bool,)),
+    "float": ("a number", (int, float)),
+}
 _FALSE = {"0", "false", "no", "off", ""}
 _TRUE = {"1", "true", "yes", "on"}
+_KEY = re.compile(r"[\x21-\x7e]+")
 _MAX_NAME_BYTES = 128
+_FORBIDDEN = re.compile(r"[/\\#?%:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def check_name(what: str, name: str) -> None:
@@ -85,11 +119,9 @@ def check_name(what: str, name: str) -> None:
     Raises:
         UsageError: It is empty, longer than 128 bytes, or holds a character that a URL could not.
     """
-    bad = set(name) & set("/\\#?%:")
-    control = any(ord(letter) < 32 or ord(letter) == 127 for letter in name)  # noqa: PLR2004  # C0, DEL
     if not name or name in {".", ".."} or len(name.encode("utf-8", "replace")) > _MAX_NAME_BYTES:
         raise UsageError(f"the {what} {name!r} must have 1 to 128 bytes and not be a dot path")
-    if bad or control:
+    if _FORBIDDEN.search(name):
         raise UsageError(
             f"the {what} {name!r} must not hold any of / \\ # ? % : or control characters"
         )
@@ -125,16 +157,17 @@ def resolve(settings: Settings | Mapping[str, Any] | None, **arguments: object) 
 
     Raises:
         UsageError: An unknown name, or a value out of range.
+        ArgumentTypeError: A value of a wrong type.
     """
     values = from_environment()
     if isinstance(settings, Settings):
-        given: dict[str, Any] = {
-            name: getattr(settings, name)
-            for name, field in FIELDS.items()
-            if getattr(settings, name) != field.default
-        }
-    else:
+        given: dict[str, Any] = {name: getattr(settings, name) for name in vars(settings)["_given"]}
+    elif settings is None or isinstance(settings, Mapping):
         given = dict(settings or {})
+    else:
+        raise ArgumentTypeError(
+            f"settings must be Settings or a mapping, got {type(settings).__name__}"
+        )
     for name in given:
         if name not in FIELDS:
             near = difflib.get_close_matches(name, FIELDS, n=1)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-
-from steplog._values import plain_value
 
 Read = Callable[[], dict[str, Any]]
 Put = Callable[[list[tuple[list[str], object]], list[list[str]]], object]
@@ -15,7 +14,8 @@ class Summary(Mapping[str, Any]):
     """The last value of each key, or what was written here; nested values are read as summaries.
 
     A read sees everything logged before it and never waits for a server. A write is in the log
-    when it returns; the next logged value of the same key replaces it.
+    when it returns; the next logged value of the same key replaces it. A value that cannot be
+    stored costs only itself, with a warning.
     """
 
     _read: Read
@@ -37,7 +37,7 @@ class Summary(Mapping[str, Any]):
         value = self._values()[key]
         if isinstance(value, dict):
             return Summary(self._read, self._put, [*self._path, key])
-        return value
+        return copy.copy(value)
 
     def __setitem__(self, key: str, value: object) -> None:
         self.update({key: value})
@@ -49,13 +49,13 @@ class Summary(Mapping[str, Any]):
 
     def update(self, values: Mapping[str, object]) -> None:
         """Write several keys at once."""
-        written = [([*self._path, str(key)], plain_value(value)) for key, value in values.items()]
+        written = [([*self._path, str(key)], value) for key, value in values.items()]
         if written:
             self._put(written, [])
 
     def as_dict(self) -> dict[str, Any]:
         """A copy as a plain, nested dict."""
-        return self._values()
+        return copy.deepcopy(self._values())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values())

@@ -6,7 +6,8 @@ import atexit
 import functools
 import os
 import sys
-from typing import Protocol
+import threading
+from typing import Any, NoReturn, Protocol
 
 
 class Finishable(Protocol):
@@ -19,12 +20,21 @@ class Finishable(Protocol):
         """In a forked child: let go of what is the parent's alone; never raises."""
 
 
+_INTERRUPTED = 255
+"""The reference's code for Ctrl-C."""
+
 _open: dict[int, tuple[int, Finishable]] = {}
+_said: int | None = None
+"""What `sys.exit` was called with last."""
 
 
 def track(run: Finishable) -> None:
     """Finish the run at interpreter exit, unless it is before."""
+    global _said  # noqa: PLW0603  # a program that goes on has not exited
+    _said = None
     _register_once()
+    if not any(pid == os.getpid() for pid, _ in _open.values()):
+        _register_in_child()
     _open[id(run)] = (os.getpid(), run)
 
 
@@ -33,6 +43,29 @@ def _register_once() -> None:
     atexit.register(_finish_all)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_let_go_of_all)
+    _watch_sys_exit()
+
+
+def _watch_sys_exit() -> None:
+    """Remember what `sys.exit` was called with: at exit nothing else tells."""
+    original = sys.exit
+
+    @functools.wraps(original)
+    def exit_and_tell(status: Any = None, /) -> NoReturn:  # noqa: ANN401  # as `sys.exit` takes
+        global _said  # noqa: PLW0603  # the process has one
+        if threading.current_thread() is threading.main_thread():
+            _said = exit_code_of(SystemExit(status))
+        original(status)
+
+    sys.exit = exit_and_tell
+
+
+def _register_in_child() -> None:
+    """Children of `multiprocessing` run their own finalizers, and no exit hook."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, _finish_all, exitpriority=0)
 
 
 def forget(run: Finishable) -> None:
@@ -40,11 +73,24 @@ def forget(run: Finishable) -> None:
     _open.pop(id(run), None)
 
 
+def exit_code_of(error: BaseException | None) -> int:
+    """The exit code of a process that ends by this."""
+    if isinstance(error, SystemExit):
+        code = error.code
+        return code if isinstance(code, int) else int(code is not None)
+    if isinstance(error, KeyboardInterrupt):
+        return _INTERRUPTED
+    return int(error is not None)
+
+
 def _finish_all() -> None:
-    failed = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
+    error = sys.exc_info()[1]
+    if error is None and not hasattr(sys, "ps1"):
+        error = getattr(sys, "last_value", None)
+    code = exit_code_of(error) if error is not None or _said is None else _said
     for pid, run in list(_open.values()):
         if pid == os.getpid():
-            run.finish_at_exit(int(failed))
+            run.finish_at_exit(code)
 
 
 def _let_go_of_all() -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime as dt
-import decimal
 import enum
-import fractions
 import pathlib
+import sys
 import types
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +15,8 @@ from typing import Any
 MAX_ARRAY_ITEMS = 32
 # Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
 _MAX_DEPTH = 64
-_AS_TEXT = (decimal.Decimal, complex, uuid.UUID, fractions.Fraction, pathlib.PurePath)
+# A value is of a module's type only when that module is loaded: none is loaded for the question.
+_AS_TEXT = {"decimal": "Decimal", "uuid": "UUID", "fractions": "Fraction"}
 _AS_LIST = (list, tuple, set, frozenset, collections.deque, types.GeneratorType)
 
 
@@ -36,7 +34,7 @@ def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[
     skipped = []
     for key, value in data.items():
         try:
-            plain[_text(key) if isinstance(key, str) else key] = plain_value(value)
+            plain[whole_text(key) if isinstance(key, str) else key] = plain_value(value)
         except NotStorableError as error:
             skipped.append((key, str(error)))
         except Exception as error:  # a foreign object's own code: it must not end a training
@@ -57,9 +55,9 @@ def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0
     if isinstance(value, enum.Enum):
         return plain_value(value.value, depth - 1)
     if isinstance(value, str):
-        return _text(value)
+        return whole_text(value)
     if isinstance(value, Mapping):
-        return {_text(str(key)): plain_value(item, depth - 1) for key, item in value.items()}
+        return {whole_text(str(key)): plain_value(item, depth - 1) for key, item in value.items()}
     if isinstance(value, _AS_LIST):
         return [plain_value(item, depth - 1) for item in value]
     if hasattr(value, "shape") and hasattr(value, "tolist"):
@@ -77,7 +75,9 @@ def _array(value: Any, depth: int) -> object:  # noqa: ANN401  # of any library
         )
     detached = value.detach() if hasattr(value, "detach") else value
     if count == 1:
-        return plain_value(detached.item(), depth - 1)
+        item = detached.item()
+        # A long double has no plain counterpart: the nearest float64 is kept.
+        return float(item) if hasattr(item, "shape") else plain_value(item, depth - 1)
     return plain_value(detached.tolist(), depth - 1)
 
 
@@ -89,12 +89,13 @@ def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
             return bytes(value).decode()
         except UnicodeDecodeError:
             raise NotStorableError("its bytes are not UTF-8 text") from None
-    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+    dt: Any = sys.modules.get("datetime")
+    if dt is not None and isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
-    if isinstance(value, dt.timedelta):
+    if dt is not None and isinstance(value, dt.timedelta):
         return value.total_seconds()
-    if isinstance(value, _AS_TEXT):
-        return _text(str(value))
+    if isinstance(value, (complex, pathlib.PurePath)) or _is_text_like(value):
+        return whole_text(str(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain_value(getattr(value, field.name), depth - 1) for field in fields}
@@ -103,6 +104,11 @@ def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
     raise NotStorableError(f"a value of type {type(value).__name__} cannot be stored")
 
 
-def _text(text: str) -> str:
+def _is_text_like(value: object) -> bool:
+    loaded = ((sys.modules.get(module), name) for module, name in _AS_TEXT.items())
+    return any(module and isinstance(value, getattr(module, name)) for module, name in loaded)
+
+
+def whole_text(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot hold, by U+FFFD."""
     return str(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

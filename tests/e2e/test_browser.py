@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -93,6 +94,42 @@ def test_the_pages_behave(online, tmp_path):
     log_runs(online, tmp_path, "p", runs=3, steps=500)
     done = subprocess.run(
         ["node", "e2e/behave.mjs", online.url, online.login, "local", "p"],
+        cwd=WEB,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_run_page_shows_every_digit_and_labels_any_span(online, tmp_path):
+    settings = {"base_url": online.url, "quiet": True, "finish_timeout_secs": 60.0}
+    config = {"seed": 2**53 + 1, "big": 2**70, "whole": 1.0, "zero": -0.0, "sum": 0.1 + 0.2}
+    last = {"int64": 2**63 - 1, "x": 1234567.891, "denormal": 5e-324}
+    with steplog.init(
+        project="p", dir=str(tmp_path), id="numbers", config=config, settings=settings
+    ) as run:
+        for step in range(10):
+            rest = {
+                "huge": 1e300 * (1 + step / 10),
+                "ulp": 1.0 + (step % 2) * 2.0**-52,
+                "wide": 1.7e308 * (-1) ** step,
+                "narrow": 2**63 - 1025 * (1 + step),
+            }
+            run.log({**last, **rest})
+    steplog.init(project="p", dir=str(tmp_path), id="empty", settings=settings).finish()
+    # What Python writes is what the page has to show.
+    exact = {
+        "Config": {key: repr(value) for key, value in config.items()},
+        "Summary": {key: repr(value) for key, value in last.items()},
+    }
+    done = subprocess.run(
+        [
+            *("node", "e2e/exact.mjs", online.url, online.login),
+            *("local", "p", "numbers", "empty", json.dumps(exact)),
+        ],
         cwd=WEB,
         capture_output=True,
         text=True,

@@ -17,7 +17,9 @@ FLAGS = {"nan": 1, "inf": 2, "-inf": 4}
 def online(server, tmp_path, monkeypatch):
     monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
     settings = {"base_url": server.url, "quiet": True}
-    return lambda run: steplog.init(project="p", dir=str(tmp_path), id=run, settings=settings)
+    return lambda run, **more: steplog.init(
+        project="p", dir=str(tmp_path), id=run, settings=settings | more
+    )
 
 
 def ask(server, runs, keys, **panel):
@@ -158,3 +160,28 @@ async def test_the_last_bucket_of_a_running_run_is_partial(server, online):
         assert flags == [0] * (len(flags) - 1) + [16]
         assert set(left["columns"]["fl"]) == {0}
     assert set(ask(server, ["r"], ["a"], px=50)["columns"]["fl"]) == {0}
+
+
+def test_late_steps_are_merged_into_rows_of_any_age(server, online):
+    chance = random.Random(3)
+    expected: dict[int, dict[str, float]] = {}
+    with online("late", late_steps="merge") as run:
+        for step in range(3_000):
+            row = {"a": float(step), "b": -float(step)}
+            expected[step] = row
+            run.log(row)
+            if chance.random() < 0.2:
+                at, late = chance.randrange(step + 1), {"a": chance.random(), "eval": float(step)}
+                expected[at] = expected[at] | late
+                run.log(late, step=at)
+            if step % 1_000 == 999:
+                run.flush()
+        assert run.step == 3_000
+        latest = expected[max(step for step, row in expected.items() if "eval" in row)]["eval"]
+        assert (run.summary["a"], run.summary["eval"]) == (expected[2_999]["a"], latest)
+    rows = server.rows("late")
+    assert [
+        {key: value for key, value in row.items() if key in {"a", "b", "eval"}} for row in rows
+    ] == [expected[step] for step in range(3_000)]
+    drawn = ask(server, ["late"], ["a"], px=100)
+    check_buckets(drawn, 0, [(step, row["a"]) for step, row in expected.items()])

@@ -73,6 +73,32 @@ const steps = {
     await page.mouse.dblclick(box.x + box.width / 2, y);
     await addressHas('z', null);
   },
+  async 'has one tooltip, also after a zoom and on the way to another chart'() {
+    const [first, second] = await page.locator('.u-over').all();
+    const from = await first.boundingBox();
+    await page.mouse.move(from.x + from.width * 0.2, from.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(from.x + from.width * 0.7, from.y + 40, { steps: 4 });
+    await page.mouse.up();
+    await until(() => new URL(location.href).searchParams.has('z'));
+    await until(() => !document.querySelector('[data-testid=panel][data-status=loading]'));
+    const tooltips = page.locator('[data-testid=tooltip]');
+    for (const plot of [first, second, first]) {
+      const box = await plot.boundingBox();
+      await page.mouse.move(box.x + box.width * 0.5, box.y + 50, { steps: 3 });
+      await tooltips.first().waitFor();
+      assert.equal(await tooltips.count(), 1);
+      // Redraws all charts under a pointer at rest: none may take it for its own.
+      await page.keyboard.press('l');
+      await page.keyboard.press('l');
+      await addressHas('y', null);
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
+      assert.equal(await tooltips.count(), 1);
+    }
+    await page.keyboard.press('0');
+    await addressHas('z', null);
+    await ready();
+  },
   async 'hides a run and keeps the choice in the address'() {
     const before = await page.locator('[data-testid=swatch][aria-checked=true]').count();
     await page.locator('[data-testid=swatch]').first().click();

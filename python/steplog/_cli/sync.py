@@ -159,6 +159,7 @@ def _sync_writers(
             api_key=settings.api_key,
             keys_file=_settings.keys_file(),
             timeout_secs=_UPLOAD_SECS,
+            start=run.stand_in(writer),
         )
         for writer in writers
     ]

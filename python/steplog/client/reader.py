@@ -56,6 +56,7 @@ class Selection:
     """Which rows of a run, as the query of the first page."""
 
     query: str
+    only_of_every_row: bool
 
     @classmethod
     def of(
@@ -80,7 +81,14 @@ class Selection:
                 raise UsageError(f"the key {key!r} cannot be asked for: it is empty or has a comma")
             if key not in _OF_EVERY_ROW:
                 pairs.append(("keys", key))
-        return cls(urlencode(pairs))
+        only_of_every_row = bool(keys) and pairs[-1][0] != "keys"
+        return cls(urlencode(pairs), only_of_every_row)
+
+    def narrow(self, row: Row) -> Row:
+        """The row without the values that came along unasked."""
+        if not self.only_of_every_row:
+            return row
+        return {key: row[key] for key in _OF_EVERY_ROW if key in row}
 
 
 class Reader:
@@ -161,7 +169,7 @@ class Reader:
             where += "&" + urlencode({"cursor": cursor})
         data, after = await self.connection.ask(where, accept=MSGPACK)
         try:
-            return [_unescaped(row) for row in _unpack(data)], after
+            return [selection.narrow(_unescaped(row)) for row in _unpack(data)], after
         except (ValueError, AttributeError) as error:
             raise _unreadable(self.connection.base_url + where) from error
 

@@ -13,10 +13,12 @@ use crate::drain::Drain;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, UploadState};
 use crate::reader::LogReader;
+use crate::record;
 use crate::runlog::WriterLog;
 use crate::signal::Signal;
 use crate::transport::{Http, Target, Transport};
 use crate::upload::{Pace, Upload};
+use crate::value::Value;
 use crate::wal::Wal;
 
 /// How often the writer's thread looks at the log.
@@ -188,10 +190,16 @@ pub(crate) fn spawn(
 }
 
 /// Starts the thread that uploads a writer's folder. The log of a live writer is read up to `limit`.
+/// `start` takes the place of a run start record that cannot be read.
 ///
 /// # Errors
 /// The address cannot be used, or no thread can be started.
-pub fn start_sync(target: &Target, log: &WriterLog, deadline: Instant) -> Result<Arc<Progress>> {
+pub fn start_sync(
+    target: &Target,
+    log: &WriterLog,
+    start: Option<&Value>,
+    deadline: Instant,
+) -> Result<Arc<Progress>> {
     let progress = Arc::new(Progress::new(log.limit, UploadState::Connecting));
     progress.update(|state| {
         state.last = log.last;
@@ -201,7 +209,7 @@ pub fn start_sync(target: &Target, log: &WriterLog, deadline: Instant) -> Result
     let http = Http::new(target)?;
     let shared = Arc::clone(&progress);
     let pace = Pace::sync(!log.live);
-    let reader = LogReader::new(&log.dir);
+    let reader = LogReader::new(&log.dir).with_start(start.map(record::start));
     spawn("steplog-upload", move || {
         let mut upload = Upload::new(
             http,

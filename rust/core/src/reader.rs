@@ -43,7 +43,12 @@ pub struct LogReader {
     piece: Vec<u8>,
     piece_at: usize,
     damage: Vec<Damage>,
+    /// Sent in the place of the first record when that cannot be read: the server must know the run.
+    start: Option<Vec<u8>>,
 }
+
+/// Where the run start record stands.
+const START_AT: u64 = (1 << 32) | SEGMENT_HEAD as u64;
 
 impl LogReader {
     /// Starts at the beginning.
@@ -57,7 +62,15 @@ impl LogReader {
             piece: Vec::new(),
             piece_at: 0,
             damage: Vec::new(),
+            start: None,
         }
+    }
+
+    /// Gives batches this run start record where the log's own is damaged.
+    #[must_use]
+    pub fn with_start(mut self, start: Option<Vec<u8>>) -> Self {
+        self.start = start;
+        self
     }
 
     /// The damage met so far.
@@ -74,6 +87,7 @@ impl LogReader {
         let (segment, offset) = place(after);
         let mut fresh = Self::new(&self.dir);
         fresh.damage = std::mem::take(&mut self.damage);
+        fresh.start = self.start.take();
         if after > 0 {
             fresh.segment = segment;
             fresh.offset = offset.next_multiple_of(8).max(SEGMENT_HEAD);
@@ -287,7 +301,14 @@ impl LogReader {
         max_count: usize,
     ) -> Result<BatchBuilder> {
         let mut batch = BatchBuilder::new(after);
+        let start = self.start.clone().filter(|_| after == 0);
         self.read(limit, |position, payload| {
+            if let Some(start) = &start
+                && batch.count() == 0
+                && position > START_AT
+            {
+                batch.push(START_AT, start);
+            }
             if position > after {
                 batch.push(position, payload);
             }

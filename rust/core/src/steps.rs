@@ -23,14 +23,36 @@ pub struct Refused {
     pub current: u64,
 }
 
+/// What becomes of a step that is smaller than the current one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum LateSteps {
+    /// Its values are refused.
+    #[default]
+    Refuse,
+    /// They are merged into its row, however old that is.
+    Merge,
+}
+
 /// The step rules: current step and whether its row is open, in one word.
 #[derive(Debug, Default)]
-pub struct Steps(AtomicU64);
+pub struct Steps {
+    packed: AtomicU64,
+    late: LateSteps,
+}
 
 impl Steps {
+    /// At step 0, with no row open.
+    #[must_use]
+    pub fn new(late: LateSteps) -> Self {
+        Self {
+            packed: AtomicU64::new(0),
+            late,
+        }
+    }
+
     /// The step of the next `log` call without one.
     pub fn current(&self) -> u64 {
-        self.0.load(Ordering::Acquire) >> 1
+        self.packed.load(Ordering::Acquire) >> 1
     }
 
     /// Decides the row of a call, at once and without a lock: without a step the current row, closed
@@ -45,13 +67,17 @@ impl Steps {
         commit: Option<bool>,
     ) -> std::result::Result<Claim, Refused> {
         let commit = commit.unwrap_or(step.is_none());
-        let mut packed = self.0.load(Ordering::Acquire);
+        let mut packed = self.packed.load(Ordering::Acquire);
         loop {
             let current = packed >> 1;
             let step = match step {
                 None => current,
                 Some(step) => match u64::try_from(step) {
                     Ok(step) if step >= current => step,
+                    // Its row has been closed, and stays so: the current one is not touched.
+                    Ok(step) if self.late == LateSteps::Merge => {
+                        return Ok(Claim { step, commit: true });
+                    }
                     _ => return Err(Refused { step, current }),
                 },
             };
@@ -60,10 +86,12 @@ impl Steps {
             } else {
                 (step << 1) | 1
             };
-            match self
-                .0
-                .compare_exchange_weak(packed, next, Ordering::AcqRel, Ordering::Acquire)
-            {
+            match self.packed.compare_exchange_weak(
+                packed,
+                next,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Ok(Claim { step, commit }),
                 Err(seen) => packed = seen,
             }
@@ -106,6 +134,18 @@ mod tests {
         assert_eq!(claim(None, Some(false)), Ok(21));
         assert_eq!(claim(None, Some(false)), Ok(21));
         assert_eq!(steps.current(), 21);
+    }
+
+    #[test]
+    fn a_late_step_is_merged_where_that_is_wanted() {
+        let steps = Steps::new(LateSteps::Merge);
+        let claim = |step, commit| steps.claim(step, commit).map(|claim| claim.step);
+        assert_eq!(claim(Some(10), Some(false)), Ok(10));
+        assert_eq!(claim(Some(3), None), Ok(3));
+        assert_eq!(claim(None, None), Ok(10), "the open row is still open");
+        assert_eq!(claim(Some(10), Some(false)), Ok(10));
+        assert_eq!(steps.current(), 11);
+        assert!(claim(Some(-1), None).is_err());
     }
 
     #[test]

@@ -146,8 +146,9 @@ impl Http {
         let no_reply = |error: reqwest::Error| NoReply {
             reason: explain(&error),
         };
+        let key = self.key();
         let answer = request
-            .header(AUTHORIZATION, format!("Bearer {}", self.key()))
+            .header(AUTHORIZATION, format!("Bearer {key}"))
             .header("Steplog-Protocol", PROTOCOL)
             .send()
             .await
@@ -163,7 +164,17 @@ impl Http {
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs);
         let server = text(answer.headers(), "Steplog-Server");
-        let body = answer.bytes().await.map_err(no_reply)?.to_vec();
+        let mut body = answer.bytes().await.map_err(no_reply)?.to_vec();
+        if let (401, KeySource::File(path), true) = (status, &self.key, key.is_empty()) {
+            let detail = format!(
+                "there is no key for {}: set STEPLOG_API_KEY, or add it to {}",
+                self.base_url,
+                path.display()
+            );
+            body = serde_json::json!({ "detail": detail })
+                .to_string()
+                .into_bytes();
+        }
         Ok(Reply {
             status,
             body,

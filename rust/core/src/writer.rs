@@ -18,7 +18,7 @@ use crate::progress::{Progress, Stage, UploadState};
 use crate::reader::{Limit, LogReader};
 use crate::record;
 use crate::signal::Signal;
-use crate::steps::Steps;
+use crate::steps::{LateSteps, Steps};
 use crate::summary::Summary;
 use crate::transport::{Http, Target};
 use crate::upload::{Pace, Upload};
@@ -44,6 +44,8 @@ pub struct Options {
     pub target: Option<Target>,
     /// Sign of life.
     pub heartbeat: Duration,
+    /// What becomes of smaller steps.
+    pub late_steps: LateSteps,
 }
 
 /// What a writer has done, in numbers.
@@ -136,7 +138,7 @@ impl Writer {
         }
         Ok(Self {
             shared,
-            steps: Steps::default(),
+            steps: Steps::new(options.late_steps),
             threads: Mutex::new(threads),
         })
     }
@@ -155,6 +157,11 @@ impl Writer {
     /// Whether this process is a fork of the one that opened the writer.
     pub fn is_forked(&self) -> bool {
         self.shared.wal.is_forked()
+    }
+
+    /// Where the next record will be: another place than before whenever one was appended.
+    pub fn end(&self) -> u64 {
+        self.shared.wal.end()
     }
 
     /// As [`Wal::release_inherited_lock`].
@@ -303,6 +310,7 @@ mod tests {
             fsync: Duration::from_secs(1),
             target: None,
             heartbeat: Duration::from_secs(10),
+            late_steps: LateSteps::Refuse,
         }
     }
 

@@ -12,6 +12,7 @@ use steplog_core::runlog;
 use steplog_core::transport::{KeySource, Target};
 
 use crate::convert::{to_dict, to_object};
+use crate::encode::to_value;
 use crate::error::classes::UsageError;
 use crate::error::{to_py, to_py_log};
 use crate::writer::set_upload;
@@ -83,7 +84,7 @@ impl RunLog {
         }
     }
 
-    #[pyo3(signature = (writer, *, base_url, entity, project, run, api_key, keys_file, timeout_secs))]
+    #[pyo3(signature = (writer, *, base_url, entity, project, run, api_key, keys_file, timeout_secs, start=None))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     fn sync(
         &self,
@@ -95,6 +96,7 @@ impl RunLog {
         api_key: Option<String>,
         keys_file: PathBuf,
         timeout_secs: f64,
+        start: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SyncJob> {
         let Some(log) = self.inner.writers.iter().find(|log| log.writer == writer) else {
             return Err(UsageError::new_err(format!(
@@ -110,9 +112,10 @@ impl RunLog {
             writer: writer.to_owned(),
             key,
         };
+        let start = start.map(|start| to_value(start.as_any())).transpose()?;
         let deadline =
             Instant::now() + Duration::try_from_secs_f64(timeout_secs).unwrap_or(Duration::ZERO);
-        let progress = start_sync(&target, log, deadline).map_err(to_py)?;
+        let progress = start_sync(&target, log, start.as_ref(), deadline).map_err(to_py)?;
         Ok(SyncJob { progress })
     }
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict};
 use steplog_core::error::Error;
 use steplog_core::frame::Identity;
 use steplog_core::progress::{Stage, UploadState};
 use steplog_core::record::{self, HistoryBuilder};
-use steplog_core::steps::MAX_STEP;
+use steplog_core::steps::{LateSteps, MAX_STEP};
 use steplog_core::transport::{KeySource, Target};
 use steplog_core::wal::{Mode, SegmentSizes};
 use steplog_core::writer::{self, Options};
@@ -82,6 +82,19 @@ fn to_step(step: &Bound<'_, PyAny>) -> PyResult<i64> {
     )))
 }
 
+fn to_commit(commit: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    if commit.is_none() {
+        return Ok(None);
+    }
+    if let Ok(flag) = commit.cast::<PyBool>() {
+        return Ok(Some(flag.is_true()));
+    }
+    let name = commit.get_type().name()?;
+    Err(ArgumentTypeError::new_err(format!(
+        "commit must be True, False or None, got {name}"
+    )))
+}
+
 fn step_too_large() -> PyErr {
     UsageError::new_err(format!("step must be at most {MAX_STEP}"))
 }
@@ -92,8 +105,9 @@ impl Writer {
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
-        commit: Option<bool>,
+        commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Outcome> {
+        let commit = commit.map_or(Ok(None), to_commit)?;
         let step = match step {
             Some(step) if !step.is_none() => Some(to_step(step)?),
             _ => None,
@@ -164,7 +178,7 @@ impl Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (dir, *, run, writer, start, mapped, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file))]
+    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     fn new(
         py: Python<'_>,
@@ -173,6 +187,7 @@ impl Writer {
         writer: String,
         start: &Bound<'_, PyDict>,
         mapped: bool,
+        late_steps: bool,
         fsync_millis: u64,
         heartbeat_millis: u64,
         base_url: Option<String>,
@@ -198,6 +213,11 @@ impl Writer {
             fsync: Duration::from_millis(fsync_millis),
             target,
             heartbeat: Duration::from_millis(heartbeat_millis),
+            late_steps: if late_steps {
+                LateSteps::Merge
+            } else {
+                LateSteps::Refuse
+            },
         };
         let inner = py.detach(|| writer::Writer::open(options)).map_err(to_py)?;
         Ok(Self { inner })
@@ -209,7 +229,7 @@ impl Writer {
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
-        commit: Option<bool>,
+        commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Outcome>> {
         let outcome = self.write(data, step, commit)?;
         Ok(if outcome.is_clean() {
@@ -224,7 +244,7 @@ impl Writer {
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
-        commit: Option<bool>,
+        commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Outcome> {
         self.write(data, step, commit)
     }
@@ -285,6 +305,11 @@ impl Writer {
     #[getter]
     fn step(&self) -> u64 {
         self.inner.steps().current()
+    }
+
+    #[getter]
+    fn end(&self) -> u64 {
+        self.inner.end()
     }
 
     #[getter]

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { bucketFrame, rawFrame } from '../data/fixtures';
 import { PanelData, type Series } from '../data/panelData';
-import { flagNames, marksOf, wholeRange, xExtent, yExtent, yRange, type Range } from './extent';
+import { flagNames, fractionsOf, marksOf, wholeRange, xExtent, yExtent, yRange, type Range } from './extent';
+import { linearTicks, logTicks } from './ticks';
 
 const points: [number, number][] = [
   [0, 5],
@@ -37,10 +38,40 @@ test('a constant has room on both sides', () => {
   expect(yRange([4, 4], true)).toEqual([2, 8]);
 });
 
-test('the widest range stays finite', () => {
-  const [low, high] = yRange([-1.7e308, 1.7e308], false);
-  expect(Number.isFinite(high - low)).toBe(true);
+test('a range without data is one', () => {
   expect(yRange(null, false)).toEqual([0, 1]);
+});
+
+test.each([
+  [-1.7e308, 1.7e308],
+  [-Number.MAX_VALUE, Number.MAX_VALUE],
+  [Number.MAX_VALUE, Number.MAX_VALUE],
+  [1e300, 1.9e300],
+  [1e-300, 1.9e-300],
+  [5e-324, 5e-324],
+  [0, 1e-323],
+  [-5e-324, 5e-324],
+  [1, 1 + 2 ** -52],
+  [2 ** 63 - 1024, 2 ** 63],
+  [3, 3],
+])('values from %d to %d have a place and labels', (low, high) => {
+  for (const log of low > 0 ? [false, true] : [false]) {
+    const range = yRange([low, high], log);
+    const place = fractionsOf(range, log);
+    expect(place(range[0])).toBeCloseTo(0);
+    expect(place(range[1])).toBeCloseTo(1);
+    expect(place(low)).toBeGreaterThanOrEqual(0);
+    expect(place(high)).toBeLessThanOrEqual(1);
+    if (low < high) expect(place(high)).toBeGreaterThan(place(low));
+    for (const count of [2, 3, 5, 6]) {
+      const { at, labels } = log ? logTicks(...range, count) : linearTicks(...range, count);
+      const named = labels.filter(Boolean);
+      expect(named.length).toBeGreaterThanOrEqual(2);
+      expect(new Set(named).size).toBe(named.length);
+      expect(Math.max(...named.map((label) => label.length))).toBeLessThanOrEqual(11);
+      for (const value of at) expect(Math.abs(place(value) - 0.5)).toBeLessThan(0.5 + 1e-6);
+    }
+  }
 });
 
 test('a single point has an x range', () => {

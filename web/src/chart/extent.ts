@@ -5,8 +5,8 @@ import { bucketX, type BucketGrid } from './m4';
 
 export type Range = [number, number];
 
-/** Beyond this the width of a range is no longer a finite number. */
-const LIMIT = 8e307;
+/** The least part of its values that a range must span: a few neighbouring floats, so that ticks find a place. */
+const LEAST_SPAN = 2 ** -50;
 
 /** The x of the first and last row of a track, or null when it has none. */
 export function trackExtent(track: Track, grid: BucketGrid): Range | null {
@@ -73,18 +73,32 @@ export function yRange(extent: Range | null, log: boolean): Range {
   if (!extent) return log ? [0.1, 1] : [0, 1];
   let [low, high] = extent;
   if (log) {
-    if (low === high) return [low / 2, high * 2];
-    const air = (high / low) ** 0.04;
-    return [Math.max(low / air, 5e-324), Math.min(high * air, LIMIT)];
+    const ratio = Math.exp(0.04 * (Math.log(high) - Math.log(low)));
+    const air = low === high ? 2 : Math.max(ratio, 1 + LEAST_SPAN);
+    return [Math.max(low / air, Number.MIN_VALUE), Math.min(high * air, Number.MAX_VALUE)];
   }
-  if (low === high) {
-    const room = low === 0 ? 1 : Math.abs(low) * 0.1;
-    [low, high] = [low - room, high + room];
-  } else {
-    const air = (high / 2 - low / 2) * 0.1;
-    [low, high] = [low - air, high + air];
+  const greatest = Math.max(Math.abs(low), Math.abs(high));
+  // A tenth of the least floats is nothing: two of them are room.
+  const around = low === 0 ? 1 : Math.max(greatest * 0.1, 2 * Number.MIN_VALUE);
+  const air = low === high ? around : Math.max((high / 2 - low / 2) * 0.1, greatest * LEAST_SPAN);
+  [low, high] = [low - air, high + air];
+  return [Math.max(low, -Number.MAX_VALUE), Math.min(high, Number.MAX_VALUE)];
+}
+
+/** Where values lie in a range: 0 at its low end, 1 at its high. A log range takes positive values only. */
+export function fractionsOf([low, high]: Readonly<Range>, log: boolean): (value: number) => number {
+  if (log) {
+    // Close values differ by less than their logarithms can hold.
+    const above = (value: number) =>
+      value < 2 * low ? Math.log1p((value - low) / low) : Math.log(value) - Math.log(low);
+    const span = above(high);
+    return (value) => above(value) / span;
   }
-  return [Math.max(low, -LIMIT), Math.min(high, LIMIT)];
+  // The width of the widest range is no finite number.
+  const part = Number.isFinite(high - low) ? 1 : 0.25;
+  const from = low * part;
+  const span = high * part - from;
+  return (value) => (value * part - from) / span;
 }
 
 export interface Mark {

@@ -4,7 +4,7 @@ import 'uplot/dist/uPlot.min.css';
 import type { PanelData, Series } from '../data/panelData';
 import type { XAxis } from '../data/types';
 import { drawSeries, type SeriesStyle } from './draw';
-import { xExtent, yExtent, yRange, wholeRange, type Range } from './extent';
+import { fractionsOf, xExtent, yExtent, yRange, wholeRange, type Range } from './extent';
 import { linearTicks, logTicks, relativeTicks, wallTicks, type Ticks } from './ticks';
 
 export interface ChartView {
@@ -29,6 +29,11 @@ export interface ChartEvents {
 const AXIS_FONT = '11px "Inter Variable", system-ui, sans-serif';
 const X_AXIS_HEIGHT = 26;
 const LABEL_PX = 6.4;
+/** What uPlot believes to draw: the series are drawn by ourselves. */
+const UNIT_DATA: uPlot.AlignedData = [
+  [0, 1],
+  [0, 1],
+];
 
 const color = (name: string) => () =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -41,10 +46,11 @@ export class LineChart {
   private plot: uPlot | null = null;
   private x: Range = [0, 1];
   private y: Range = [0, 1];
+  /** Where a value lies on its axis, from 0 to 1. */
+  private xFraction = fractionsOf([0, 1], false);
+  private yFraction = fractionsOf([0, 1], false);
   private width = 0;
   private height = 0;
-  /** A crosshair that we set ourselves must not come back as the pointer's. */
-  private muted = false;
 
   constructor(
     private readonly host: HTMLElement,
@@ -52,12 +58,12 @@ export class LineChart {
     private readonly events: ChartEvents,
   ) {}
 
-  /** Shows other data or another view; builds the plot when the kind of y axis changes. */
+  /** Shows other data or another view. */
   update(view: ChartView): void {
-    const rebuild = view.log !== this.view.log || view.axis !== this.view.axis;
     this.view = view;
-    if (rebuild) this.build();
-    else this.refresh();
+    if (!this.plot) return;
+    this.measure();
+    this.plot.redraw(false, true);
   }
 
   /** CSS pixels of the whole chart. */
@@ -73,9 +79,7 @@ export class LineChart {
     const plot = this.plot;
     if (!plot) return;
     const inside = x !== null && x >= this.x[0] && x <= this.x[1];
-    this.muted = true;
-    plot.setCursor({ left: inside ? plot.valToPos(x, 'x') : -10, top: inside ? 0 : -10 });
-    this.muted = false;
+    plot.setCursor({ left: inside ? plot.valToPos(this.xFraction(x), 'x') : -10, top: inside ? 0 : -10 });
   }
 
   /** Where a value lies in CSS pixels of the host element. */
@@ -83,7 +87,7 @@ export class LineChart {
     const plot = this.plot;
     if (!plot || !Number.isFinite(y)) return null;
     const { left, top, width, height } = this.plotBox;
-    const at = { left: left + plot.valToPos(x, 'x'), top: top + plot.valToPos(y, 'y') };
+    const at = { left: left + this.xFraction(x) * width, top: top + (1 - this.yFraction(y)) * height };
     const inside = at.left >= left - 1 && at.left <= left + width + 1 && at.top >= top - 1;
     return inside && at.top <= top + height + 1 ? at : null;
   }
@@ -124,12 +128,8 @@ export class LineChart {
       if (own) extent = extent ? [Math.min(extent[0], own[0]), Math.max(extent[1], own[1])] : own;
     }
     this.y = yRange(extent, log);
-  }
-
-  private refresh(): void {
-    if (!this.plot) return;
-    this.measure();
-    this.plot.setData([this.x, this.y]);
+    this.xFraction = fractionsOf(this.x, false);
+    this.yFraction = fractionsOf(this.y, log);
   }
 
   private build(): void {
@@ -137,7 +137,7 @@ export class LineChart {
     this.plot = null;
     if (this.width < 10 || this.height < 10) return;
     this.measure();
-    this.plot = new uPlot(this.options(), [this.x, this.y], this.host);
+    this.plot = new uPlot(this.options(), UNIT_DATA, this.host);
   }
 
   private options(): uPlot.Options {
@@ -148,33 +148,33 @@ export class LineChart {
       height: this.height,
       padding: [8, 10, 0, 0],
       legend: { show: false },
-      scales: {
-        x: { time: false, range: () => this.x },
-        y: { range: () => this.y, distr: this.view.log ? 3 : 1 },
-      },
+      // uPlot knows fractions of the axes only: it gives up on axes of huge, tiny or very close numbers.
+      scales: { x: { time: false, range: [0, 1] }, y: { range: [0, 1] } },
       series: [{}, { paths: () => null, points: { show: false } }],
       axes: [
         {
           ...shared,
           size: X_AXIS_HEIGHT,
           gap: 6,
-          splits: () => this.ticks('x').at,
+          splits: () => this.ticks('x').at.map((value) => this.xFraction(value)),
           values: () => this.ticks('x').labels,
         },
         {
           ...shared,
           gap: 6,
           size: () => Math.max(36, 12 + LABEL_PX * Math.max(...this.ticks('y').labels.map((l) => l.length))),
-          splits: () => this.ticks('y').at,
+          splits: () => this.ticks('y').at.map((value) => this.yFraction(value)),
           values: () => this.ticks('y').labels,
-          filter: (_plot, splits) => splits,
         },
       ],
       cursor: {
         y: false,
         points: { show: false },
         drag: { x: true, y: false, setScale: false, dist: 4 },
+        // Not the hook `setCursor`: redrawing calls that too, on charts where no pointer is.
         bind: {
+          mousemove: this.reporting,
+          mouseleave: this.reporting,
           dblclick: () => () => {
             this.events.reset();
             return null;
@@ -184,7 +184,6 @@ export class LineChart {
       hooks: {
         draw: [(plot) => this.draw(plot)],
         setSelect: [(plot) => this.selected(plot)],
-        setCursor: [(plot) => this.moved(plot)],
       },
     };
   }
@@ -205,13 +204,14 @@ export class LineChart {
     const { data, style, highlight, log } = this.view;
     const ratio = devicePixelRatio;
     const { left, top, width, height } = plot.bbox;
-    const slope = width / (this.x[1] - this.x[0]);
     const bottom = top + height + 4 * ratio;
     const map = {
-      x: (value: number) => left + (value - this.x[0]) * slope,
+      x: (value: number) => left + this.xFraction(value) * width,
       // A log axis has no place for zero and below: the line leaves through the bottom.
       y: (value: number) =>
-        log && value <= 0 ? bottom : Math.min(1e6, Math.max(-1e6, plot.valToPos(value, 'y', true))),
+        log && value <= 0
+          ? bottom
+          : Math.min(1e6, Math.max(-1e6, top + (1 - this.yFraction(value)) * height)),
     };
     drawSeries(plot.ctx, data, { box: plot.bbox, range: this.x, map, ratio, style, highlight });
   }
@@ -219,15 +219,21 @@ export class LineChart {
   private selected(plot: uPlot): void {
     const { left, width } = plot.select;
     if (width < 4) return;
-    const range: Range = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
+    const range: Range = [this.xAt(plot, left), this.xAt(plot, left + width)];
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     this.events.zoom(wholeRange(range));
   }
 
-  private moved(plot: uPlot): void {
-    if (this.muted) return;
+  /** The x under a CSS pixel of the plot. */
+  private xAt(plot: uPlot, left: number): number {
+    return this.x[0] + plot.posToVal(left, 'x') * (this.x[1] - this.x[0]);
+  }
+
+  private readonly reporting: uPlot.Cursor.MouseListenerFactory = (plot, _target, handler) => (event) => {
+    handler(event);
     const { left = -10, top = -10 } = plot.cursor;
     if (left < 0) this.events.hover(null, 0, 0);
-    else this.events.hover(plot.posToVal(left, 'x'), left, top);
-  }
+    else this.events.hover(this.xAt(plot, left), left, top);
+    return null;
+  };
 }

@@ -26,6 +26,13 @@ test('extreme spans have ticks', () => {
   expect(linearTicks(3, 3, 5).at).toEqual([]);
 });
 
+test('labels that would be too long say how much more than the first', () => {
+  expect(linearTicks(2 ** 63 - 20480, 2 ** 63, 5).labels.slice(0, 2)).toEqual(['9.22…e18', '+5k']);
+  expect(linearTicks(1700000000, 1700000002, 5).labels.slice(0, 3)).toEqual(['1700000000', '+0.5', '+1.0']);
+  expect(linearTicks(1, 1 + 1e-15, 3).labels.slice(0, 2)).toEqual(['1', '+5e-16']);
+  expect(linearTicks(-1e300, 1e300, 4).labels).toEqual(['−1e300', '−5e299', '0', '5e299', '1e300']);
+});
+
 test('whole steps only on the step axis', () => {
   expect(linearTicks(0, 2, 6, true).at).toEqual([0, 1, 2]);
 });

@@ -6,11 +6,13 @@ export interface Ticks {
   labels: string[];
 }
 
-/** The smallest of 1, 2, 5 × 10^k that is >= size. */
+/** The smallest of 1, 2, 5 × 10^k that is >= size; 1e308 at most. */
 export function niceStep(size: number): number {
-  const power = 10 ** Math.floor(Math.log10(size));
-  for (const factor of [1, 2, 5]) if (size <= factor * power * (1 + 1e-9)) return factor * power;
-  return 10 * power;
+  const power = Math.floor(Math.log10(size));
+  // As text: 10 ** -324 is nothing, and 10 ** -300 is not 1e-300.
+  for (const step of [`1e${power}`, `2e${power}`, `5e${power}`].map(Number))
+    if (size <= step * (1 + 1e-9)) return Math.min(step, 1e308);
+  return Math.min(Number(`1e${power + 1}`), 1e308);
 }
 
 const SUFFIXES: [number, string][] = [
@@ -20,8 +22,32 @@ const SUFFIXES: [number, string][] = [
   [1e3, 'k'],
 ];
 
-/** Labels with the decimals that the step needs, and no more. */
+/** Characters of the longest label: a fifth of a narrow chart's width. */
+const LONGEST = 11;
+
+/**
+ * Labels with the decimals that the step needs, and no more. Where those are too many, the first label says from
+ * where, cut off with a `…` if need be, and the others how much more.
+ */
 export function labelTicks(at: readonly number[], step: number): string[] {
+  const labels = wholeLabels(at, step);
+  const [first, ...others] = at;
+  if (first === undefined || others.length === 0) return labels;
+  if (new Set(labels).size === labels.length && labels.every((label) => label.length <= LONGEST))
+    return labels;
+  // Multiples of the step: differences of huge numbers are not.
+  const more = others.map((value) => Math.max(1, Math.round((value - first) / step)) * step);
+  return [cutOff(first), ...wholeLabels(more, step).map((label) => `+${label}`)];
+}
+
+function cutOff(value: number): string {
+  const text = minus(String(value));
+  if (text.length <= LONGEST) return text;
+  const [mantissa, exponent] = value.toExponential().split('e') as [string, string];
+  return `${minus(mantissa).slice(0, value < 0 ? 5 : 4)}…e${exponent.replace('+', '')}`;
+}
+
+function wholeLabels(at: readonly number[], step: number): string[] {
   const greatest = Math.max(0, ...at.map(Math.abs));
   if (greatest >= 1e15 || (greatest > 0 && greatest < 1e-4)) {
     const digits = Math.max(0, Math.ceil(Math.log10(greatest / step)));
@@ -41,15 +67,19 @@ function shortExponent(value: number, digits: number): string {
   return `${minus(mantissa.replace(/\.?0+$/, ''))}e${exponent.replace('+', '')}`;
 }
 
-/** Ticks of a linear axis, at most `count`. */
+/** Ticks of a linear axis, at most `count`, unless fewer than two would be left. */
 export function linearTicks(min: number, max: number, count: number, whole = false): Ticks {
-  const span = max - min;
-  if (!(span > 0) || !Number.isFinite(span)) return { at: [], labels: [] };
-  let step = niceStep(span / Math.max(1, count));
+  if (!(max > min) || !Number.isFinite(min) || !Number.isFinite(max)) return { at: [], labels: [] };
+  const parts = Math.max(1, count);
+  // No finer than the floats are there, and not by max - min, which may be no finite number.
+  const least = Math.max(Math.abs(min), Math.abs(max)) * 2 ** -52;
+  let step = niceStep(Math.max(max / parts - min / parts, least, Number.MIN_VALUE));
   if (whole) step = Math.max(1, step);
   const first = Math.ceil(min / step - 1e-9);
+  const last = Math.min(Math.floor(max / step + 1e-9), first + 99);
   const at: number[] = [];
-  for (let i = first; i * step <= max + step * 1e-9 && at.length < 100; i++) at.push(clean(i * step, step));
+  for (let i = first; i <= last; i++) at.push(clean(i * step, step));
+  if (at.length < 2 && !whole && count < 8) return linearTicks(min, max, count + 1);
   return { at, labels: labelTicks(at, step) };
 }
 
@@ -73,7 +103,7 @@ export function logTicks(min: number, max: number, count: number): Ticks {
     if (stride > 1 && power % stride !== 0) continue;
     for (const digit of digits) {
       const value = Number(`${digit}e${power}`);
-      if (value < min * (1 - 1e-9) || value > max * (1 + 1e-9)) continue;
+      if (value < min * (1 - 1e-9) || value > max * (1 + 1e-9) || value === Infinity) continue;
       at.push(value);
       labels.push(named.includes(digit) ? logLabel(value, power) : '');
     }

@@ -1,5 +1,6 @@
 /** The server's HTTP API. The only file that calls `fetch`; every path is relative to `document.baseURI`. */
 import { decodeArrow, decodeJson } from './arrow';
+import { parseExact } from './exactJson';
 import type { PanelFrame } from './panelData';
 import type { KeyInfo, PanelHeader, PanelQuery, Project, Run, RunsAnswer, RunsQuery, Session } from './types';
 
@@ -53,19 +54,13 @@ async function request(path: string, init: RequestInit = {}): Promise<Response> 
   throw await problemOf(response);
 }
 
-/**
- * JSON with the bare `NaN` and `Infinity` that a summary may hold: those become strings, which is how they are
- * shown. Quoted text is skipped.
- */
-export function parseJson(text: string): unknown {
-  const safe = text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) =>
-    token.startsWith('"') ? token : `"${token}"`,
-  );
-  return JSON.parse(safe);
+async function json<T>(path: string, init?: RequestInit): Promise<T> {
+  return (await (await request(path, init)).json()) as T;
 }
 
-async function json<T>(path: string, init?: RequestInit): Promise<T> {
-  return parseJson(await (await request(path, init)).text()) as T;
+/** JSON that holds what people logged. */
+async function exactJson<T>(path: string, init?: RequestInit): Promise<T> {
+  return parseExact(await (await request(path, init)).text()) as T;
 }
 
 const post = (body: unknown, signal?: AbortSignal | null, accept = 'application/json'): RequestInit => ({
@@ -91,9 +86,9 @@ export const getProjects = async (): Promise<Project[]> =>
   (await json<{ projects: Project[] }>('projects')).projects;
 
 export const queryRuns = (ref: ProjectRef, query: RunsQuery, signal?: AbortSignal): Promise<RunsAnswer> =>
-  json<RunsAnswer>(`${projectPath(ref)}/runs:query`, post(query, signal));
+  exactJson<RunsAnswer>(`${projectPath(ref)}/runs:query`, post(query, signal));
 
-export const getRun = (ref: ProjectRef, run: string): Promise<Run> => json<Run>(runPath(ref, run));
+export const getRun = (ref: ProjectRef, run: string): Promise<Run> => exactJson<Run>(runPath(ref, run));
 
 export const getProjectKeys = async (ref: ProjectRef): Promise<KeyInfo[]> =>
   (await json<{ keys: KeyInfo[] }>(`${projectPath(ref)}/keys`)).keys;

@@ -3,6 +3,7 @@
  * Svelte or of charts. Time, chance and the socket are arguments, so that tests need neither.
  */
 import { decodeLive } from './arrow';
+import { parseExact } from './exactJson';
 import type { PanelFrame } from './panelData';
 
 export type LiveStatus = 'connecting' | 'live' | 'reconnecting' | 'offline';
@@ -127,7 +128,7 @@ export class LiveSocket {
       this.subscriptions.get(id)?.handlers.frames?.(frames);
       return;
     }
-    const message = JSON.parse(data) as Record<string, unknown>;
+    const message = parseExact(data) as Record<string, unknown>;
     if (message['t'] === 'hello' && typeof message['heartbeat'] === 'number')
       this.setHeartbeat(message['heartbeat']);
     const handlers = this.subscriptions.get(Number(message['id']))?.handlers;

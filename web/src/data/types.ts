@@ -53,6 +53,7 @@ export interface Run {
   created: number;
   updated: number;
   duration: number;
+  /** Of both: numbers are `Exact` where a JavaScript number would lose something. */
   config: Record<string, unknown>;
   summary: Record<string, unknown>;
   writers: { writer: string; label: string; generation: number; acknowledged: number }[];

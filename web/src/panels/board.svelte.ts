@@ -12,10 +12,18 @@ export interface BoardActions {
   isWall: () => boolean;
 }
 
+/** An x that all charts of a section mark. */
+export interface Crosshair {
+  section: string;
+  x: number;
+  /** The one chart that is being read, and where on its plot in CSS pixels: only this has a tooltip. */
+  at: { key: string; left: number; top: number };
+}
+
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 
 export class Board {
-  crosshair = $state.raw<{ section: string; x: number } | null>(null);
+  crosshair = $state.raw<Crosshair | null>(null);
   /** The run under the pointer in the sidebar. */
   highlight = $state<string | null>(null);
   looks = $state.raw<ReadonlyMap<string, Look>>(NONE);
@@ -29,6 +37,8 @@ export class Board {
   ) {}
 
   zoom(range: [number, number] | null): void {
+    // It would stay at an x that is no longer under the pointer.
+    this.crosshair = null;
     this.actions.zoom(range);
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { bucketFrame, rawFrame } from '../data/fixtures';
 import { PanelData } from '../data/panelData';
-import { chartChips, chartSummary } from './describe';
+import { chartChips, chartSummary, emptyRunText, emptyWorkspaceText } from './describe';
 
 const data = new PanelData(
   rawFrame([
@@ -36,4 +36,20 @@ test('chips tell of NaN, of hidden values and of nothing finite', () => {
   expect(chartChips(zero, true)).toEqual([{ text: 'log hides values ≤ 0', x: null }]);
   const none = new PanelData(rawFrame([{ run: 'a', points: [[4, NaN]] }]));
   expect(chartChips(none, false).map((chip) => chip.text)).toEqual(['no finite values', 'first NaN at 4']);
+});
+
+test('a run that has ended without values waits for nothing', () => {
+  expect(emptyRunText({ state: 'running', key_count: 0 }).detail).toMatch(/^Waiting/);
+  expect(emptyRunText(null).detail).toMatch(/^Waiting/);
+  for (const state of ['finished', 'failed', 'crashed', 'killed'] as const)
+    expect(emptyRunText({ state, key_count: 0 }).title).toBe('The run logged nothing');
+  expect(emptyRunText({ state: 'killed', key_count: 2 }).detail).toBe(
+    'The run was killed without logging a number.',
+  );
+});
+
+test('a workspace waits only while one of its runs may log', () => {
+  expect(emptyWorkspaceText(['finished', 'running']).detail).toMatch(/^Waiting/);
+  expect(emptyWorkspaceText(null).detail).toMatch(/^Waiting/);
+  expect(emptyWorkspaceText(['finished', 'failed']).title).toBe('Nothing to draw');
 });

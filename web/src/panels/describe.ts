@@ -2,6 +2,7 @@
 import { formatValue } from '../chart/format';
 import type { PanelData } from '../data/panelData';
 import { trackLength } from '../data/panelData';
+import type { Run, RunState } from '../data/types';
 
 export interface Chip {
   text: string;
@@ -44,4 +45,31 @@ export function chartSummary(title: string, data: PanelData, names: ReadonlyMap<
   const upTo = data.header.unit === 'step' ? `, up to step ${(data.lastX ?? 0).toLocaleString('en-US')}` : '';
   const best = name ? `; lowest last value ${name} ${formatValue(lowest)}` : '';
   return `${title}, ${runs} ${runs === 1 ? 'run' : 'runs'}${upTo}${best}`;
+}
+
+/** Whether a run in this state may still log. */
+export const mayLog = (state: RunState): boolean => state === 'running' || state === 'pending';
+
+/** Why the page of a run has no charts. */
+export function emptyRunText(run: Pick<Run, 'state' | 'key_count'> | null): {
+  title: string;
+  detail: string;
+} {
+  if (!run || mayLog(run.state))
+    return { title: 'Nothing to draw yet', detail: 'Waiting for the first log() with a number in it.' };
+  return run.key_count === 0
+    ? { title: 'The run logged nothing', detail: `It ${ended(run.state)} without a call of log().` }
+    : { title: 'Nothing to draw', detail: `The run ${ended(run.state)} without logging a number.` };
+}
+
+const ended = (state: RunState): string => (state === 'killed' ? 'was killed' : state);
+
+/** Why a workspace has no charts, from the states of all its runs; null while they are not known. */
+export function emptyWorkspaceText(states: readonly RunState[] | null): { title: string; detail: string } {
+  if (states?.length && !states.some(mayLog))
+    return {
+      title: 'Nothing to draw',
+      detail: 'No run of this project logged a number, and none is running.',
+    };
+  return { title: 'Nothing to draw yet', detail: 'Waiting for the first log() with a number in it.' };
 }

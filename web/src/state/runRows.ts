@@ -9,7 +9,7 @@ export interface RunRow {
   created: number;
   updated: number;
   duration: number | null;
-  /** The chosen summary value; undefined when the run has none. */
+  /** The chosen summary value, a number perhaps as `Exact`; undefined when the run has none. */
   value: unknown;
 }
 

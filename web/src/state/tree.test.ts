@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Exact } from '../data/exactJson';
 import { flattenTree } from './tree';
 
 test('leaves keep their path; lists and empty objects are values', () => {
@@ -9,4 +10,5 @@ test('leaves keep their path; lists and empty objects are values', () => {
     { path: ['none'], value: {} },
   ]);
   expect(flattenTree({})).toEqual([]);
+  expect(flattenTree({ one: new Exact('1.0') })).toEqual([{ path: ['one'], value: new Exact('1.0') }]);
 });

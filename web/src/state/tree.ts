@@ -1,4 +1,5 @@
 /** Nested config and summary as a list of leaves. */
+import { Exact } from '../data/exactJson';
 
 export interface Leaf {
   path: string[];
@@ -9,7 +10,8 @@ export interface Leaf {
 export function flattenTree(tree: Record<string, unknown>): Leaf[] {
   const leaves: Leaf[] = [];
   const walk = (node: unknown, path: string[]): void => {
-    const nested = typeof node === 'object' && node !== null && !Array.isArray(node);
+    const nested =
+      typeof node === 'object' && node !== null && !Array.isArray(node) && !(node instanceof Exact);
     const entries = nested ? Object.entries(node) : [];
     if (path.length > 0 && entries.length === 0) leaves.push({ path, value: node });
     for (const [name, child] of entries) walk(child, [...path, name]);

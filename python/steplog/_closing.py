@@ -1,0 +1,102 @@
+"""The end of a run: its files, the logs of processes that are gone, and the closing line."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from steplog import _folder
+from steplog._settings import keys_file
+from steplog._writer import RunLog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from steplog._settings import Settings
+    from steplog._writer import Writer
+
+
+def write_files(folder: Path, *, config: Mapping[str, object], writer: Writer) -> None:
+    """Write config and summary into the run's folder.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    values = {key: {"value": value} for key, value in config.items()}
+    _folder.write_json(folder / "files" / "config.yaml", values)
+    _folder.write_json(folder / "files" / "summary.json", writer.summary())
+
+
+def note_cursor(folder: Path, writer_id: str, status: Mapping[str, Any]) -> None:
+    """Write how far the server has come with a writer's log.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    if status["server"]:
+        writer_dir = folder / "wal" / writer_id
+        _folder.write_cursor(writer_dir, status["server"], status["acknowledged"])
+
+
+MAX_OTHERS_BYTES = 256 << 20
+"""More than this is not read at the end of a run: it would take longer than a person waits."""
+
+
+class Others:
+    """The logs of other processes of a run, such as forked children, that are over.
+
+    A child that ended without its exit hooks may have left records that only its log holds.
+    """
+
+    def __init__(self, folder: Path, writer_id: str) -> None:
+        self._folder = folder
+        self._log = RunLog(folder)
+        others: list[dict[str, Any]] = [
+            writer
+            for writer in self._log.writers()
+            if writer["writer"] != writer_id and writer["records"]
+        ]
+        self.running = sum(1 for writer in others if writer["live"])
+        self._over = [writer for writer in others if not writer["live"]]
+        self.rows = self._log.row_count
+
+    def send(self, settings: Settings, run_id: str, *, until: float) -> str:
+        """Send what the server does not have, until a time of `time.monotonic`.
+
+        Returns:
+            Why not everything is there, or nothing.
+        """
+        jobs = [
+            (
+                writer,
+                self._log.sync(
+                    writer["writer"],
+                    entity=settings.entity,
+                    project=settings.project,
+                    run=run_id,
+                    base_url=settings.base_url,
+                    api_key=settings.api_key,
+                    keys_file=keys_file(),
+                    timeout_secs=max(0.0, until - time.monotonic()),
+                ),
+            )
+            for writer in self._over
+        ]
+        reason = ""
+        for writer, job in jobs:
+            job.wait(max(0.0, until - time.monotonic()))
+            status: dict[str, Any] = job.status()
+            note_cursor(self._folder, writer["writer"], status)
+            if status["acknowledged"] < writer["last"]:
+                reason = status["upload_reason"] or "not reached in time"
+        return reason
+
+
+def others_bytes(folder: Path, writer_id: str) -> int:
+    """Size of the logs of other processes in a run's folder."""
+    return sum(
+        segment.stat().st_size
+        for segment in (folder / "wal").glob("*/*.wal")
+        if segment.parent.name != writer_id
+    )

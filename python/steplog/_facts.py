@@ -1,0 +1,111 @@
+"""What a run is called: its id, name, notes, tags, group and job type, checked."""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from steplog._errors import ArgumentTypeError, UsageError
+from steplog._terminal import shorten
+from steplog._values import whole_text
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_ID_LETTERS = string.ascii_lowercase + string.digits
+_FAIR_BYTES = 256 // len(_ID_LETTERS) * len(_ID_LETTERS)
+_MAX_ID_BYTES = 127
+_FORBIDDEN = re.compile(r"[:;,#?/'\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def new_id(length: int = 8) -> str:
+    """A random id, from the system's source of randomness."""
+    letters = ""
+    while len(letters) < length:
+        # A byte is a letter when all letters stay equally likely.
+        fair = [byte for byte in os.urandom(length) if byte < _FAIR_BYTES]
+        letters += "".join(_ID_LETTERS[byte % len(_ID_LETTERS)] for byte in fair)
+    return letters[:length]
+
+
+def check_run_id(run_id: str) -> None:
+    """Check a run id.
+
+    Raises:
+        ArgumentTypeError: It is not text.
+        UsageError: It is empty, too long, or holds a character that URLs or folders could not.
+    """
+    if not isinstance(run_id, str):
+        raise ArgumentTypeError(f"the run id must be text, got {type(run_id).__name__}")
+    if run_id != run_id.strip() or run_id in {"", ".", ".."} or _FORBIDDEN.search(run_id):
+        raise UsageError(
+            f"the run id {shorten(repr(run_id), 60)} must not be empty, a dot path, padded, or "
+            "hold : ; , # ? / ' \\ or control characters"
+        )
+    if len(run_id.encode()) > _MAX_ID_BYTES:
+        raise UsageError(f"the run id {shorten(run_id, 40)!r} is over {_MAX_ID_BYTES} bytes")
+
+
+def as_text(what: str, value: object) -> str:
+    """A fact as text: None is empty, a number is spelled.
+
+    Raises:
+        ArgumentTypeError: It is neither text nor a number.
+    """
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise ArgumentTypeError(f"{what} must be text, got {type(value).__name__}")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What `init` was told of a run."""
+
+    id: str
+    name: str
+    notes: str
+    tags: tuple[str, ...]
+    group: str
+    job_type: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        id: str | None,
+        name: object,
+        notes: object,
+        tags: object,
+        group: object,
+        job_type: object,
+    ) -> Self:
+        """The arguments of `init`, checked.
+
+        Raises:
+            ArgumentTypeError: One is of a type that cannot be text.
+            UsageError: The id cannot be one.
+        """
+        run_id = new_id() if id is None else id
+        check_run_id(run_id)
+        several = () if tags is None else (tags,) if isinstance(tags, str) else tags
+        if not isinstance(several, Iterable):
+            raise ArgumentTypeError(f"tags must be texts, got {type(tags).__name__}")
+        return cls(
+            id=str(run_id),
+            name=as_text("name", name) or run_id,
+            notes=as_text("notes", notes),
+            tags=tuple(as_text("a tag", tag) for tag in several),
+            group=as_text("group", group),
+            job_type=as_text("job_type", job_type),
+        )

@@ -1,0 +1,56 @@
+"""What other processes and damage have left reaches the server all the same."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+
+FORKING = """
+import os, sys, steplog
+run = steplog.init(project="p", id="r")
+run.log({"parent": 1})
+for number in range(2):
+    pid = os.fork()
+    if pid == 0:
+        for step in range(100):
+            run.log({"child": step})
+        os._exit(0)
+    os.waitpid(pid, 0)
+run.finish()
+"""
+
+
+def test_a_parent_sends_what_its_children_left(server, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=server.environ,
+    )
+    assert "run r: 201 rows at http://" in done.stderr
+    rows = server.rows("r")
+    assert len(rows) == 201
+    assert sum("child" in row for row in rows) == 200
+    listed = server.cli("ls", "--json", str(tmp_path / "steplog-runs"))
+    assert json.loads(listed.stdout)["synced"]
+
+
+def test_a_damaged_first_record_is_made_good_from_the_folder(server, tmp_path):
+    child = server.child(tmp_path, "r", mode="offline", steps=200)
+    folder = pathlib.Path(child.stdout.readline().strip())
+    child.communicate()
+    (segment,) = folder.glob("wal/*/*.wal")
+    damaged = bytearray(segment.read_bytes())
+    damaged[276] ^= 1
+    segment.write_bytes(damaged)
+    for _ in range(2):
+        done = server.cli("sync", str(folder))
+        assert done.returncode == 0, done.stderr
+        assert "damage in the log" in done.stderr
+        assert [row["a"] for row in server.rows("r")] == list(range(200))
+    found = server.get("/projects/local/p/runs/r")
+    assert (found["name"], found["state"]) == ("r", "finished")

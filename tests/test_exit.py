@@ -1,0 +1,85 @@
+"""How a program ends, and what its run says of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from steplog._core import RunLog
+
+PROGRAM = """
+import sys, steplog
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+run.log({"a": 1})
+"""
+
+IN_A_THREAD = """
+import threading
+thread = threading.Thread(target=sys.exit, args=[3])
+thread.start()
+thread.join()
+"""
+
+CHILDREN = """
+import multiprocessing, sys
+import steplog
+
+def work(number):
+    for step in range(100):
+        steplog.log({"child": number})
+    if number == 1:
+        raise ValueError
+
+if __name__ == "__main__":
+    run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+    run.log({"parent": 1})
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=work, args=(number,)) for number in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    run.finish()
+"""
+
+
+def run_program(tmp_path, code):
+    """The folder of a program's run, and what the program printed on stderr."""
+    program = tmp_path / "program.py"
+    program.write_text(code)
+    process = subprocess.run(
+        [sys.executable, str(program), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    return folder, process.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "exit_code"),
+    [
+        ("", 0),
+        ("sys.exit(0)", 0),
+        ("sys.exit(3)", 3),
+        ("sys.exit('no')", 1),
+        ("1 / 0", 1),
+        ("raise KeyboardInterrupt", 255),
+        ("try:\n    sys.exit(3)\nexcept SystemExit:\n    pass\n1 / 0", 1),
+        (IN_A_THREAD, 0),
+    ],
+)
+def test_a_run_that_nobody_finishes_knows_how_its_program_ended(tmp_path, end, exit_code):
+    folder, _ = run_program(tmp_path, PROGRAM + end)
+    (writer,) = RunLog(str(folder)).writers()
+    assert writer["exit_code"] == exit_code
+
+
+def test_children_of_multiprocessing_finish_their_logs(tmp_path):
+    folder, errors = run_program(tmp_path, CHILDREN)
+    assert "ValueError" in errors
+    codes = sorted(str(writer["exit_code"]) for writer in RunLog(str(folder)).writers())
+    assert codes == ["0", "0", "1"]
+    assert RunLog(str(folder)).row_count == 201
+    assert json.loads((folder / "files" / "summary.json").read_text())["parent"] == 1

@@ -1,0 +1,202 @@
+"""What `init` takes and refuses, and how settings win over each other."""
+
+from __future__ import annotations
+
+import copy
+import enum
+import threading
+
+import anyio
+import numpy as np
+import pytest
+
+import steplog
+from steplog._core import RunLog
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@pytest.fixture
+def start(tmp_path):
+    def init(**arguments):
+        settings = {"quiet": True, **arguments.pop("settings", {})}
+        return steplog.init(dir=str(tmp_path), mode="offline", settings=settings, **arguments)
+
+    return init
+
+
+def identity(run):
+    return RunLog(run.sync_dir).writers()[0]["start"]
+
+
+def test_numbers_among_the_facts_are_spelled(start):
+    with start(name=5, group=3, notes=1.5, job_type=Colour.RED, tags=["a", 2]) as run:
+        pass
+    said = identity(run)
+    assert (said["name"], said["group"], said["notes"]) == ("5", "3", "1.5")
+    assert (said["job_type"], said["tags"]) == ("red", ["a", "2"])
+
+
+def test_text_that_is_no_text_is_made_whole(start):
+    with start(name="a\ud800", tags="one") as run:
+        pass
+    assert (identity(run)["name"], identity(run)["tags"]) == ("a\ufffd", ["one"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": ["x"]},
+        {"notes": {}},
+        {"tags": 5},
+        {"tags": [None, []]},
+        {"id": 5},
+        {"project": 5},
+        {"entity": b"x"},
+        {"settings": {"label": 5}},
+        {"settings": {"quiet": "yes"}},
+        {"settings": {"fsync_secs": True}},
+        {"settings": {"api_key": 5}},
+    ],
+    ids=str,
+)
+def test_other_types_are_refused_before_anything_is_made(start, tmp_path, arguments):
+    with pytest.raises(steplog.ArgumentTypeError):
+        start(**arguments)
+    assert not (tmp_path / "steplog-runs").exists()
+
+
+@pytest.mark.parametrize(
+    "run_id", ["", " a", "..", "a/b", "a\x7f", "a\x85", "a\u2028", "a\ud800", "x" * 128], ids=repr
+)
+def test_ids_that_no_server_takes_are_refused(start, run_id):
+    with pytest.raises(steplog.UsageError, match="run id"):
+        start(id=run_id)
+
+
+def test_a_key_that_no_header_can_hold_is_refused():
+    for key in ("a\nb", "é", "", "a b"):
+        with pytest.raises(steplog.UsageError, match="api_key"):
+            steplog.Api(api_key=key)
+
+
+@pytest.mark.parametrize("place", [{"commit": 5}, {"step": 1.5}], ids=str)
+def test_a_wrong_step_or_commit_logs_nothing(start, place):
+    with start() as run:
+        with pytest.raises(steplog.ArgumentTypeError):
+            run.log({"a": 1}, **place)
+        run.log({"long": np.longdouble(0.5)})
+    assert [row["long"] for row in RunLog(run.sync_dir).rows()] == [0.5]
+
+
+def test_settings_must_be_settings(tmp_path):
+    with pytest.raises(steplog.ArgumentTypeError, match="settings must be"):
+        steplog.init(dir=str(tmp_path), settings=5)  # type: ignore[arg-type]  # the mistake
+
+
+@pytest.mark.parametrize("copied", [lambda it: it, copy.copy, copy.deepcopy])
+def test_what_is_given_wins_over_the_environment_also_when_it_is_the_default(
+    tmp_path, monkeypatch, copied
+):
+    monkeypatch.setenv("STEPLOG_MODE", "disabled")
+    monkeypatch.setenv("STEPLOG_PROJECT", "elsewhere")
+    given = copied(steplog.Settings(mode="online", api_key="secret", finish_timeout_secs=0.0))
+    assert "secret" not in repr(given)
+    with steplog.init(dir=tmp_path, settings=given) as run:
+        assert (run.settings.mode, run.project) == ("online", "elsewhere")
+    with steplog.init(dir=tmp_path) as run:
+        assert run.settings.mode == "disabled"
+
+
+def test_a_value_of_config_or_summary_that_cannot_be_stored_costs_itself_only(start, capfd):
+    with start(config={"a": object(), "b": 1, "c": np.arange(100)}) as run:
+        run.summary.update({"bad": object(), "good": 2})
+        assert dict(run.config) == {"b": 1}
+        assert dict(run.summary) == {"good": 2}
+    said = capfd.readouterr().err
+    assert all(f"'{key}' is not recorded" in said for key in ("a", "c", "bad"))
+    assert RunLog(run.sync_dir).config() == {"b": 1}
+    with start(settings={"strict": True}) as run, pytest.raises(steplog.UsageError, match="'a'"):
+        run.config.a = object()
+
+
+def test_what_is_read_of_config_and_summary_is_a_copy(start):
+    with start(config={"a": {"b": 1}, "l": [1]}) as run:
+        run.config.a["b"] = 2
+        run.config.as_dict()["a"]["b"] = 3
+        run.config["l"].append(2)
+        run.log({"x": [1]})
+        run.summary["x"].append(2)
+        run.summary.as_dict()["x"].append(3)
+        assert run.config.as_dict() == {"a": {"b": 1}, "l": [1]}
+        assert run.summary["x"] == [1]
+
+
+def test_a_summary_of_many_keys_is_read_in_one_pass(start):
+    with start() as run:
+        run.log({f"k{number}": number for number in range(5_000)})
+        assert dict(run.summary) | {} == run.summary.as_dict()
+        run.log({"k0": 7})
+        assert run.summary["k0"] == 7
+
+
+def test_a_thread_logs_to_the_run_of_its_process(start):
+    run = start()
+    thread = threading.Thread(target=lambda: steplog.log({"a": 1}))
+    thread.start()
+    thread.join()
+    steplog.finish()
+    with pytest.raises(steplog.UsageError, match="no run"):
+        steplog.log({"a": 1})
+    assert [row["a"] for row in RunLog(run.sync_dir).rows()] == [1]
+
+
+async def test_a_disabled_run_takes_every_call(tmp_path):
+    async with steplog.init(dir=str(tmp_path), mode="disabled") as run:
+        await run.alog({"a": 1}, ack="disk")
+        await run.alog({"a": 2}, ack="server")
+        run.flush()
+        await run.aflush()
+        assert run.summary["a"] == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_module_stands_for_the_current_run(start):
+    assert steplog.run is None
+    with pytest.raises(steplog.UsageError, match="init"):
+        _ = steplog.config.lr
+    run = start(config={"lr": 0.1})
+    assert id(steplog.run) == id(run)
+    steplog.config.batch = 32
+    steplog.log({"loss": 1.0})
+    steplog.summary["best"] = 0.5
+    assert (steplog.summary["loss"], run.config.batch) == (1.0, 32)
+    steplog.finish()
+    assert steplog.run is None
+    assert RunLog(run.sync_dir).summary()["best"] == 0.5
+
+
+async def test_tasks_with_a_run_each_do_not_mix(start):
+    async def work(number):
+        async with start(id=f"run{number}") as run:
+            for step in range(50):
+                steplog.log({"a": number * 100 + step})
+                await anyio.lowlevel.checkpoint()
+        folders[number] = run.sync_dir
+
+    folders: dict[int, str] = {}
+    async with anyio.create_task_group() as group:
+        for number in range(4):
+            group.start_soon(work, number)
+    for number, folder in folders.items():
+        values = [row["a"] for row in RunLog(folder).rows()]
+        assert values == [number * 100 + step for step in range(50)]
+
+
+def test_names_that_are_not_there_yet_say_so():
+    with pytest.raises(steplog.UsageError, match=r"steplog\.Image is not there yet"):
+        from steplog import Image  # noqa: F401, PLC0415
+    with pytest.raises(AttributeError):
+        _ = steplog.nothing
