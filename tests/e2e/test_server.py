@@ -98,6 +98,13 @@ def test_a_chart_shows_a_spike_of_one_step(server, online):
     assert near["columns"]["y"] == [0.5] * 6 + [1000.0] + [0.5] * 4
 
 
+def test_a_panel_of_too_many_runs_is_refused(server):
+    runs = {"ids": [f"r{number}" for number in range(40_000)]}
+    body = {"panels": [{"id": "1", "series": [{"metric": "y"}], "runs": runs}]}
+    status, _, data = server.ask("/api/v1/projects/local/p/series:query", body)
+    assert (status, json.loads(data)["field"]) == (400, "runs")
+
+
 def test_a_step_written_again_counts_once_with_its_last_value(server, online):
     with online("r") as run:
         run.log({"y": 1.0, "z": 1.0}, step=3)

@@ -16,6 +16,7 @@ from steplog.server.schema import (
     MAX_PX,
     MAX_QUERY_BYTES,
     MAX_RUNS_PAGE,
+    MAX_SERIES,
     Code,
     Problem,
     join_path,
@@ -219,6 +220,10 @@ def _check_panel(panel: object, *, is_live: bool) -> None:
     runs = panel.get("runs")
     if not isinstance(runs, dict) or not _texts(runs.get("ids")):
         raise Problem(Code.INVALID, '`runs` is {"ids": [run, …]}', field="runs")
+    if max(len(runs["ids"]), len(series)) > MAX_SERIES:
+        raise Problem(
+            Code.INVALID, f"a panel has at most {MAX_SERIES:,} runs and keys", field="runs"
+        )
     _check_x(panel.get("x", "step"))
     px = panel.get("px", 1000)
     if isinstance(px, bool) or not isinstance(px, int) or not 1 <= px <= MAX_PX:
