@@ -83,3 +83,22 @@ def test_children_of_multiprocessing_finish_their_logs(tmp_path):
     assert codes == ["0", "0", "1"]
     assert RunLog(str(folder)).row_count == 201
     assert json.loads((folder / "files" / "summary.json").read_text())["parent"] == 1
+
+
+IMPATIENT = """
+import os, signal, socket, sys, threading, time, steplog
+silent = socket.create_server(("127.0.0.1", 0))
+url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+run = steplog.init(dir=sys.argv[1], settings={"base_url": url, "api_key": "k" * 40})
+run.log({"a": 1})
+threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+run.finish()
+"""
+
+
+def test_ctrl_c_in_finish_still_says_where_the_run_is(tmp_path):
+    folder, errors = run_program(tmp_path, IMPATIENT)
+    assert f"send it with: steplog sync {folder}" in errors
+    assert "KeyboardInterrupt" in errors
+    (writer,) = RunLog(str(folder)).writers()
+    assert (writer["exit_code"], writer["records"]) == (0, 3)

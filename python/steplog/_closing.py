@@ -10,7 +10,7 @@ from steplog._settings import keys_file
 from steplog._writer import RunLog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from steplog._settings import Settings
@@ -38,6 +38,9 @@ def note_cursor(folder: Path, writer_id: str, status: Mapping[str, Any]) -> None
         writer_dir = folder / "wal" / writer_id
         _folder.write_cursor(writer_dir, status["server"], status["acknowledged"])
 
+
+# Longest time before Ctrl-C is looked after while something is waited for.
+_LOOK_SECS = 0.1
 
 MAX_OTHERS_BYTES = 256 << 20
 """More than this is not read at the end of a run: it would take longer than a person waits."""
@@ -85,7 +88,7 @@ class Others:
         ]
         reason = ""
         for writer, job in jobs:
-            job.wait(max(0.0, until - time.monotonic()))
+            in_looks(job.wait, until - time.monotonic())
             status: dict[str, Any] = job.status()
             note_cursor(self._folder, writer["writer"], status)
             if status["acknowledged"] < writer["last"]:
@@ -100,3 +103,14 @@ def others_bytes(folder: Path, writer_id: str) -> int:
         for segment in (folder / "wal").glob("*/*.wal")
         if segment.parent.name != writer_id
     )
+
+
+def in_looks(wait: Callable[[float], bool], timeout_secs: float) -> bool:
+    """Wait in slices, between which Python answers to signals."""
+    until = time.monotonic() + timeout_secs
+    while True:
+        left = until - time.monotonic()
+        if wait(min(max(left, 0.0), _LOOK_SECS)):
+            return True
+        if left <= 0:
+            return False

@@ -338,7 +338,7 @@ class Run:
         timeout = self.settings.finish_timeout_secs if timeout_secs is None else timeout_secs
         position = _int(writer.status()["last"])
         writer.want_sync()
-        writer.wait("disk", position, timeout)
+        _closing.in_looks(lambda secs: writer.wait("disk", position, secs), timeout)
         status = writer.status()
         if _int(status["synced"]) < position:
             raise StorageError(f"not on the disk after {timeout} s: {status['storage_error']}")
@@ -378,8 +378,15 @@ class Run:
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
         writer = self._begin_finish(exit_code, timeout_secs)
         if writer is not None:
-            ended = writer.join(timeout_secs)
-            self._close(writer, ended=ended)
+            ended = False
+            try:
+                ended = _closing.in_looks(writer.join, timeout_secs)
+            except KeyboardInterrupt:
+                # Whoever does not want to wait is told all the same what is where.
+                self._until = time.monotonic()
+                raise
+            finally:
+                self._close(writer, ended=ended)
 
     async def afinish(self, exit_code: int | None = None) -> None:
         """End the run as `finish` does, without blocking the event loop.
