@@ -102,3 +102,26 @@ def test_ctrl_c_in_finish_still_says_where_the_run_is(tmp_path):
     assert "KeyboardInterrupt" in errors
     (writer,) = RunLog(str(folder)).writers()
     assert (writer["exit_code"], writer["records"]) == (0, 3)
+
+
+FULL = """
+import resource, sys, steplog
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+while not run.status()["lost"]:
+    for step in range(1_000):
+        run.log({"a": step, "text": "x" * 100})
+run.config["late"] = 1
+run.summary["late"] = 2
+run.finish()
+print("went on")
+"""
+
+
+def test_a_full_disk_never_raises_into_the_program(tmp_path):
+    folder, errors = run_program(tmp_path, FULL)
+    assert "Traceback" not in errors, errors
+    assert "values are lost" in errors
+    rows = [row["a"] for row in RunLog(str(folder)).rows()]
+    assert len(rows) > 1_000
+    assert rows[:1_000] == list(range(1_000))

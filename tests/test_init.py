@@ -200,3 +200,24 @@ def test_names_that_are_not_there_yet_say_so():
         from steplog import Image  # noqa: F401, PLC0415
     with pytest.raises(AttributeError):
         _ = steplog.nothing
+
+
+def test_a_value_that_is_too_large_costs_itself_only(start, capfd):
+    large = "x" * 1_100_000
+    with start(config={"prompt": large, "lr": 1, "d": {"k" * 2_000: 1}}) as run:
+        run.config.update({"big": large, "ok": 2})
+        run.summary.update({"note": "x" * 14_000_000, "best": 3})
+        assert dict(run.config) == {"lr": 1, "ok": 2}
+        assert dict(run.summary) == {"best": 3}
+    assert "'prompt' is not recorded" in capfd.readouterr().err
+    assert RunLog(run.sync_dir).config() == {"lr": 1, "ok": 2}
+
+
+def test_nothing_is_left_of_a_run_that_cannot_start(start, tmp_path):
+    for arguments in ({"notes": "x" * 1_100_000}, {"settings": {"label": "a\n"}}):
+        with pytest.raises(steplog.UsageError):
+            start(**arguments)
+    for seconds in (1e20, float("inf"), -1):
+        with pytest.raises(steplog.UsageError, match="fsync_secs"):
+            start(settings={"fsync_secs": seconds})
+    assert not (tmp_path / "steplog-runs").exists()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ID_LETTERS = string.ascii_lowercase + string.digits
 _FAIR_BYTES = 256 // len(_ID_LETTERS) * len(_ID_LETTERS)
 _MAX_ID_BYTES = 127
+_MAX_TEXT_BYTES = 1 << 20
 _FORBIDDEN = re.compile(r"[:;,#?/'\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -56,13 +57,17 @@ def as_text(what: str, value: object) -> str:
 
     Raises:
         ArgumentTypeError: It is neither text nor a number.
+        UsageError: It is over 1 MiB.
     """
     if isinstance(value, enum.Enum):
         value = value.value
     if value is None:
         return ""
     if isinstance(value, str):
-        return whole_text(value)
+        text = whole_text(value)
+        if len(text.encode()) > _MAX_TEXT_BYTES:
+            raise UsageError(f"{what} is over 1 MiB")
+        return text
     if isinstance(value, (int, float)):
         return str(value)
     raise ArgumentTypeError(f"{what} must be text, got {type(value).__name__}")

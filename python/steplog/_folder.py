@@ -63,6 +63,17 @@ def _link(link: Path, target: str) -> None:
         temporary.replace(link)
 
 
+def remove(folder: Path) -> None:
+    """Remove the folder of a run that could not be started, as far as that is possible."""
+    import shutil  # noqa: PLC0415  # 2 ms, for the rare case
+
+    shutil.rmtree(folder, ignore_errors=True)
+    link = folder.parent / "latest"
+    with contextlib.suppress(OSError):
+        if link.is_symlink() and not link.exists():
+            link.unlink()
+
+
 def write_json(path: Path, value: object) -> None:
     """Write a file so that a reader sees the old or the new one, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -30,7 +30,7 @@ from steplog._writer import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from steplog._facts import Facts
     from steplog._writer import Writer
+
+    _Entry = tuple[tuple[str, ...], object]
 
 Ack = Literal["log", "disk", "server"]
 
@@ -100,8 +102,12 @@ class Run:
         if warning:
             self._warn("folder", warning)
         identity = self._identity(self.settings.label)
-        _folder.write_json(folder / "run.json", identity)
-        return open_writer(folder, identity, self.settings, keys_file=keys_file())
+        try:
+            _folder.write_json(folder / "run.json", identity)
+            return open_writer(folder, identity, self.settings, keys_file=keys_file())
+        except Exception:
+            _folder.remove(folder)
+            raise
 
     def _identity(self, label: str) -> dict[str, Any]:
         self._writer_id = new_id()
@@ -129,9 +135,31 @@ class Run:
     def _put_config(self, entries: dict[str, object]) -> dict[str, object]:
         plain, skipped = _values.to_plain(entries)
         self._skip(skipped)
-        if plain:
-            self._own_writer().put_config(plain)
-        return plain
+        kept = self._put_each(
+            [((key,), value) for key, value in plain.items()],
+            lambda some: self._own_writer().put_config({key: value for (key,), value in some}),
+        )
+        return {key: value for (key, *_), value in kept}
+
+    def _put_each(
+        self, entries: list[_Entry], put: Callable[[list[_Entry]], object]
+    ) -> list[_Entry]:
+        """Record entries; those that cannot be stored cost only themselves. Gives the others."""
+        if not entries:
+            return []
+        try:
+            put(entries)
+        except RunClosedError:
+            raise
+        except StorageError as error:
+            self._counts["lost"] += len(entries)
+            self._warn("lost", f"values are lost: {error}")
+        except UsageError as error:
+            if len(entries) > 1:
+                return [kept for entry in entries for kept in self._put_each([entry], put)]
+            self._skip([(".".join(entries[0][0]), str(error))])
+            return []
+        return entries
 
     def _read_summary(self) -> dict[str, object]:
         writer = self._own_writer()
@@ -144,13 +172,22 @@ class Run:
     def _put_summary(
         self, written: list[tuple[list[str], object]], deleted: list[list[str]]
     ) -> None:
-        plain: list[tuple[list[str], object]] = []
+        plain: list[_Entry] = []
         for path, value in written:
             kept, skipped = _values.to_plain({path[-1]: value})
             self._skip(skipped)
-            plain += [(path, value) for value in kept.values()]
-        if plain or deleted:
-            self._own_writer().put_summary(plain, deleted)
+            plain += [(tuple(path), value) for value in kept.values()]
+        if deleted:
+            self._put_each(
+                [(tuple(path), None) for path in deleted],
+                lambda some: self._own_writer().put_summary([], [list(path) for path, _ in some]),
+            )
+        self._put_each(
+            plain,
+            lambda some: self._own_writer().put_summary(
+                [(list(path), value) for path, value in some], []
+            ),
+        )
 
     # ---- what the run is -------------------------------------------------------------------
 
@@ -297,8 +334,8 @@ class Run:
             self._warn(
                 "",
                 f"step {asked} is smaller than the current step {current}: the values "
-                f"{shorten(', '.join(map(str, data)), 80)} are not recorded "
-                '(Settings(late_steps="merge") merges them into their row)',
+                f"{shorten(', '.join(map(str, data)), 80)} are not recorded"
+                + (' (Settings(late_steps="merge") merges them into their row)' * (asked >= 0)),
             )
         if outcome.lost is not None:
             self._counts["lost"] += 1

@@ -80,12 +80,16 @@ class Settings:
             raise UsageError(f"late_steps must be refuse or merge, got {self.late_steps!r}")
         for name, field in FIELDS.items():
             value = getattr(self, name)
-            if field.type == "float" and not 0 <= value < float("inf"):
-                raise UsageError(f"{name} must be at least 0 and finite, got {value}")
+            if field.type == "float" and not 0 <= value <= _MAX_SECS:
+                raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
         if self.api_key is not None and not _KEY.fullmatch(self.api_key):
             raise UsageError("api_key must be printable ASCII without spaces")
         check_name("project", self.project)
         check_name("entity", self.entity)
+        if _CONTROL.search(self.label) or len(self.label.encode()) > _MAX_NAME_BYTES:
+            raise UsageError(
+                f"label must have at most {_MAX_NAME_BYTES} bytes and no control characters"
+            )
 
     def _check_types(self) -> None:
         for name, field in FIELDS.items():
@@ -108,6 +112,8 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
 }
 _FALSE = {"0", "false", "no", "off", ""}
 _TRUE = {"1", "true", "yes", "on"}
+_MAX_SECS = 1_000_000_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MAX_NAME_BYTES = 128
 _FORBIDDEN = re.compile(r"[/\\#?%:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

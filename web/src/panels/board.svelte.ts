@@ -44,7 +44,8 @@ export class Board {
 
   /** Zooms to the neighbourhood of x. */
   centre(x: number): void {
-    const reach = Math.max(50, Math.abs(x) * 0.02);
+    // Of a time since 1970 a share would be a year.
+    const reach = this.isWall() ? 60_000 : Math.max(50, Math.abs(x) * 0.02);
     this.actions.zoom([x - reach, x + reach]);
   }
 
