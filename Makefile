@@ -2,6 +2,9 @@
 # stops), `make test` runs every check, cheapest first, `make bench` measures.
 PYTHON ?= python3
 BIN := .venv/bin
+# Another environment that is active must not be the one that is built into.
+export VIRTUAL_ENV := $(CURDIR)/.venv
+unexport CONDA_PREFIX
 .PHONY: build demo test bench tools
 
 tools:
