@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._settings import CONTROL
 from steplog._terminal import shorten
 from steplog._values import whole_text
 
@@ -21,7 +22,7 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 _FAIR_BYTES = 256 // len(_ID_LETTERS) * len(_ID_LETTERS)
 _MAX_ID_BYTES = 127
 _MAX_TEXT_BYTES = 1 << 20
-_FORBIDDEN = re.compile(r"[:;,#?/'\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_FORBIDDEN = re.compile(rf"[:;,#?/'\\{CONTROL}]")
 
 
 def new_id(length: int = 8) -> str:

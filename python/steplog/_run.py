@@ -177,11 +177,10 @@ class Run:
             kept, skipped = _values.to_plain({path[-1]: value})
             self._skip(skipped)
             plain += [(tuple(path), value) for value in kept.values()]
-        if deleted:
-            self._put_each(
-                [(tuple(path), None) for path in deleted],
-                lambda some: self._own_writer().put_summary([], [list(path) for path, _ in some]),
-            )
+        self._put_each(
+            [(tuple(path), None) for path in deleted],
+            lambda some: self._own_writer().put_summary([], [list(path) for path, _ in some]),
+        )
         self._put_each(
             plain,
             lambda some: self._own_writer().put_summary(

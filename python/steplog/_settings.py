@@ -113,10 +113,12 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
 _FALSE = {"0", "false", "no", "off", ""}
 _TRUE = {"1", "true", "yes", "on"}
 _MAX_SECS = 1_000_000_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+"""Inside a character class: what neither a name nor a label may hold."""
+_CONTROL = re.compile(f"[{CONTROL}]")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MAX_NAME_BYTES = 128
-_FORBIDDEN = re.compile(r"[/\\#?%:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_FORBIDDEN = re.compile(rf"[/\\#?%:{CONTROL}]")
 
 
 def check_name(what: str, name: str) -> None:

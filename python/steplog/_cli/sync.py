@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from steplog import _folder, _runs, _settings
+from steplog import _closing, _runs, _settings
 from steplog._cli.form import count, explain, printable, warn_of_damage
 from steplog._errors import SteplogError
 from steplog._terminal import say
@@ -168,8 +168,9 @@ def _sync_writers(
     for writer, job in zip(writers, jobs, strict=True):
         status: dict[str, Any] = job.status()
         report["records_sent"] += status["sent"]
-        if status["server"]:
-            _note_cursor(run.writer_dir(writer["writer"]), status)
+        # A folder that cannot be written only forgets how far the server is.
+        with contextlib.suppress(OSError):
+            _closing.note_cursor(run.dir, writer["writer"], status)
         if status["acknowledged"] >= writer["last"]:
             # What came from another upload meanwhile may have been sent by both.
             report["records_already"] += max(0, writer["records"] - status["sent"])
@@ -199,9 +200,3 @@ def _wait(jobs: list[SyncJob], timeout_secs: float, show: Show) -> bool:
 def _total(jobs: list[SyncJob], what: str) -> int:
     statuses: list[dict[str, Any]] = [job.status() for job in jobs]
     return sum(int(status[what]) for status in statuses)
-
-
-def _note_cursor(writer_dir: Path, status: dict[str, Any]) -> None:
-    """Remember how far the server is; a folder that cannot be written only forgets it."""
-    with contextlib.suppress(OSError):
-        _folder.write_cursor(writer_dir, status["server"], status["acknowledged"])

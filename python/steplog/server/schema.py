@@ -6,6 +6,8 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from steplog._settings import CONTROL
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -110,7 +112,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         return {**body, **self.extra}
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile(f"[{CONTROL}]")
 _RUN_FORBIDDEN = re.compile(r"[:;,#?/']")
 _PROJECT_FORBIDDEN = re.compile(r"[/\\#?%:]")
 _WRITER = re.compile(r"[A-Za-z0-9_-]{1,63}")
