@@ -39,6 +39,8 @@ WHERE kind IN ({_KINDS})"""  # noqa: S608  # constants of this file
 
 # A series as one number to group by: the engine hashes a dictionary's entry once, not each row.
 _SERIES = "bitXor(bitXor(cityHash64(key), cityHash64(label) * 31), run)"
+# Where there is but one series no row needs a hash: a quarter of the time of `_BUCKETS`.
+_ONE_SERIES = "{only:UInt64}"
 
 _RELATIVE = "transform(run, {runs:Array(UInt64)}, {created:Array(Int64)}, toInt64(0))"
 _X = {"step": "step", "wall": "wall / 1e6", "relative": f"(wall - {_RELATIVE}) / 1e6"}
@@ -67,18 +69,18 @@ _STATS = f"""SELECT {_SERIES} AS h, any(run) AS number, CAST(any(key), 'String')
 FROM (SELECT *, {{x}} AS x FROM ({{points}}))
 GROUP BY h ORDER BY number, name, tag"""  # noqa: S608  # constants of this file
 
-_RAW = f"""SELECT {_SERIES} AS h, toFloat64(x) AS at, f64 AS y
-FROM (SELECT *, {{x}} AS x FROM ({{points}})) WHERE {{in_range}}
-ORDER BY h, at, step"""  # noqa: S608  # constants of this file
+_RAW = """SELECT {series} AS h, toFloat64(x) AS at, f64 AS y
+FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range}
+ORDER BY h, at, step"""
 
-_BUCKETS = f"""SELECT {_SERIES} AS h, toInt32({{bucket}} - {{{{b0:Int64}}}}) AS b,
-    argMin{{finite}}(f64, {{order}}{{when}}) AS first, min{{finite}}(f64{{when}}) AS low,
-    max{{finite}}(f64{{when}}) AS high, argMax{{finite}}(f64, {{order}}{{when}}) AS last,
-    avg{{finite}}(f64{{when}}) AS mean, toUInt32({{n}}) AS n, toUInt8({{flags}}) AS fl,
-    toUInt8(high > low AND argMax{{finite}}({{order}}, f64{{when}})
-        < argMin{{finite}}({{order}}, f64{{when}})) AS ff
-FROM (SELECT *, {{x}} AS x FROM ({{points}})) WHERE {{in_range}}
-GROUP BY h, b ORDER BY h, b"""  # noqa: S608  # constants of this file
+_BUCKETS = """SELECT {series} AS h, toInt32({bucket} - {{b0:Int64}}) AS b,
+    argMin{finite}(f64, {order}{when}) AS first, min{finite}(f64{when}) AS low,
+    max{finite}(f64{when}) AS high, argMax{finite}(f64, {order}{when}) AS last,
+    avg{finite}(f64{when}) AS mean, toUInt32({n}) AS n, toUInt8({flags}) AS fl,
+    toUInt8(high > low AND argMax{finite}({order}, f64{when})
+        < argMin{finite}({order}, f64{when})) AS ff
+FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range}
+GROUP BY h, b ORDER BY h, b"""
 
 # Where every value is finite, nothing needs to be asked of each of them.
 _ALL_FINITE = {"finite": "", "when": "", "n": "count()", "flags": "0"}
@@ -175,6 +177,8 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
     header |= {"x0": first * width, "dx": width, "nb": count}
     is_raw = int(stats.uints("inside")[:shown].max()) <= 2 * count
     hashes = stats.uints("h")[:shown].tolist()
+    words["series"] = _ONE_SERIES if stats.rows == 1 else _SERIES
+    both["only"] = hashes[0]
     if is_raw:
         found = await store.read(_RAW.format(**words), **both, **_range_params(panel, lo, hi))
         columns: dict[str, NDArray[np.generic]] = {"x": found.floats("at"), "y": found.floats("y")}
