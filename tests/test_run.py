@@ -170,6 +170,19 @@ def test_unknown_settings_name_the_nearest(start):
         start(settings={"fsync_sec": 1})
 
 
+def test_rows_are_counted_as_they_are_merged(start):
+    run = start(settings={"late_steps": "merge"})
+    run.log({"a": 1}, commit=False)
+    run.log({"b": 1})
+    for step in range(5, 100, 5):
+        run.log({"a": step}, step=step)
+        run.log({"b": step}, step=step)
+    run.log({"late": 1}, step=10)
+    run.log({"late": 1}, step=12)
+    run.finish()
+    assert run.status()["rows"] == RunLog(run.sync_dir).row_count == 21
+
+
 def test_a_forked_child_writes_its_own_log(start):
     run = start()
     run.log({"a": 1})

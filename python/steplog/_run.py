@@ -84,6 +84,7 @@ class Run:
         self._summary_at: tuple[Writer | NullWriter | None, int] = (None, -1)
         self._summary: dict[str, object] = {}
         self._until = 0.0
+        self._writer_id = ""
         self._writer: Writer | NullWriter = self._open()
         self._log = self._writer.log
         self.config = Config(self._put_config)
@@ -110,7 +111,7 @@ class Run:
             raise
 
     def _identity(self, label: str) -> dict[str, Any]:
-        self._writer_id = new_id()
+        parent, self._writer_id = self._writer_id, new_id()
         return {
             "format": 1,
             "run": self.id,
@@ -123,6 +124,7 @@ class Run:
             "job_type": self.job_type,
             "writer": self._writer_id,
             "label": label,
+            "parent": parent,
             "generation": 0,
             "start_step": 0,
             "wall_nanos": time.time_ns(),

@@ -68,13 +68,19 @@ class LocalRun:
         """State and exit code.
 
         Of the writers of a label the newest counts. One that lives makes the run running; else one
-        that failed or crashed decides, else the run is finished. Without records it is pending.
+        that failed or crashed decides, else the run is finished. Children that are over do not
+        decide: how they ended is their parent's affair. Without records it is pending.
         """
         newest: dict[str, dict[str, Any]] = {}
         for writer in sorted(self.writers, key=_age):
             if writer["records"] or writer["live"]:
                 newest[writer["label"]] = writer
-        states = [(_writer_state(writer), writer["exit_code"]) for writer in newest.values()]
+        known = {writer["writer"] for writer in self.writers}
+        states = [
+            (_writer_state(writer), writer["exit_code"])
+            for writer in newest.values()
+            if writer["live"] or (writer["start"] or {}).get("parent") not in known
+        ]
         for state in _STATES:
             for found, exit_code in states:
                 if found == state:

@@ -36,7 +36,10 @@ def test_a_parent_sends_what_its_children_left(server, tmp_path):
     assert len(rows) == 201
     assert sum("child" in row for row in rows) == 200
     listed = server.cli("ls", "--json", str(tmp_path / "steplog-runs"))
-    assert json.loads(listed.stdout)["synced"]
+    entry = json.loads(listed.stdout)
+    # How a child ends, here without an exit record, is its parent's affair.
+    assert (entry["synced"], entry["state"], entry["exit_code"]) == (True, "finished", 0)
+    assert server.get("/projects/local/p/runs/r")["state"] == "finished"
 
 
 def test_a_damaged_first_record_is_made_good_from_the_folder(server, tmp_path):

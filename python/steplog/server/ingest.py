@@ -298,6 +298,7 @@ def _identity(start: dict[str, object]) -> Identity:
         group=text("group"),
         job_type=text("job_type"),
         label=text("label"),
+        parent=check_writer(text("parent")) if text("parent") else "",
         generation=min(number("generation"), (1 << 32) - 1),
         start_step=number("start_step"),
         wall_nanos=number("wall_nanos"),

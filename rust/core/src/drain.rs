@@ -9,6 +9,7 @@ use crate::reader::Limit;
 use crate::record::Record;
 use crate::repeat::Repeat;
 use crate::segment::Segment;
+use crate::stepset::StepSet;
 use crate::summary::Summary;
 use crate::wal::Wal;
 
@@ -25,8 +26,9 @@ pub struct Drain {
     pub last: u64,
     /// Records read.
     pub records: u64,
-    /// History records read.
+    /// Rows of the history records read: two calls with one step make one.
     pub rows: u64,
+    steps: StepSet,
     /// Leaf values of history records read.
     pub values: u64,
     /// The writer's summary, without the row in `repeat`.
@@ -45,6 +47,7 @@ impl Default for Drain {
             last: 0,
             records: 0,
             rows: 0,
+            steps: StepSet::default(),
             values: 0,
             summary: Summary::default(),
             repeat: Repeat::default(),
@@ -94,8 +97,8 @@ impl Drain {
     }
 
     fn take(&mut self, payload: &[u8]) -> Result<()> {
-        if let Some(leaves) = self.repeat.replace(payload, self.last) {
-            self.rows += 1;
+        if let Some((step, leaves)) = self.repeat.replace(payload, self.last) {
+            self.rows += u64::from(self.steps.insert(step));
             self.values += leaves;
             return Ok(());
         }
@@ -106,7 +109,7 @@ impl Drain {
         };
         if let Record::History(history) = &record {
             let leaves = path::count(history.values)?;
-            self.rows += 1;
+            self.rows += u64::from(self.steps.insert(history.step));
             self.values += leaves;
             let is_again = std::mem::replace(&mut self.last_len, payload.len()) == payload.len();
             if is_again && self.repeat.learn(payload, self.last, history, leaves)? {

@@ -22,6 +22,7 @@ pub mod runlog;
 mod segment;
 pub mod signal;
 pub mod steps;
+mod stepset;
 pub mod summary;
 pub mod transport;
 pub mod upload;

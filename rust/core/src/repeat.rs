@@ -50,10 +50,10 @@ impl Repeat {
         Ok(true)
     }
 
-    /// Whether a row replaces every value of the kept one; it is kept in its place then, and the
-    /// number of its leaves is given.
+    /// Whether a row replaces every value of the kept one; it is kept in its place then, and its
+    /// step and the number of its leaves are given.
     #[inline]
-    pub(crate) fn replace(&mut self, payload: &[u8], position: u64) -> Option<u64> {
+    pub(crate) fn replace(&mut self, payload: &[u8], position: u64) -> Option<(i64, u64)> {
         if payload.len() != self.payload.len() || payload.is_empty() {
             return None;
         }
@@ -74,7 +74,7 @@ impl Repeat {
         }
         self.payload.copy_from_slice(payload);
         (self.position, self.step) = (position, step);
-        Some(self.leaves)
+        Some((step, self.leaves))
     }
 
     /// The kept row and its position, which is forgotten by `forget`.

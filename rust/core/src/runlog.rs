@@ -28,8 +28,6 @@ pub struct WriterLog {
     pub generation: u32,
     /// Records that were read.
     pub records: u64,
-    /// Leaf values of history records.
-    pub rows: u64,
     /// Position of the last record.
     pub last: u64,
     /// Where the log ends for a reader that must not run ahead of a live writer.
@@ -119,7 +117,6 @@ impl RunLog {
             label: String::new(),
             generation: 0,
             records: 0,
-            rows: 0,
             last: 0,
             limit: Limit {
                 segment: 1,
@@ -254,10 +251,7 @@ impl WriterLog {
                 }
                 Some(wall)
             }
-            Record::History(history) => {
-                self.rows += 1;
-                Some(history.wall)
-            }
+            Record::History(history) => Some(history.wall),
             Record::Summary { wall, .. } => Some(wall),
             Record::Exit { wall, code } => {
                 self.exit_code = Some(code);

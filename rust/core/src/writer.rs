@@ -53,7 +53,7 @@ pub struct Options {
 pub struct Status {
     /// Records in the log.
     pub records: u64,
-    /// History records in the log.
+    /// Rows in the log.
     pub rows: u64,
     /// Leaf values logged.
     pub values: u64,

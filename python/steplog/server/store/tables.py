@@ -56,6 +56,7 @@ WRITERS = sa.Table(
     sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
     sa.Column("writer", sa.String(63), nullable=False),
     sa.Column("label", sa.Text, nullable=False),
+    sa.Column("parent", sa.String(63), nullable=False, server_default=""),
     sa.Column("generation", sa.BigInteger, nullable=False),
     sa.Column("start_step", sa.BigInteger, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),

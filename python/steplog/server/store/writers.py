@@ -46,6 +46,7 @@ class Identity:
     group: str
     job_type: str
     label: str
+    parent: str
     generation: int
     start_step: int
     wall_nanos: int
@@ -138,6 +139,7 @@ class WriterRecords:
                     run_id=run_id,
                     writer=writer,
                     label=label,
+                    parent=identity.parent,
                     seen=now,
                     state="running",
                     generation=generation,
@@ -260,15 +262,14 @@ async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, objec
 
     Of the writers of a label the newest counts, since a resumed attempt replaces what died. One
     that runs makes the run run; else one that failed or crashed decides, else the run is finished.
+    Children that are over do not decide: how they ended is their parent's affair.
     """
-    query = (
-        sa.select(WRITERS.c.label, WRITERS.c.state, WRITERS.c.exit_code)
-        .where(WRITERS.c.run_id == run_id)
-        .order_by(WRITERS.c.id)
-    )
-    newest = {row.label: row for row in await connection.execute(query)}
+    query = sa.select(WRITERS).where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
+    rows = list(await connection.execute(query))
+    known = {row.writer for row in rows}
+    newest = {row.label: row for row in rows}
     for state in ("running", "failed", "crashed", "finished"):
         for row in newest.values():
-            if row.state == state:
+            if row.state == state and (state == "running" or row.parent not in known):
                 return {"state": state, "exit_code": row.exit_code}
     return {"state": "pending", "exit_code": None}
