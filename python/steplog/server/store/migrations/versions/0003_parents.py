@@ -11,6 +11,4 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Add the column; of the writers that are there nobody knows."""
-    op.add_column(
-        "writers", sa.Column("parent", sa.String(63), nullable=False, server_default="")
-    )
+    op.add_column("writers", sa.Column("parent", sa.String(63), nullable=False, server_default=""))
