@@ -22,6 +22,7 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 _FAIR_BYTES = 256 // len(_ID_LETTERS) * len(_ID_LETTERS)
 _MAX_ID_BYTES = 127
 _MAX_TEXT_BYTES = 1 << 20
+MAX_TAGS = 1_000
 _FORBIDDEN = re.compile(rf"[:;,#?/'\\{CONTROL}]")
 
 
@@ -100,18 +101,21 @@ class Facts:
 
         Raises:
             ArgumentTypeError: One is of a type that cannot be text.
-            UsageError: The id cannot be one.
+            UsageError: The id cannot be one, a text is over 1 MiB, or there are over 1,000 tags.
         """
         run_id = new_id() if id is None else id
         check_run_id(run_id)
         several = () if tags is None else (tags,) if isinstance(tags, str) else tags
         if not isinstance(several, Iterable):
             raise ArgumentTypeError(f"tags must be texts, got {type(tags).__name__}")
+        listed = tuple(as_text("a tag", tag) for tag in several)
+        if len(listed) > MAX_TAGS:
+            raise UsageError(f"a run has at most {MAX_TAGS:,} tags, got {len(listed):,}")
         return cls(
             id=str(run_id),
             name=as_text("name", name) or run_id,
             notes=as_text("notes", notes),
-            tags=tuple(as_text("a tag", tag) for tag in several),
+            tags=listed,
             group=as_text("group", group),
             job_type=as_text("job_type", job_type),
         )

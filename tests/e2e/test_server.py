@@ -386,3 +386,29 @@ def test_a_second_server_says_who_holds_the_folder_or_the_port(server, tmp_path)
         assert words in done.stderr
         assert done.stderr.count("\n") == 1
     assert server.ask("/healthz")[0] == 200
+
+
+REFUSED_CHANGES = {
+    "not empty": {"name": ""},
+    "over 1 MiB": {"name": "x" * ((1 << 20) + 1)},
+    "at most 1,000 tags": {"tags": ["t"] * 1001},
+    "list of texts": {"tags": "t"},
+    "name and notes": {"state": "finished"},
+}
+
+
+def test_a_run_is_changed_by_the_rules_of_init(online, server):
+    online("r").finish()
+    for says, body in REFUSED_CHANGES.items():
+        status, _, data = server.ask(RUN, body, method="PATCH")
+        assert (status, says in json.loads(data)["detail"]) == (400, True)
+    status, _, data = server.ask(RUN, {"name": "n", "tags": ["t"]}, method="PATCH")
+    assert (status, json.loads(data)["name"], json.loads(data)["tags"]) == (200, "n", ["t"])
+
+
+def test_a_key_file_that_is_no_json_is_named(server, tmp_path, capfd):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEPLOG_CONFIG_DIR", str(tmp_path))
+        (tmp_path / "keys.json").write_text("{")
+        steplog.init(project="p", dir=str(tmp_path), settings={"base_url": server.url}).finish()
+    assert f"the key file is not JSON: {tmp_path / 'keys.json'}" in capfd.readouterr().err

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from steplog._errors import UsageError
+from steplog._facts import MAX_TAGS, as_text
 from steplog.server._decode import Pattern
 from steplog.server.schema import (
     MAX_PANELS,
@@ -185,6 +186,28 @@ def _search(body: dict[str, Any]) -> Search | None:
         except UsageError as error:
             raise Problem(Code.INVALID, str(error), field="search") from error
     return Search(text, str(mode))
+
+
+def changes_of(body: dict[str, Any]) -> dict[str, object]:
+    """What a run's name, notes and tags are changed to, by the rules of `steplog.init`.
+
+    Raises:
+        Problem: One of them cannot be that, or is something else.
+    """
+    for name, value in body.items():
+        is_known = _texts(value) if name == "tags" else isinstance(value, str)
+        if name not in {"name", "notes", "tags"} or not is_known:
+            raise Problem(Code.INVALID, "name and notes are text, tags a list of texts", field=name)
+        try:
+            for text in value if name == "tags" else [value]:
+                as_text(name, text)
+        except UsageError as error:
+            raise Problem(Code.INVALID, str(error), field=name) from error
+    if body.get("name") == "":
+        raise Problem(Code.INVALID, "a run's name is not empty", field="name")
+    if len(body.get("tags", [])) > MAX_TAGS:
+        raise Problem(Code.INVALID, f"a run has at most {MAX_TAGS:,} tags", field="tags")
+    return dict(body)
 
 
 def panels_of(body: dict[str, Any], *, is_live: bool = False) -> list[dict[str, Any]]:

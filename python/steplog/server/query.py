@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from steplog.server.body import read_json, runs_query
+from steplog.server.body import changes_of, read_json, runs_query
 from steplog.server.schema import (
     API,
     MAX_RUNS_PAGE,
@@ -163,18 +163,7 @@ class Query:
     async def change_run(self, request: web.Request) -> web.Response:
         """Change a run's name, notes or tags."""
         row = await self._find(request)
-        body = await read_json(request)
-        values: dict[str, object] = {}
-        for name, value in body.items():
-            is_text = name in {"name", "notes"} and isinstance(value, str)
-            is_tags = name == "tags" and isinstance(value, list)
-            if is_tags and not all(isinstance(tag, str) for tag in value):
-                is_tags = False
-            if not (is_text or is_tags):
-                raise Problem(
-                    Code.INVALID, "name and notes are text, tags a list of texts", field=name
-                )
-            values[name] = value
+        values = changes_of(await read_json(request))
         if values:
             await self._runs.change(row.id, values)
             self._hub.changed(row.entity, row.project, row.run)

@@ -127,18 +127,29 @@ impl Http {
         })
     }
 
-    fn key(&self) -> String {
-        match &self.key {
-            KeySource::Given(key) => key.clone(),
-            KeySource::File(path) => {
-                // No file yet means no server of this user yet: the request is then refused, and tried again.
-                let text = std::fs::read_to_string(path).unwrap_or_default();
-                let keys: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-                keys.get(&self.base_url)
-                    .and_then(|key| key.as_str())
-                    .unwrap_or_default()
-                    .to_owned()
-            }
+    /// The key, or why there is none: the request is then refused, and tried again, since the file
+    /// may come, or be mended, any time.
+    fn key(&self) -> std::result::Result<String, String> {
+        let path = match &self.key {
+            KeySource::Given(key) => return Ok(key.clone()),
+            KeySource::File(path) => path,
+        };
+        let none = || {
+            format!(
+                "there is no key for {}: set STEPLOG_API_KEY, or add it to {}",
+                self.base_url,
+                path.display()
+            )
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => none(),
+            _ => format!("the key file cannot be read: {}: {error}", path.display()),
+        })?;
+        let keys: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|_| format!("the key file is not JSON: {}", path.display()))?;
+        match keys.get(&self.base_url).and_then(serde_json::Value::as_str) {
+            Some(key) if !key.is_empty() => Ok(key.to_owned()),
+            _ => Err(none()),
         }
     }
 
@@ -147,8 +158,9 @@ impl Http {
             reason: explain(&error),
         };
         let key = self.key();
+        let bearer = key.as_deref().unwrap_or_default();
         let answer = request
-            .header(AUTHORIZATION, format!("Bearer {key}"))
+            .header(AUTHORIZATION, format!("Bearer {bearer}"))
             .header("Steplog-Protocol", PROTOCOL)
             .send()
             .await
@@ -165,12 +177,7 @@ impl Http {
             .map(Duration::from_secs);
         let server = text(answer.headers(), "Steplog-Server");
         let mut body = answer.bytes().await.map_err(no_reply)?.to_vec();
-        if let (401, KeySource::File(path), true) = (status, &self.key, key.is_empty()) {
-            let detail = format!(
-                "there is no key for {}: set STEPLOG_API_KEY, or add it to {}",
-                self.base_url,
-                path.display()
-            );
+        if let (401, Err(detail)) = (status, key) {
             body = serde_json::json!({ "detail": detail })
                 .to_string()
                 .into_bytes();

@@ -30,6 +30,11 @@ test('every state survives the round trip', () => {
   }
 });
 
+test('a sort that the server does not know is the default', () => {
+  expect(decodeView('?s=foo:asc').sort).toEqual(DEFAULT_VIEW.sort);
+  expect(decodeView('?s=name:asc').sort).toEqual({ k: 'name', dir: 'asc' });
+});
+
 test('no run selected differs from the default selection', () => {
   expect(decodeView(encodeView({ ...DEFAULT_VIEW, selected: [] })).selected).toEqual([]);
 });

@@ -60,8 +60,12 @@ function readZoom(text: string | null): [number, number] | null {
   return Number.isFinite(from) && Number.isFinite(to) && from < to ? [from, to] : null;
 }
 
+/** What the server can sort by. */
+const SORTABLE = /^((config|summary)\..+|name|id|state|notes|tags|group|job_type|created|updated|duration)$/;
+
 function readSort(text: string | null): WorkspaceView['sort'] {
   const match = /^(.+):(asc|desc)$/.exec(text ?? '');
+  if (match && !SORTABLE.test(match[1] as string)) return DEFAULT_VIEW.sort;
   return match ? { k: match[1] as string, dir: match[2] as SortDir } : DEFAULT_VIEW.sort;
 }
 
