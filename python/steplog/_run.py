@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from steplog import _closing, _folder, _sync, _values
+from steplog import _closing, _sync, _values
+from steplog._ending import Ending
 from steplog._errors import (
     ArgumentTypeError,
     InternalError,
-    RunClosedError,
     ServerError,
-    SteplogError,
     StorageError,
     UsageError,
 )
-from steplog._facts import new_id
 from steplog._hparams import Config
-from steplog._settings import Settings, keys_file
+from steplog._notices import Notices
+from steplog._process_writer import ProcessWriter
+from steplog._recording import Recording
 from steplog._summary import Summary
-from steplog._terminal import say, shorten
-from steplog._writer import (
-    NullWriter,
-    Outcome,
-    __version__,
-    open_writer,
-    wait_for,
-)
+from steplog._terminal import shorten
+from steplog._writer import NullWriter, Outcome, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
     from steplog._facts import Facts
+    from steplog._settings import Settings
     from steplog._writer import Writer
-
-    _Entry = tuple[tuple[str, ...], object]
 
 Ack = Literal["log", "disk", "server"]
 
@@ -76,131 +67,35 @@ class Run:
         self.project = settings.project
         self.id, self.name, self.notes, self.tags = facts.id, facts.name, facts.notes, facts.tags
         self.group, self.job_type = facts.group, facts.job_type
-        self._warned: set[str] = set()
-        self._counts = {"refused": 0, "skipped": 0, "lost": 0}
+        self._notices = Notices(settings)
         self._yielded = time.perf_counter()
-        self._folder: Path | None = None
-        self._is_child = False
-        self._summary_at: tuple[Writer | NullWriter | None, int] = (None, -1)
-        self._summary: dict[str, object] = {}
-        self._until = 0.0
-        self._writer_id = ""
-        self._writer: Writer | NullWriter = self._open()
-        self._log = self._writer.log
-        self.config = Config(self._put_config)
-        self.summary = Summary(self._read_summary, self._put_summary)
+        self._process = ProcessWriter(settings, facts)
+        self._log = self._process.writer.log
+        self._ending = Ending(
+            self._process, self._notices, settings=settings, facts=facts, url=self.url
+        )
+        if self._process.warning:
+            self._notices.warn("folder", self._process.warning)
+        recording = Recording(self._own_writer, self._notices)
+        self.config = Config(recording.put_config)
+        self.summary = Summary(recording.read_summary, recording.put_summary)
         if config is not None:
             self.config.update(config)
         if settings.mode != "disabled":
             _sync.track(self)
-            self._say(f"run {self.name} is recorded in {self._folder}")
-
-    def _open(self) -> Writer | NullWriter:
-        if self.settings.mode == "disabled":
-            return NullWriter()
-        folder, warning = _folder.create(self.settings.dir, self.id)
-        self._folder = folder
-        if warning:
-            self._warn("folder", warning)
-        identity = self._identity(self.settings.label)
-        try:
-            _folder.write_json(folder / "run.json", identity)
-            return open_writer(folder, identity, self.settings, keys_file=keys_file())
-        except Exception:
-            _folder.remove(folder)
-            raise
-
-    def _identity(self, label: str) -> dict[str, Any]:
-        parent, self._writer_id = self._writer_id, new_id()
-        return {
-            "format": 1,
-            "run": self.id,
-            "entity": self.entity,
-            "project": self.project,
-            "name": self.name,
-            "notes": self.notes,
-            "tags": list(self.tags),
-            "group": self.group,
-            "job_type": self.job_type,
-            "writer": self._writer_id,
-            "label": label,
-            "parent": parent,
-            "generation": 0,
-            "start_step": 0,
-            "wall_nanos": time.time_ns(),
-            "sdk": __version__,
-            "mode": self.settings.mode,
-        }
-
-    # The writer is another one after a fork: these find the present one at each call.
-
-    def _put_config(self, entries: dict[str, object]) -> dict[str, object]:
-        plain, skipped = _values.to_plain(entries)
-        self._skip(skipped)
-        kept = self._put_each(
-            [((key,), value) for key, value in plain.items()],
-            lambda some: self._own_writer().put_config({key: value for (key,), value in some}),
-        )
-        return {key: value for (key, *_), value in kept}
-
-    def _put_each(
-        self, entries: list[_Entry], put: Callable[[list[_Entry]], object]
-    ) -> list[_Entry]:
-        """Record entries; those that cannot be stored cost only themselves. Gives the others."""
-        if not entries:
-            return []
-        try:
-            put(entries)
-        except RunClosedError:
-            raise
-        except StorageError as error:
-            self._counts["lost"] += len(entries)
-            self._warn("lost", f"values are lost: {error}")
-        except UsageError as error:
-            if len(entries) > 1:
-                return [kept for entry in entries for kept in self._put_each([entry], put)]
-            self._skip([(".".join(entries[0][0]), str(error))])
-            return []
-        return entries
-
-    def _read_summary(self) -> dict[str, object]:
-        writer = self._own_writer()
-        end = writer.end
-        if (writer, end) != self._summary_at or end < 0:
-            # In this order: what is logged meanwhile is read once more.
-            self._summary_at, self._summary = (writer, end), writer.summary()
-        return self._summary
-
-    def _put_summary(
-        self, written: list[tuple[list[str], object]], deleted: list[list[str]]
-    ) -> None:
-        plain: list[_Entry] = []
-        for path, value in written:
-            kept, skipped = _values.to_plain({path[-1]: value})
-            self._skip(skipped)
-            plain += [(tuple(path), value) for value in kept.values()]
-        self._put_each(
-            [(tuple(path), None) for path in deleted],
-            lambda some: self._own_writer().put_summary([], [list(path) for path, _ in some]),
-        )
-        self._put_each(
-            plain,
-            lambda some: self._own_writer().put_summary(
-                [(list(path), value) for path, value in some], []
-            ),
-        )
+            self._notices.say(f"run {self.name} is recorded in {self._process.folder}")
 
     # ---- what the run is -------------------------------------------------------------------
 
     @property
     def sync_dir(self) -> str:
         """The run's folder; empty when disabled."""
-        return str(self._folder or "")
+        return str(self._process.folder or "")
 
     @property
     def dir(self) -> str:
         """The folder of the run's files; empty when disabled."""
-        return str(self._folder / "files") if self._folder else ""
+        return str(self._process.folder / "files") if self._process.folder else ""
 
     @property
     def step(self) -> int:
@@ -210,7 +105,8 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """Whether `finish` was called."""
-        return self._writer.is_closed and not self._writer.is_forked
+        writer = self._process.writer
+        return writer.is_closed and not writer.is_forked
 
     @property
     def url(self) -> str | None:
@@ -225,7 +121,7 @@ class Run:
         Rows and values in the log, how far disk and server have come, what was refused (smaller
         steps), skipped (values that cannot be stored) and lost (no disk space).
         """
-        return {**self._own_writer().status(), **self._counts}
+        return {**self._own_writer().status(), **self._notices.counts}
 
     # ---- log -------------------------------------------------------------------------------
 
@@ -254,13 +150,13 @@ class Run:
         try:
             outcome = self._log(data, step, commit)
         except InternalError:
-            if not self._writer.is_forked:
+            if not self._process.writer.is_forked:
                 raise
             self._own_writer()
             outcome = self._log(data, step, commit)
         if outcome is not None and outcome.convert:
             plain, skipped = _values.to_plain(data)
-            self._skip(skipped)
+            self._notices.skip(skipped)
             outcome = self._log(plain, step, commit)
         if outcome is not None:
             self._settle(outcome, data)
@@ -330,36 +226,23 @@ class Run:
         if outcome.convert:
             raise InternalError("converted values are not plain")
         if outcome.refused is not None:
-            self._counts["refused"] += 1
+            self._notices.counts["refused"] += 1
             asked, current = outcome.refused
-            self._warn(
+            self._notices.warn(
                 "",
                 f"step {asked} is smaller than the current step {current}: the values "
                 f"{shorten(', '.join(map(str, data)), 80)} are not recorded"
                 + (' (Settings(late_steps="merge") merges them into their row)' * (asked >= 0)),
             )
         if outcome.lost is not None:
-            self._counts["lost"] += 1
-            self._warn("lost", f"values are lost: {outcome.lost}")
-        self._skip(outcome.skipped)
-
-    def _skip(self, skipped: Sequence[tuple[str, str]]) -> None:
-        """Count and warn; raises when strict, which of a call's first look records nothing."""
-        self._counts["skipped"] += len(skipped)
-        for key, reason in skipped:
-            self._warn(f"skip {key}", f"{shorten(repr(key), 80)} is not recorded: {reason}")
-        if skipped and self.settings.strict:
-            raise UsageError(f"cannot store {skipped[0][0]!r}: {skipped[0][1]}")
+            self._notices.lose(1, outcome.lost)
+        self._notices.skip(outcome.skipped)
 
     def _own_writer(self) -> Writer | NullWriter:
-        """This process's writer: a forked child opens its own, its parent's must not be touched."""
-        if self._writer.is_forked and self._folder is not None:
-            identity = self._identity(f"fork-{os.getpid()}")
-            self._writer = open_writer(self._folder, identity, self.settings, keys_file=keys_file())
-            self._log = self._writer.log
-            self._is_child = True
+        if self._process.writer.is_forked:
+            self._log = self._process.own().log
             _sync.track(self)
-        return self._writer
+        return self._process.writer
 
     # ---- flush, finish ---------------------------------------------------------------------
 
@@ -407,24 +290,24 @@ class Run:
         try:
             self._finish(exit_code, self.settings.exit_timeout_secs)
         except Exception as error:
-            self._warn("exit", f"run {self.name} was not finished: {error}")
+            self._notices.warn("exit", f"run {self.name} was not finished: {error}")
 
     def let_go(self) -> None:
         """In a forked child: let go of the parent's lock, so that its death shows at once."""
-        self._writer.release_inherited_lock()
+        self._process.writer.release_inherited_lock()
 
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
-        writer = self._begin_finish(exit_code, timeout_secs)
+        _sync.forget(self)
+        writer = self._ending.begin(exit_code, timeout_secs)
         if writer is not None:
             ended = False
             try:
                 ended = _closing.in_looks(writer.join, timeout_secs)
             except KeyboardInterrupt:
-                # Whoever does not want to wait is told all the same what is where.
-                self._until = time.monotonic()
+                self._ending.hurry()
                 raise
             finally:
-                self._close(writer, ended=ended)
+                self._ending.close(writer, self.config, ended=ended)
 
     async def afinish(self, exit_code: int | None = None) -> None:
         """End the run as `finish` does, without blocking the event loop.
@@ -434,88 +317,17 @@ class Run:
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
         timeout = self.settings.finish_timeout_secs
-        writer = self._begin_finish(exit_code or 0, timeout)
+        _sync.forget(self)
+        writer = self._ending.begin(exit_code or 0, timeout)
         if writer is not None:
             with anyio.move_on_after(timeout):
                 await wait_for(writer, "done", 0)
             ended = writer.join(0.0)
-            await anyio.to_thread.run_sync(lambda: self._close(writer, ended=ended))
+            await anyio.to_thread.run_sync(
+                lambda: self._ending.close(writer, self.config, ended=ended)
+            )
 
-    def _begin_finish(self, exit_code: int, timeout_secs: float) -> Writer | None:
-        _sync.forget(self)
-        self._until = time.monotonic() + timeout_secs
-        writer = self._writer
-        if isinstance(writer, NullWriter):
-            writer.is_closed = True
-            return None
-        if writer.is_closed or writer.is_forked:
-            return None
-        try:
-            # The upload's last answer may just be coming in when its time is over.
-            writer.begin_finish(exit_code, max(timeout_secs - 0.5, timeout_secs * 0.8))
-        except RunClosedError:
-            return None
-        except StorageError as error:
-            self._warn("exit", f"the end of the run could not be recorded: {error}")
-        return writer
-
-    def _close(self, writer: Writer, *, ended: bool) -> None:
-        status = self.status()
-        rows, reason = _int(status["rows"]), ""
-        if _int(status["acknowledged"]) < _int(status["last"]):
-            reason = str(status["upload_reason"] or "not reached in time")
-        try:
-            if self._folder is not None:
-                _closing.note_cursor(self._folder, self._writer_id, status)
-            if self._folder is not None and not self._is_child:
-                _closing.write_files(self._folder, config=self.config, writer=writer)
-                rows, reason = self._close_others(self._folder, rows, reason)
-        except (OSError, SteplogError) as error:
-            self._warn("files", f"the run's folder cannot be closed: {error}")
-        lost = {name: count for name, count in self._counts.items() if count}
-        if lost:
-            self._warn("counts", f"not recorded: {lost}")
-        if not self._is_child:
-            self._say_closing(rows, reason)
-        if not ended:
-            self._warn("late", "the writer's threads had not ended at the deadline")
-
-    def _close_others(self, folder: Path, rows: int, reason: str) -> tuple[int, str]:
-        """Send what other processes of the run have left; returns the rows of all, and a reason."""
-        size_bytes = _closing.others_bytes(folder, self._writer_id)
-        if size_bytes == 0:
-            return rows, reason
-        if size_bytes > _closing.MAX_OTHERS_BYTES:
-            return rows, reason or "the logs of other processes are too large to look at now"
-        others = _closing.Others(folder, self._writer_id)
-        if others.running:
-            self._say(f"{others.running} other processes of the run are still logging")
-        if self.settings.mode == "online" and not reason:
-            reason = others.send(self.settings, self.id, until=self._until)
-        return others.rows, reason
-
-    def _say_closing(self, rows: int, reason: str) -> None:
-        told = f"run {self.name}: {rows} rows"
-        how = f"send it with: steplog sync {self._folder}"
-        if self.settings.mode == "offline":
-            self._say(f"{told} in {self._folder}; {how}")
-        elif reason:
-            self._warn("sync", f"{told} in {self._folder}, not all at the server ({reason}); {how}")
-        else:
-            self._say(f"{told} at {self.url}")
-
-    # ---- talking, contexts -----------------------------------------------------------------
-
-    def _say(self, text: str) -> None:
-        if not (self.settings.quiet or self.settings.silent):
-            say(text)
-
-    def _warn(self, once: str, text: str) -> None:
-        """Warn; with a name in `once` only the first time."""
-        if self.settings.silent or (once and once in self._warned):
-            return
-        self._warned.add(once)
-        say(f"warning: {text}")
+    # ---- contexts --------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         return self

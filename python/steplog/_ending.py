@@ -1,0 +1,119 @@
+"""The end of a run: its exit record, its files, what other processes left, the closing line."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from steplog import _closing
+from steplog._errors import RunClosedError, SteplogError, StorageError
+from steplog._writer import NullWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from steplog._facts import Facts
+    from steplog._notices import Notices
+    from steplog._process_writer import ProcessWriter
+    from steplog._settings import Settings
+    from steplog._writer import Writer
+
+
+class Ending:
+    """Ends a run's writer of this process: `begin`, then wait for it, then `close`.
+
+    `url` is the run's page, None when it has none.
+    """
+
+    def __init__(
+        self,
+        process: ProcessWriter,
+        notices: Notices,
+        *,
+        settings: Settings,
+        facts: Facts,
+        url: str | None,
+    ) -> None:
+        self._process = process
+        self._notices = notices
+        self._settings = settings
+        self._facts = facts
+        self._url = url
+        self._until = 0.0
+
+    def begin(self, exit_code: int, timeout_secs: float) -> Writer | None:
+        """Record the end, and let the writer's threads come to theirs.
+
+        Returns:
+            The writer to wait for; None when there is nothing to wait for.
+        """
+        self._until = time.monotonic() + timeout_secs
+        writer = self._process.writer
+        if isinstance(writer, NullWriter):
+            writer.is_closed = True
+            return None
+        if writer.is_closed or writer.is_forked:
+            return None
+        try:
+            # The upload's last answer may just be coming in when its time is over.
+            writer.begin_finish(exit_code, max(timeout_secs - 0.5, timeout_secs * 0.8))
+        except RunClosedError:
+            return None
+        except StorageError as error:
+            self._notices.warn("exit", f"the end of the run could not be recorded: {error}")
+        return writer
+
+    def hurry(self) -> None:
+        """Whoever does not want to wait any longer is told all the same what is where."""
+        self._until = time.monotonic()
+
+    def close(self, writer: Writer, config: Mapping[str, object], *, ended: bool) -> None:
+        """Write the run's files, send what other processes left, and say where everything is."""
+        status: dict[str, Any] = writer.status()
+        rows, reason = status["rows"], ""
+        if status["acknowledged"] < status["last"]:
+            reason = status["upload_reason"] or "not reached in time"
+        folder, is_child = self._process.folder, self._process.is_child
+        try:
+            if folder is not None:
+                _closing.note_cursor(folder, self._process.id, status)
+            if folder is not None and not is_child:
+                _closing.write_files(folder, config=config, writer=writer)
+                rows, reason = self._close_others(folder, rows, reason)
+        except (OSError, SteplogError) as error:
+            self._notices.warn("files", f"the run's folder cannot be closed: {error}")
+        lost = {name: count for name, count in self._notices.counts.items() if count}
+        if lost:
+            self._notices.warn("counts", f"not recorded: {lost}")
+        if not is_child:
+            self._say_closing(rows, reason)
+        if not ended:
+            self._notices.warn("late", "the writer's threads had not ended at the deadline")
+
+    def _close_others(self, folder: Path, rows: int, reason: str) -> tuple[int, str]:
+        """Send what other processes of the run have left; returns the rows of all, and a reason."""
+        size_bytes = _closing.others_bytes(folder, self._process.id)
+        if size_bytes == 0:
+            return rows, reason
+        if size_bytes > _closing.MAX_OTHERS_BYTES:
+            return rows, reason or "the logs of other processes are too large to look at now"
+        others = _closing.Others(folder, self._process.id)
+        if others.running:
+            self._notices.say(f"{others.running} other processes of the run are still logging")
+        if self._settings.mode == "online" and not reason:
+            reason = others.send(self._settings, self._facts.id, until=self._until)
+        return others.rows, reason
+
+    def _say_closing(self, rows: int, reason: str) -> None:
+        folder = self._process.folder
+        told = f"run {self._facts.name}: {rows} rows"
+        how = f"send it with: steplog sync {folder}"
+        if self._settings.mode == "offline":
+            self._notices.say(f"{told} in {folder}; {how}")
+        elif reason:
+            self._notices.warn(
+                "sync", f"{told} in {folder}, not all at the server ({reason}); {how}"
+            )
+        else:
+            self._notices.say(f"{told} at {self._url}")

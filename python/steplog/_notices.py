@@ -1,0 +1,56 @@
+"""What a run says on stderr, and how much it could not record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steplog._errors import UsageError
+from steplog._terminal import say, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from steplog._settings import Settings
+
+
+class Notices:
+    """The lines and the warnings of one run, and the counts behind the warnings.
+
+    Attributes:
+        counts: What was `refused` (smaller steps), `skipped` (values that cannot be stored) and
+            `lost` (no disk space).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._warned: set[str] = set()
+        self.counts = {"refused": 0, "skipped": 0, "lost": 0}
+
+    def say(self, text: str) -> None:
+        """Say a line, unless the run is to be quiet."""
+        if not (self._settings.quiet or self._settings.silent):
+            say(text)
+
+    def warn(self, once: str, text: str) -> None:
+        """Warn; with a name in `once` only the first time."""
+        if self._settings.silent or (once and once in self._warned):
+            return
+        self._warned.add(once)
+        say(f"warning: {text}")
+
+    def lose(self, count: int, why: object) -> None:
+        """Values are lost: there is no room for them."""
+        self.counts["lost"] += count
+        self.warn("lost", f"values are lost: {why}")
+
+    def skip(self, skipped: Sequence[tuple[str, str]]) -> None:
+        """Values cannot be stored: (key, reason) of each.
+
+        Raises:
+            UsageError: There are some, and the run is strict.
+        """
+        self.counts["skipped"] += len(skipped)
+        for key, reason in skipped:
+            self.warn(f"skip {key}", f"{shorten(repr(key), 80)} is not recorded: {reason}")
+        if skipped and self._settings.strict:
+            raise UsageError(f"cannot store {skipped[0][0]!r}: {skipped[0][1]}")

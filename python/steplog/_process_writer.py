@@ -1,0 +1,86 @@
+"""The writer of this process: each process of a run writes a log of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from steplog import _folder
+from steplog._facts import new_id
+from steplog._settings import keys_file
+from steplog._writer import NullWriter, Writer, __version__, open_writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from steplog._facts import Facts
+    from steplog._settings import Settings
+
+
+class ProcessWriter:
+    """Opens a run's folder and this process's writer in it; a forked child opens one of its own.
+
+    Attributes:
+        folder: The run's folder; None when disabled.
+        id: The present writer's id.
+        writer: The present writer, which may be a parent's: see `own`.
+        is_child: Whether this process is a forked child of the one that opened the run.
+        warning: Why the folder is not where it was asked for, or nothing.
+
+    Raises:
+        StorageError: Neither the folder nor the temporary folder can be written.
+    """
+
+    def __init__(self, settings: Settings, facts: Facts) -> None:
+        self._settings = settings
+        self._facts = facts
+        self.folder: Path | None = None
+        self.id = ""
+        self.is_child = False
+        self.warning = ""
+        self.writer = self._open()
+
+    def own(self) -> Writer | NullWriter:
+        """This process's writer: a forked child opens its own, its parent's must not be touched."""
+        if self.writer.is_forked and self.folder is not None:
+            identity = self._identity(f"fork-{os.getpid()}")
+            self.writer = open_writer(self.folder, identity, self._settings, keys_file=keys_file())
+            self.is_child = True
+        return self.writer
+
+    def _open(self) -> Writer | NullWriter:
+        if self._settings.mode == "disabled":
+            return NullWriter()
+        self.folder, warning = _folder.create(self._settings.dir, self._facts.id)
+        self.warning = warning or ""
+        identity = self._identity(self._settings.label)
+        try:
+            _folder.write_json(self.folder / "run.json", identity)
+            return open_writer(self.folder, identity, self._settings, keys_file=keys_file())
+        except Exception:
+            _folder.remove(self.folder)
+            raise
+
+    def _identity(self, label: str) -> dict[str, Any]:
+        parent, self.id = self.id, new_id()
+        facts = self._facts
+        return {
+            "format": 1,
+            "run": facts.id,
+            "entity": self._settings.entity,
+            "project": self._settings.project,
+            "name": facts.name,
+            "notes": facts.notes,
+            "tags": list(facts.tags),
+            "group": facts.group,
+            "job_type": facts.job_type,
+            "writer": self.id,
+            "label": label,
+            "parent": parent,
+            "generation": 0,
+            "start_step": 0,
+            "wall_nanos": time.time_ns(),
+            "sdk": __version__,
+            "mode": self._settings.mode,
+        }

@@ -1,0 +1,87 @@
+"""Config and summary into the log: what cannot be stored costs only itself, and never raises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steplog import _values
+from steplog._errors import RunClosedError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from steplog._notices import Notices
+    from steplog._writer import NullWriter, Writer
+
+    _Entry = tuple[tuple[str, ...], object]
+
+
+class Recording:
+    """Writes a run's config and summary, and reads its summary.
+
+    `own_writer` gives this process's writer at each call: after a fork it is another one.
+    """
+
+    def __init__(self, own_writer: Callable[[], Writer | NullWriter], notices: Notices) -> None:
+        self._own_writer = own_writer
+        self._notices = notices
+        self._summary_at: tuple[Writer | NullWriter | None, int] = (None, -1)
+        self._summary: dict[str, object] = {}
+
+    def put_config(self, entries: dict[str, object]) -> dict[str, object]:
+        """Record entries; returns those that could be stored, as they are stored."""
+        plain, skipped = _values.to_plain(entries)
+        self._notices.skip(skipped)
+        kept = self._put_each(
+            [((key,), value) for key, value in plain.items()],
+            lambda some: self._own_writer().put_config({key: value for (key,), value in some}),
+        )
+        return {key: value for (key, *_), value in kept}
+
+    def read_summary(self) -> dict[str, object]:
+        """The summary of everything logged before; not to be changed."""
+        writer = self._own_writer()
+        end = writer.end
+        if (writer, end) != self._summary_at or end < 0:
+            # In this order: what is logged meanwhile is read once more.
+            self._summary_at, self._summary = (writer, end), writer.summary()
+        return self._summary
+
+    def put_summary(
+        self, written: list[tuple[list[str], object]], deleted: list[list[str]]
+    ) -> None:
+        """Delete paths, then write others."""
+        plain: list[_Entry] = []
+        for path, value in written:
+            kept, skipped = _values.to_plain({path[-1]: value})
+            self._notices.skip(skipped)
+            plain += [(tuple(path), value) for value in kept.values()]
+        self._put_each(
+            [(tuple(path), None) for path in deleted],
+            lambda some: self._own_writer().put_summary([], [list(path) for path, _ in some]),
+        )
+        self._put_each(
+            plain,
+            lambda some: self._own_writer().put_summary(
+                [(list(path), value) for path, value in some], []
+            ),
+        )
+
+    def _put_each(
+        self, entries: list[_Entry], put: Callable[[list[_Entry]], object]
+    ) -> list[_Entry]:
+        """Record entries; those that cannot be stored cost only themselves. Gives the others."""
+        if not entries:
+            return []
+        try:
+            put(entries)
+        except RunClosedError:
+            raise
+        except StorageError as error:
+            self._notices.lose(len(entries), error)
+        except UsageError as error:
+            if len(entries) > 1:
+                return [kept for entry in entries for kept in self._put_each([entry], put)]
+            self._notices.skip([(".".join(entries[0][0]), str(error))])
+            return []
+        return entries
