@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from blockbuster import blockbuster_ctx
 
+import steplog
+
 
 @pytest.fixture(autouse=True)
 def _no_blocking_in_the_event_loop():
@@ -14,3 +16,14 @@ def _no_blocking_in_the_event_loop():
             function.can_block_in("steplog/_folder.py", {"create", "_create_in", "write_json"})
             function.can_block_in("steplog/_writer.py", {"open_writer"})
         yield
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts quiet, offline runs."""
+
+    def init(**arguments):
+        settings = {"quiet": True, **arguments.pop("settings", {})}
+        return steplog.init(dir=str(tmp_path), mode="offline", settings=settings, **arguments)
+
+    return init

@@ -18,15 +18,6 @@ class Colour(enum.Enum):
     RED = "red"
 
 
-@pytest.fixture
-def start(tmp_path):
-    def init(**arguments):
-        settings = {"quiet": True, **arguments.pop("settings", {})}
-        return steplog.init(dir=str(tmp_path), mode="offline", settings=settings, **arguments)
-
-    return init
-
-
 def identity(run):
     return RunLog(run.sync_dir).writers()[0]["start"]
 

@@ -24,15 +24,6 @@ def anyio_backend(request):
     return request.param
 
 
-@pytest.fixture
-def start(tmp_path):
-    def init(**arguments):
-        settings = {"quiet": True, **arguments.pop("settings", {})}
-        return steplog.init(dir=str(tmp_path), mode="offline", settings=settings, **arguments)
-
-    return init
-
-
 def rows(run):
     return list(RunLog(run.sync_dir).rows())
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+import steplog
+
 CHILD = """
 import sys, steplog
 run = steplog.init(project="p", id=sys.argv[1], mode=sys.argv[2])
@@ -149,3 +151,15 @@ def server(tmp_path):
     with contextlib.suppress(ProcessLookupError):
         running.process.kill()
     running.process.communicate()
+
+
+@pytest.fixture
+def online(server, tmp_path, monkeypatch):
+    """Starts quiet runs against the server."""
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+
+    def init(run, **arguments):
+        settings = {"base_url": server.url, "quiet": True, **arguments.pop("settings", {})}
+        return steplog.init(project="p", dir=str(tmp_path), id=run, settings=settings, **arguments)
+
+    return init

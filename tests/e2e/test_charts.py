@@ -7,19 +7,8 @@ import random
 
 import pytest
 
-import steplog
-
 ODD = [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1e300, True, 2**53 + 1]
 FLAGS = {"nan": 1, "inf": 2, "-inf": 4}
-
-
-@pytest.fixture
-def online(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
-    settings = {"base_url": server.url, "quiet": True}
-    return lambda run, **more: steplog.init(
-        project="p", dir=str(tmp_path), id=run, settings=settings | more
-    )
 
 
 def ask(server, runs, keys, **panel):
@@ -165,7 +154,7 @@ async def test_the_last_bucket_of_a_running_run_is_partial(server, online):
 def test_late_steps_are_merged_into_rows_of_any_age(server, online):
     chance = random.Random(3)
     expected: dict[int, dict[str, float]] = {}
-    with online("late", late_steps="merge") as run:
+    with online("late", settings={"late_steps": "merge"}) as run:
         for step in range(3_000):
             row = {"a": float(step), "b": -float(step)}
             expected[step] = row

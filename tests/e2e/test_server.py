@@ -23,17 +23,6 @@ RUN = "/api/v1/projects/local/p/runs/r"
 RECORDS = f"{RUN}/writers/w/records"
 
 
-@pytest.fixture
-def online(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
-
-    def init(run, **arguments):
-        settings = {"base_url": server.url, "quiet": True, **arguments.pop("settings", {})}
-        return steplog.init(project="p", dir=str(tmp_path), id=run, settings=settings, **arguments)
-
-    return init
-
-
 def test_values_are_kept_bit_for_bit(server, online):
     values = {
         "nan": math.nan,
