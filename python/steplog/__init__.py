@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steplog._api import afinish, alog, current_run, find_current, finish, init, log
+from steplog._api import (
+    afinish,
+    alog,
+    current_run,
+    define_metric,
+    find_current,
+    finish,
+    init,
+    log,
+)
 from steplog._errors import (
     ArgumentTypeError,
     CorruptLogError,
@@ -47,6 +56,7 @@ __all__ = [
     "afinish",
     "alog",
     "config",
+    "define_metric",
     "finish",
     "init",
     "log",
@@ -72,7 +82,6 @@ _NOT_YET = {
     "agent",
     "alert",
     "controller",
-    "define_metric",
     "link_artifact",
     "link_model",
     "log_artifact",

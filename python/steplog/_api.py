@@ -13,6 +13,8 @@ from steplog._settings import Mode, Settings, resolve
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from steplog._metric import Metric
+
 _current: ContextVar[Run | None] = ContextVar("steplog_run", default=None)
 _latest: Run | None = None
 
@@ -108,6 +110,28 @@ async def alog(
 ) -> None:
     """Record values of the current run; see `Run.alog`."""
     await current_run().alog(data, step, commit, ack=ack)
+
+
+def define_metric(
+    name: str,
+    step_metric: str | Metric | None = None,
+    *,
+    step_sync: bool | None = None,
+    hidden: bool | None = None,
+    summary: str | None = None,
+    goal: str | None = None,
+    overwrite: bool | None = None,
+) -> Metric:
+    """Say how a key of the current run is drawn and summarised; see `Run.define_metric`."""
+    return current_run().define_metric(
+        name,
+        step_metric,
+        step_sync=step_sync,
+        hidden=hidden,
+        summary=summary,
+        goal=goal,
+        overwrite=overwrite,
+    )
 
 
 def finish(exit_code: int | None = None) -> None:

@@ -15,6 +15,7 @@ from steplog._errors import (
     UsageError,
 )
 from steplog._hparams import Config
+from steplog._metric import metric_of
 from steplog._notices import Notices
 from steplog._process_writer import ProcessWriter
 from steplog._recording import Recording
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from steplog._facts import Facts
+    from steplog._metric import Metric
     from steplog._settings import Settings
     from steplog._writer import Writer
 
@@ -243,6 +245,54 @@ class Run:
             self._log = self._process.own().log
             _sync.track(self)
         return self._process.writer
+
+    def define_metric(
+        self,
+        name: str,
+        step_metric: str | Metric | None = None,
+        *,
+        step_sync: bool | None = None,
+        hidden: bool | None = None,
+        summary: str | None = None,
+        goal: str | None = None,
+        overwrite: bool | None = None,
+    ) -> Metric:
+        """Say how a key is drawn, and what the summary keeps of it, also of what was logged before.
+
+        In the log when it returns. A later definition of the same name adds to an earlier one.
+
+        Args:
+            name: A key; with `*` at its end every key that begins so and has no definition of its
+                own. Segments of a nested key are joined by dots, a dot inside one has a
+                backslash before it.
+            step_metric: Key that is the x axis of this one.
+            step_sync: Give rows that lack the step metric its latest value, 0 before there is one.
+                Defaults to true when `step_metric` is given.
+            hidden: Draw no chart of it.
+            summary: Some of `min`, `max`, `mean`, `best`, `first`, `last`, joined by commas: the
+                summary has a dict of these instead of the last value, and the count of NaNs, which
+                they leave out. `none`: the summary leaves the key out.
+            goal: `maximize` makes `best` the greatest value; else it is the smallest.
+            overwrite: Forget an earlier definition of the same name.
+
+        Raises:
+            ArgumentTypeError: An argument is of a wrong type.
+            UsageError: An argument is out of range.
+            RunClosedError: The run has finished.
+        """
+        metric = metric_of(
+            name,
+            step_metric=step_metric,
+            step_sync=step_sync,
+            hidden=hidden,
+            summary=summary,
+            goal=goal,
+        )
+        try:
+            self._own_writer().define_metric(metric.as_record(), overwrite=bool(overwrite))
+        except StorageError as error:
+            self._notices.lose(1, error)
+        return metric
 
     # ---- flush, finish ---------------------------------------------------------------------
 

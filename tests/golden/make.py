@@ -100,6 +100,14 @@ FOREIGN = Foreign({"widths": EDGES})
 SUMMARY_WRITES = [[["best"], 0.5], [["n", "dot.ted"], {"x": 1}]]
 HALF_ROW = history(1, 3, {"loss": 0.5, "n": {"b": 2}})
 LOST_ROW = history(5, 7, {"loss": 0.25})
+METRIC = {
+    "name": "loss",
+    "step_metric": "epoch",
+    "step_sync": False,
+    "hidden": True,
+    "summary": ["min", "max"],
+    "goal": None,
+}
 EXIT = [4, wall(9), 3]
 SEGMENTS: list[list[list[Any]]] = [
     [
@@ -113,6 +121,7 @@ SEGMENTS: list[list[list[Any]]] = [
     [
         [UNKNOWN_KIND, wall(4), {"of": ["a", {"later": 10**20}]}, None],
         [1, wall(4), {"lr": 0.01, "seed": 2**53 + 1}],
+        [5, wall(4), False, METRIC],
         history(2, 5, FOREIGN),
         [3, wall(6), [["n", "gone"], ["best"]], [[["best"], -0.0]]],
         LOST_ROW,
@@ -129,10 +138,11 @@ def row(step: int, tick: int, values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "_step": step, **seconds}
 
 
-def summary(n: dict[str, Any]) -> dict[str, Any]:
+def summary(n: dict[str, Any], *, loss_max: float) -> dict[str, Any]:
     # Nil stays out of the summary.
     logged = {key: value for key, value in MERGED.items() if value is not None}
-    return row(6, 8, {**logged, "loss": 0.125, "n": n, "best": -0.0, **FOREIGN})
+    loss = {"min": 0.125, "max": loss_max}
+    return row(6, 8, {**logged, "loss": loss, "n": n, "best": -0.0, **FOREIGN})
 
 
 # An empty map changes nothing in its row.
@@ -151,13 +161,13 @@ WHOLE = {
         ROW_6,
     ],
     "config": FINAL_CONFIG,
-    "summary": summary({"a": 1, "b": 2, "dot.ted": {"x": 1}}),
+    "summary": summary({"a": 1, "b": 2, "dot.ted": {"x": 1}}, loss_max=0.5),
     "exit_code": 3,
 }
 DAMAGED = {
     "rows": [ROW_0, row(1, 2, {"loss": 1.0, "n": {"a": 1, "gone": "x"}}), ROW_2, ROW_6],
     "config": FINAL_CONFIG,
-    "summary": summary({"a": 1, "dot.ted": {"x": 1}}),
+    "summary": summary({"a": 1, "dot.ted": {"x": 1}}, loss_max=1.0),
     "exit_code": None,
 }
 

@@ -144,6 +144,7 @@ class Query:
             "exit_code": row.exit_code,
             "config": config_of(row),
             "summary": summary_of(row),
+            "metrics": row.metrics,
             "writers": await self._runs.writers(row.id),
             "key_count": await self._runs.key_count(row.id),
             "last_step": row.last_step if row.last_step >= 0 else None,

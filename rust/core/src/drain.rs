@@ -97,12 +97,13 @@ impl Drain {
     }
 
     fn take(&mut self, payload: &[u8]) -> Result<()> {
-        if let Some((step, leaves)) = self.repeat.replace(payload, self.last) {
+        let replaced = self.repeat.replace(payload, self.last, &mut self.summary)?;
+        if let Some((step, leaves)) = replaced {
             self.rows += u64::from(self.steps.insert(step));
             self.values += leaves;
             return Ok(());
         }
-        self.settle()?;
+        self.repeat.settle(&mut self.summary)?;
         // Our own bytes: a record that does not parse is a bug, and it stays in the log for all to see.
         let Ok(record) = Record::parse(payload) else {
             return Ok(());
@@ -112,20 +113,13 @@ impl Drain {
             self.rows += u64::from(self.steps.insert(history.step));
             self.values += leaves;
             let is_again = std::mem::replace(&mut self.last_len, payload.len()) == payload.len();
-            if is_again && self.repeat.learn(payload, self.last, history, leaves)? {
+            // Of a late row it is not known which values it replaces.
+            let is_next = history.step >= self.summary.last_step();
+            if is_again && is_next && self.repeat.learn(payload, self.last, history, leaves)? {
                 return Ok(());
             }
         }
         self.summary.apply(self.last, &record)
-    }
-
-    /// Takes the kept row into the summary.
-    fn settle(&mut self) -> Result<()> {
-        if let Some((position, payload)) = self.repeat.kept() {
-            self.summary.apply(position, &Record::parse(payload)?)?;
-            self.repeat.forget();
-        }
-        Ok(())
     }
 
     /// The writer's summary.
@@ -133,7 +127,7 @@ impl Drain {
     /// # Errors
     /// A row is malformed.
     pub fn summary(&mut self) -> Result<&Summary> {
-        self.settle()?;
+        self.repeat.settle(&mut self.summary)?;
         Ok(&self.summary)
     }
 

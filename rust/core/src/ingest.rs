@@ -171,7 +171,7 @@ impl Decoder {
                 seen(history.wall);
                 self.points(position, &history, progress, into)?;
             }
-            Record::Summary { wall, .. } => seen(wall),
+            Record::Summary { wall, .. } | Record::Metric { wall, .. } => seen(wall),
             Record::Exit { wall, code } => {
                 seen(wall);
                 into.exit_code = Some(code);

@@ -3,6 +3,7 @@
 //!
 //! The way of a value: [`record`] → the log → [`batch`] → the server's [`ingest`] → [`native`].
 
+mod aggregate;
 pub mod background;
 pub mod batch;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod drain;
 pub mod error;
 pub mod frame;
 pub mod ingest;
+pub mod metric;
 pub mod native;
 pub mod path;
 pub mod pattern;
@@ -24,6 +26,7 @@ pub mod signal;
 pub mod steps;
 mod stepset;
 pub mod summary;
+mod synced;
 pub mod transport;
 pub mod upload;
 pub mod value;

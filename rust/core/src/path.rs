@@ -121,6 +121,20 @@ pub(crate) fn numbers(map: &[u8], base: usize, out: &mut Vec<usize>) -> Result<(
     numbers_of(&mut Cursor::new(map), base, out)
 }
 
+/// Calls `number` with the path and the value of each of these.
+///
+/// # Errors
+/// As [`walk`].
+pub(crate) fn walk_numbers(map: &[u8], number: &mut impl FnMut(&str, Value)) -> Result<()> {
+    walk(map, &mut |path, raw| {
+        if let [0xcb | 0xd3, ..] = raw
+            && let Ok(value) = Cursor::new(raw).value("number")
+        {
+            number(path, value);
+        }
+    })
+}
+
 fn numbers_of(cursor: &mut Cursor<'_>, base: usize, out: &mut Vec<usize>) -> Result<()> {
     for _ in 0..cursor.map_len("values")? {
         cursor.raw("key")?;

@@ -1,6 +1,7 @@
 //! Records: what is appended to the log, one msgpack array each (`docs/format.md`).
 
 use crate::error::{Error, Result};
+use crate::metric::Metric;
 use crate::value::{
     Cursor, Value, write_array_len, write_bool, write_int, write_map_len, write_str,
     write_u64_fixed,
@@ -24,6 +25,8 @@ pub mod kind {
     pub const SUMMARY: u64 = 3;
     /// End of the run.
     pub const EXIT: u64 = 4;
+    /// Metric definition.
+    pub const METRIC: u64 = 5;
 }
 
 /// One record, its values still as bytes where most readers pass them on.
@@ -55,6 +58,15 @@ pub enum Record<'a> {
         wall: i64,
         /// Exit code, 0 = success.
         code: i64,
+    },
+    /// A metric is defined.
+    Metric {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// Whether it takes the place of an earlier definition rather than adding to it.
+        overwrite: bool,
+        /// The definition.
+        metric: Metric,
     },
     /// A kind that this build does not know.
     Unknown(u64),
@@ -154,6 +166,14 @@ impl<'a> Record<'a> {
                 Self::Exit {
                     wall: cursor.i64("exit time")?,
                     code: cursor.i64("exit code")?,
+                }
+            }
+            kind::METRIC => {
+                expect(4, cursor.at())?;
+                Self::Metric {
+                    wall: cursor.i64("metric time")?,
+                    overwrite: cursor.bool("metric overwrite")?,
+                    metric: Metric::from_value(&cursor.value("metric")?)?,
                 }
             }
             other => {
@@ -285,6 +305,16 @@ fn write_path(out: &mut Vec<u8>, path: &[String]) {
     }
 }
 
+/// Encodes a metric definition record.
+#[must_use]
+pub fn metric(wall: u64, overwrite: bool, metric: &Metric) -> Vec<u8> {
+    let mut out = vec![0x94, 5];
+    write_u64_fixed(&mut out, wall);
+    write_bool(&mut out, overwrite);
+    metric.to_value().write(&mut out);
+    out
+}
+
 /// Encodes an exit record.
 #[must_use]
 pub fn exit(wall: u64, code: i64) -> Vec<u8> {
@@ -363,6 +393,16 @@ mod tests {
                 wall: 5,
                 deleted,
                 set
+            }
+        );
+        let named = Value::Map(vec![("name".to_owned(), Value::Str("a".to_owned()))]);
+        let defined = Metric::from_value(&named).unwrap();
+        assert_eq!(
+            Record::parse(&metric(7, true, &defined)).unwrap(),
+            Record::Metric {
+                wall: 7,
+                overwrite: true,
+                metric: defined
             }
         );
         assert_eq!(

@@ -174,12 +174,12 @@ impl RunLog {
 
     /// The summary over all writers.
     #[must_use]
-    pub fn summary(&self) -> Vec<(String, Value)> {
+    pub fn summary(&self) -> Summary {
         let mut merged = Summary::default();
         for writer in &self.writers {
             merged.absorb(&writer.summary);
         }
-        merged.to_map()
+        merged
     }
 
     /// The config over all writers.
@@ -252,7 +252,7 @@ impl WriterLog {
                 Some(wall)
             }
             Record::History(history) => Some(history.wall),
-            Record::Summary { wall, .. } => Some(wall),
+            Record::Summary { wall, .. } | Record::Metric { wall, .. } => Some(wall),
             Record::Exit { wall, code } => {
                 self.exit_code = Some(code);
                 Some(wall)

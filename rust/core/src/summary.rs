@@ -2,41 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use crate::aggregate::Aggregate;
 use crate::error::{Error, Result};
+use crate::metric::Metrics;
 use crate::path;
 use crate::record::{History, Record};
-use crate::value::{
-    Cursor, Value, write_array_len, write_bool, write_int, write_str, write_u64_fixed,
-};
+use crate::value::{Cursor, Value, write_array_len, write_int, write_u64_fixed};
 
-/// Version of [`Summary::to_bytes`].
-const STATE: u64 = 1;
+mod leaf;
 
-/// One leaf, with what decides whether a later value replaces it.
-#[derive(Debug, Clone, PartialEq)]
-struct Leaf {
-    /// Step of the history record, or -1 for an explicit write.
-    step: i64,
-    /// Log position of the record.
-    position: u64,
-    /// Wall clock of the record; orders explicit writes of different writers.
-    wall: i64,
-    /// Written through `run.summary` rather than logged.
-    explicit: bool,
-    value: Value,
-}
+use leaf::{Leaf, Logged};
 
-impl Leaf {
-    /// Whether a value logged at (`step`, `position`) replaces this one. Within one writer the log
-    /// position orders an explicit write against everything else.
-    fn yields_to(&self, step: i64, position: u64) -> bool {
-        if self.explicit {
-            position > self.position
-        } else {
-            (step, position) >= (self.step, self.position)
-        }
-    }
-}
+/// Version of [`Summary::to_bytes`]; version 1 had neither definitions nor aggregates.
+const STATE: u64 = 2;
 
 /// The record that closes the row with the greatest step: source of the automatic keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +32,7 @@ struct LastRow {
 pub struct Summary {
     leaves: BTreeMap<String, Leaf>,
     last: Option<LastRow>,
+    metrics: Metrics,
 }
 
 impl Summary {
@@ -73,8 +52,60 @@ impl Summary {
                 }
                 Ok(())
             }
+            Record::Metric {
+                metric, overwrite, ..
+            } => {
+                self.metrics.define(metric, *overwrite);
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// The last value of a key, whatever a definition makes of it.
+    #[must_use]
+    pub fn last(&self, key: &str) -> Option<&Value> {
+        self.leaves.get(key).map(|leaf| &leaf.value)
+    }
+
+    /// The metric definitions.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The greatest step of a row, -1 without rows.
+    pub(crate) fn last_step(&self) -> i64 {
+        self.last.map_or(-1, |last| last.step)
+    }
+
+    /// Of each number of fixed width in a row that is not applied yet, what the numbers before it
+    /// come to. Whoever follows the row's keys puts them back with [`Summary::check_in`].
+    pub(crate) fn check_out(&mut self, history: &History<'_>) -> Result<Vec<Aggregate>> {
+        let mut out = Vec::new();
+        path::walk_numbers(history.values, &mut |key, value| {
+            if is_automatic(key) {
+                out.push(Aggregate::default());
+                return;
+            }
+            if let Some(leaf) = self.leaves.get_mut(key) {
+                out.push(leaf.check_out(history.step));
+            } else {
+                self.insert(key, Leaf::followed(history.step, value));
+                out.push(Aggregate::default());
+            }
+        })?;
+        Ok(out)
+    }
+
+    /// Puts back what the numbers of a row's keys have come to without that row.
+    pub(crate) fn check_in(&mut self, values: &[u8], aggregates: &[Aggregate]) -> Result<()> {
+        let mut aggregates = aggregates.iter();
+        path::walk_numbers(values, &mut |key, _| {
+            if let (Some(aggregate), Some(leaf)) = (aggregates.next(), self.leaves.get_mut(key)) {
+                leaf.check_in(*aggregate);
+            }
+        })
     }
 
     fn apply_history(&mut self, position: u64, history: &History<'_>) -> Result<()> {
@@ -103,23 +134,18 @@ impl Summary {
     }
 
     fn log(&mut self, key: &str, history: &History<'_>, position: u64, value: Value) {
-        if key.is_empty() || matches!(key, "_step" | "_timestamp" | "_runtime") {
+        if is_automatic(key) {
             return;
         }
-        let leaf = Leaf {
+        let logged = Logged {
             step: history.step,
             position,
             wall: history.wall,
-            explicit: false,
             value,
         };
         match self.leaves.get_mut(key) {
-            Some(existing) => {
-                if existing.yields_to(leaf.step, leaf.position) {
-                    *existing = leaf;
-                }
-            }
-            None => self.insert(key, leaf),
+            Some(existing) => existing.log(logged),
+            None => self.insert(key, Leaf::logged(logged)),
         }
     }
 
@@ -138,16 +164,7 @@ impl Summary {
                     self.set_leaves(&below, position, wall, value);
                 }
             }
-            value => self.insert(
-                key,
-                Leaf {
-                    step: -1,
-                    position,
-                    wall,
-                    explicit: true,
-                    value,
-                },
-            ),
+            value => self.insert(key, Leaf::written(position, wall, value)),
         }
     }
 
@@ -184,7 +201,9 @@ impl Summary {
     pub fn to_map(&self) -> Vec<(String, Value)> {
         let mut tree = Vec::new();
         for (key, leaf) in &self.leaves {
-            path::push_in_order(&mut tree, &path::split(key), leaf.value.clone());
+            if let Some(value) = leaf.shown(self.metrics.find(key)) {
+                path::push_in_order(&mut tree, &path::split(key), value);
+            }
         }
         if let Some(last) = self.last {
             tree.push(("_step".to_owned(), Value::Int(last.step)));
@@ -196,17 +215,13 @@ impl Summary {
 
     /// Takes in another writer's summary: of two values for a path the later one stays, by step for
     /// logged values, by wall clock when one of them was written explicitly or the steps are equal.
+    /// Aggregates and definitions are those of both.
     pub fn absorb(&mut self, other: &Self) {
+        self.metrics.absorb(&other.metrics);
         for (key, leaf) in &other.leaves {
-            let stays = self.leaves.get(key).is_some_and(|mine| {
-                if mine.explicit || leaf.explicit {
-                    mine.wall > leaf.wall
-                } else {
-                    (mine.step, mine.wall) > (leaf.step, leaf.wall)
-                }
-            });
-            if !stays {
-                self.insert(key, leaf.clone());
+            match self.leaves.get_mut(key) {
+                Some(existing) => existing.absorb(leaf),
+                None => self.insert(key, leaf.clone()),
             }
         }
         if other.last.map(|last| (last.step, last.wall))
@@ -220,7 +235,7 @@ impl Summary {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        write_array_len(&mut out, 3);
+        write_array_len(&mut out, 4);
         write_u64_fixed(&mut out, STATE);
         match self.last {
             Some(last) => {
@@ -234,14 +249,9 @@ impl Summary {
         }
         write_array_len(&mut out, self.leaves.len());
         for (key, leaf) in &self.leaves {
-            write_array_len(&mut out, 6);
-            write_str(&mut out, key);
-            write_int(&mut out, leaf.step);
-            write_u64_fixed(&mut out, leaf.position);
-            write_int(&mut out, leaf.wall);
-            write_bool(&mut out, leaf.explicit);
-            leaf.value.write(&mut out);
+            leaf.write(key, &mut out);
         }
+        self.metrics.to_value().write(&mut out);
         out
     }
 
@@ -259,7 +269,7 @@ impl Summary {
             cursor.array_len("summary state")?,
             cursor.u64("summary state")?,
         );
-        if (len, state) != (3, STATE) {
+        if (len, state) != (4, STATE) && (len, state) != (3, 1) {
             return Err(Error::Malformed {
                 what: "summary state",
                 at: 0,
@@ -274,24 +284,19 @@ impl Summary {
             });
         }
         for _ in 0..cursor.array_len("summary leaves")? {
-            if cursor.array_len("summary leaf")? != 6 {
-                return Err(Error::Malformed {
-                    what: "summary leaf",
-                    at: cursor.at(),
-                });
-            }
-            let key = cursor.str("summary key")?.to_owned();
-            let leaf = Leaf {
-                step: cursor.i64("summary step")?,
-                position: cursor.u64("summary position")?,
-                wall: cursor.i64("summary time")?,
-                explicit: cursor.bool("summary kind")?,
-                value: cursor.value("summary value")?,
-            };
+            let (key, leaf) = Leaf::read(&mut cursor)?;
             summary.leaves.insert(key, leaf);
+        }
+        if state == STATE {
+            summary.metrics = Metrics::read(&mut cursor)?;
         }
         Ok(summary)
     }
+}
+
+/// Whether a key is none of the user's.
+fn is_automatic(key: &str) -> bool {
+    key.is_empty() || matches!(key, "_step" | "_timestamp" | "_runtime")
 }
 
 /// Nanoseconds as float seconds, the form of `_timestamp` and `_runtime`.

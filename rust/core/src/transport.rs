@@ -146,7 +146,7 @@ impl Http {
             _ => format!("the key file cannot be read: {}: {error}", path.display()),
         })?;
         let keys: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|_| format!("the key file is not JSON: {}", path.display()))?;
+            .map_err(|_not_json| format!("the key file is not JSON: {}", path.display()))?;
         match keys.get(&self.base_url).and_then(serde_json::Value::as_str) {
             Some(key) if !key.is_empty() => Ok(key.to_owned()),
             _ => Err(none()),

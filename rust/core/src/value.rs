@@ -321,6 +321,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reads a float64.
+    ///
+    /// # Errors
+    /// The bytes are not a float.
+    pub fn f64(&mut self, what: &'static str) -> Result<f64> {
+        match self.value(what)? {
+            Value::Float(number) => Ok(number),
+            _ => self.malformed(what),
+        }
+    }
+
     /// Reads a boolean.
     ///
     /// # Errors

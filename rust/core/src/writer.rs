@@ -2,8 +2,8 @@
 
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,14 @@ use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::error::{Error, Result};
 use crate::frame::{Identity, SEGMENT_HEAD};
+use crate::metric::Metric;
 use crate::progress::{Progress, Stage, UploadState};
 use crate::reader::{Limit, LogReader};
-use crate::record;
+use crate::record::{self, HistoryBuilder};
 use crate::signal::Signal;
-use crate::steps::{LateSteps, Steps};
+use crate::steps::{LateSteps, Refused, Steps};
 use crate::summary::Summary;
+use crate::synced::{Head, Synced};
 use crate::transport::{Http, Target};
 use crate::upload::{Pace, Upload};
 use crate::value::Value;
@@ -81,6 +83,18 @@ pub struct Writer {
     shared: Arc<Shared>,
     steps: Steps,
     threads: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
+    /// Whether rows must be followed, which puts their callers in a line.
+    is_synced: AtomicBool,
+    synced: Mutex<Synced>,
+}
+
+/// What became of a row.
+#[derive(Debug)]
+pub enum Logged {
+    /// It is in the log, at this position.
+    At(u64),
+    /// Its step is smaller than the current one.
+    Refused(Refused),
 }
 
 impl Writer {
@@ -140,18 +154,14 @@ impl Writer {
             shared,
             steps: Steps::new(options.late_steps),
             threads: Mutex::new(threads),
+            is_synced: AtomicBool::new(false),
+            synced: Mutex::new(Synced::default()),
         })
     }
 
-    /// The step rules.
-    pub fn steps(&self) -> &Steps {
-        &self.steps
-    }
-
-    /// The clock of the run.
-    #[inline]
-    pub fn clock(&self) -> &Clock {
-        &self.shared.clock
+    /// Step of the next row that does not say its own.
+    pub fn step(&self) -> u64 {
+        self.steps.current()
     }
 
     /// Whether this process is a fork of the one that opened the writer.
@@ -185,6 +195,74 @@ impl Writer {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
         appended
+    }
+
+    /// Logs a row: claims its step, completes the record that a [`HistoryBuilder`] began, and
+    /// appends it. When this returns it survives the death of the process.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    #[inline]
+    pub fn log(
+        &self,
+        record: &mut [u8],
+        step: Option<i64>,
+        commit: Option<bool>,
+    ) -> Result<Logged> {
+        if self.is_closed() {
+            return Err(Error::Closed);
+        }
+        let synced = self
+            .is_synced
+            .load(Ordering::Acquire)
+            .then(|| self.synced());
+        let claim = match self.steps.claim(step, commit) {
+            Ok(claim) => claim,
+            Err(refused) => return Ok(Logged::Refused(refused)),
+        };
+        let clock = &self.shared.clock;
+        let runtime = clock.runtime();
+        let wall = clock.wall(runtime);
+        let runtime = runtime.unsigned_abs();
+        HistoryBuilder::complete(record, claim.step, wall, runtime, claim.commit);
+        let position = self.append(record)?;
+        if let Some(mut synced) = synced {
+            let head = Head {
+                step: claim.step,
+                commit: claim.commit,
+                wall,
+                runtime,
+            };
+            let values = record.get(HistoryBuilder::VALUES_AT..).unwrap_or_default();
+            self.fill(|fills| synced.take(head, values, fills))?;
+        }
+        Ok(Logged::At(position))
+    }
+
+    fn synced(&self) -> MutexGuard<'_, Synced> {
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fill(&self, wanted: impl FnOnce(&mut Vec<Vec<u8>>) -> Result<()>) -> Result<()> {
+        let mut fills = Vec::new();
+        wanted(&mut fills)?;
+        for fill in fills {
+            self.append(&fill)?;
+        }
+        Ok(())
+    }
+
+    /// Defines a metric, for the summary, the rows to come and the server.
+    ///
+    /// # Errors
+    /// As [`Writer::append`]; the log cannot be read back.
+    pub fn define(&self, metric: &Metric, overwrite: bool) -> Result<u64> {
+        let mut synced = self.synced();
+        let position = self.append(&record::metric(self.wall(), overwrite, metric))?;
+        let summary = self.summary()?;
+        synced.define(metric, overwrite, |key| summary.last(key).cloned());
+        self.is_synced.store(synced.is_wanted(), Ordering::Release);
+        Ok(position)
     }
 
     /// The wall clock for records that are not history.
@@ -244,6 +322,10 @@ impl Writer {
         if self.is_closed() {
             return Err(Error::Closed);
         }
+        let filled = self.fill(|fills| {
+            self.synced().close(fills);
+            Ok(())
+        });
         let exit = self.append(&record::exit(self.wall(), exit_code));
         let closed = self.shared.wal.close();
         self.shared
@@ -251,7 +333,7 @@ impl Writer {
             .update(|state| state.closing = Some(Instant::now() + deadline));
         self.shared.wake_writer.notify();
         self.shared.wake_upload.notify_one();
-        exit.and(closed)
+        filled.and(exit.and(closed))
     }
 
     /// Waits for the threads after [`Writer::begin_finish`]; true when they came to their end.

@@ -87,6 +87,14 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
             (3, Some(json!([int(wall), deleted, set])))
         }
         Record::Exit { wall, code } => (4, Some(json!([int(wall), int(code)]))),
+        Record::Metric {
+            wall,
+            overwrite,
+            metric,
+        } => (
+            5,
+            Some(json!([int(wall), overwrite, tagged(&metric.to_value())])),
+        ),
         Record::Unknown(kind) => (kind, None),
     })
 }
@@ -112,6 +120,11 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
         }
         Record::Summary { wall, deleted, set } => record::summary(wall.try_into()?, &deleted, &set),
         Record::Exit { wall, code } => record::exit(wall.try_into()?, code),
+        Record::Metric {
+            wall,
+            overwrite,
+            metric,
+        } => record::metric(wall.try_into()?, overwrite, &metric),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })
 }

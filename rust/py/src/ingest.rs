@@ -210,12 +210,16 @@ pub(crate) fn peek_start<'py>(
     clippy::needless_pass_by_value,
     reason = "an extracted argument is owned"
 )]
-pub(crate) fn merge_summaries(py: Python<'_>, states: Vec<Vec<u8>>) -> PyResult<Bound<'_, PyDict>> {
+pub(crate) fn merge_summaries(
+    py: Python<'_>,
+    states: Vec<Vec<u8>>,
+) -> PyResult<(Bound<'_, PyDict>, Bound<'_, PyAny>)> {
     let mut merged = Summary::default();
     for state in &states {
         merged.absorb(&Summary::from_bytes(state).map_err(to_py)?);
     }
-    to_dict(py, &merged.to_map())
+    let metrics = to_object(py, &merged.metrics().to_value())?;
+    Ok((to_dict(py, &merged.to_map())?, metrics))
 }
 
 #[pyfunction]

@@ -75,7 +75,11 @@ impl RunLog {
     }
 
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        to_dict(py, &self.inner.summary())
+        to_dict(py, &self.inner.summary().to_map())
+    }
+
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_object(py, &self.inner.summary().metrics().to_value())
     }
 
     fn rows(&self) -> Rows {

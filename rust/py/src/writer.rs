@@ -9,12 +9,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 use steplog_core::error::Error;
 use steplog_core::frame::Identity;
+use steplog_core::metric::Metric;
 use steplog_core::progress::{Stage, UploadState};
-use steplog_core::record::{self, HistoryBuilder};
+use steplog_core::record;
 use steplog_core::steps::{LateSteps, MAX_STEP};
 use steplog_core::transport::{KeySource, Target};
 use steplog_core::wal::{Mode, SegmentSizes};
-use steplog_core::writer::{self, Options};
+use steplog_core::writer::{self, Logged, Options};
 
 use crate::convert::to_dict;
 use crate::encode::{Stop, to_value};
@@ -140,28 +141,11 @@ impl Writer {
             Err(Stop::Skip(reason)) => return Err(ArgumentTypeError::new_err(reason)),
             Err(Stop::Error(error)) => return Err(error),
         }
-        if self.inner.is_closed() {
-            return Err(to_py(Error::Closed));
-        }
-        let claim = match self.inner.steps().claim(step, commit) {
-            Ok(claim) => claim,
-            Err(refused) => {
+        match self.inner.log(row.bytes(), step, commit) {
+            Ok(Logged::At(position)) => outcome.position = Some(position),
+            Ok(Logged::Refused(refused)) => {
                 outcome.refused = Some((refused.step, refused.current));
-                return Ok(outcome);
             }
-        };
-        let runtime = self.inner.clock().runtime();
-        let wall = self.inner.clock().wall(runtime);
-        let record = row.bytes();
-        HistoryBuilder::complete(
-            record,
-            claim.step,
-            wall,
-            runtime.unsigned_abs(),
-            claim.commit,
-        );
-        match self.inner.append(record) {
-            Ok(position) => outcome.position = Some(position),
             Err(error @ (Error::NoSegment { .. } | Error::RecordTooLarge { .. })) => {
                 outcome.lost = Some(error.to_string());
             }
@@ -249,6 +233,17 @@ impl Writer {
         self.write(data, step, commit)
     }
 
+    fn define_metric(
+        &self,
+        py: Python<'_>,
+        definition: &Bound<'_, PyDict>,
+        overwrite: bool,
+    ) -> PyResult<u64> {
+        let metric = Metric::from_value(&to_value(definition.as_any())?).map_err(to_py)?;
+        py.detach(|| self.inner.define(&metric, overwrite))
+            .map_err(to_py)
+    }
+
     fn put_config(&self, entries: &Bound<'_, PyDict>) -> PyResult<u64> {
         self.append(&record::config(
             self.inner.wall(),
@@ -304,7 +299,7 @@ impl Writer {
 
     #[getter]
     fn step(&self) -> u64 {
-        self.inner.steps().current()
+        self.inner.step()
     }
 
     #[getter]

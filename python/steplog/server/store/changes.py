@@ -110,7 +110,7 @@ class Changes:
                     .where(WRITERS.c.run_id == run_id)
                     .order_by(WRITERS.c.id)
                 )
-                summary = merge_summaries([state for state in states if state])
+                summary, run["metrics"] = merge_summaries([state for state in states if state])
                 run["summary"] = pack(summary)
                 leaves += _leaves(run_id, "summary", tree=summary, before=before)
                 await self._forget(connection, run_id, "summary", after=summary, before=before)

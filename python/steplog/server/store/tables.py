@@ -42,6 +42,7 @@ RUNS = sa.Table(
     sa.Column("updated", sa.BigInteger, nullable=False),  # likewise: the last record's
     sa.Column("records", sa.BigInteger, nullable=False),
     sa.Column("last_step", sa.BigInteger, nullable=False),
+    sa.Column("metrics", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("config", sa.LargeBinary, nullable=False),  # exact msgpack
     sa.Column("summary", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("project_id", "run"),
