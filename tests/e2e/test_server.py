@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import random
 import socket
 import sqlite3
 import subprocess
@@ -401,3 +402,24 @@ def test_a_key_file_that_is_no_json_is_named(server, tmp_path, capfd):
         (tmp_path / "keys.json").write_text("{")
         steplog.init(project="p", dir=str(tmp_path), settings={"base_url": server.url}).finish()
     assert f"the key file is not JSON: {tmp_path / 'keys.json'}" in capfd.readouterr().err
+
+
+def test_the_server_knows_the_metrics_and_computes_the_same_summary(online, server):
+    chance = random.Random(3)
+    with online("r") as run:
+        run.define_metric("loss", step_metric="epoch", summary="min,mean,last", hidden=True)
+        run.define_metric("acc", summary="best,first", goal="maximize")
+        for number in range(2_000):
+            row = {"loss": chance.gauss(0, 1), "acc": chance.choice([chance.random(), math.nan])}
+            run.log(row | ({"epoch": number // 100} if number % 100 == 0 else {}))
+            if number % 500 == 0:
+                run.summary["note"] = number
+        run.define_metric("late", summary="max")
+        local = run.summary.as_dict()
+    found = server.get("/projects/local/p/runs/r")
+    # The page's JSON says NaN in quotes.
+    stored = json.dumps(found["summary"], sort_keys=True).replace('"NaN"', "NaN")
+    assert stored == json.dumps(local, sort_keys=True)
+    assert [metric["name"] for metric in found["metrics"]] == ["loss", "acc", "late"]
+    assert found["metrics"][0]["step_metric"] == "epoch"
+    assert sum(row["epoch"] == 7 for row in server.rows("r")) == 100

@@ -89,7 +89,7 @@ impl Summary {
                 return;
             }
             if let Some(leaf) = self.leaves.get_mut(key) {
-                out.push(leaf.check_out(history.step));
+                out.push(leaf.check_out(history.step, &value));
             } else {
                 self.insert(key, Leaf::followed(history.step, value));
                 out.push(Aggregate::default());

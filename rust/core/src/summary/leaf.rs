@@ -83,13 +83,7 @@ impl Leaf {
 
     /// Takes in a logged value.
     pub(super) fn log(&mut self, logged: Logged) {
-        if self
-            .first
-            .as_ref()
-            .is_none_or(|(step, _)| logged.step <= *step)
-        {
-            self.first = Some((logged.step, logged.value.clone()));
-        }
+        self.see_first(logged.step, &logged.value);
         if self.yields_to(logged.step, logged.position) {
             self.settle(logged.step);
             self.pending = true;
@@ -102,6 +96,12 @@ impl Leaf {
         }
     }
 
+    fn see_first(&mut self, step: i64, value: &Value) {
+        if self.first.as_ref().is_none_or(|(first, _)| step <= *first) {
+            self.first = Some((step, value.clone()));
+        }
+    }
+
     /// The next value is one of `step`: the present one counts, unless it is of the same row.
     fn settle(&mut self, step: i64) {
         if std::mem::take(&mut self.pending) && step > self.step {
@@ -109,9 +109,11 @@ impl Leaf {
         }
     }
 
-    /// What the numbers before a row of `step` come to; [`Leaf::check_in`] puts it back.
-    pub(super) fn check_out(&mut self, step: i64) -> Aggregate {
+    /// What the numbers before a row come to, which has `value` at `step`; [`Leaf::check_in`] puts
+    /// it back.
+    pub(super) fn check_out(&mut self, step: i64, value: &Value) -> Aggregate {
         self.settle(step);
+        self.see_first(step, value);
         self.aggregate
     }
 
