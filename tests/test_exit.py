@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from steplog import _runs
 from steplog._core import RunLog
 
 PROGRAM = """
@@ -125,3 +126,63 @@ def test_a_full_disk_never_raises_into_the_program(tmp_path):
     rows = [row["a"] for row in RunLog(str(folder)).rows()]
     assert len(rows) > 1_000
     assert rows[:1_000] == list(range(1_000))
+
+
+KILLED = """
+import os, signal, sys, threading, time, steplog
+{before}
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={{"quiet": True}})
+def work():
+    while True:
+        run.log({{"a": 1}})
+threads = [threading.Thread(target=work, daemon=True) for _ in range({threads})]
+for thread in threads:
+    thread.start()
+time.sleep(0.05)
+run.log({{"last": 1}}, step=1 << 40)
+{after}
+os.kill(os.getpid(), signal.{signal})
+time.sleep(30)
+"""
+HANDLER = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"
+
+
+@pytest.mark.parametrize(
+    ("how", "state"),
+    [
+        ({"signal": "SIGTERM"}, ("killed", -15)),
+        ({"signal": "SIGTERM", "threads": 4}, ("killed", -15)),
+        ({"signal": "SIGHUP"}, ("killed", -1)),
+        ({"signal": "SIGKILL"}, ("crashed", None)),
+        ({"signal": "SIGTERM", "after": "run.mark_preempting()"}, ("preempted", -15)),
+        ({"signal": "SIGKILL", "after": "run.mark_preempting()"}, ("preempted", None)),
+        ({"signal": "SIGTERM", "after": "run.mark_preempting(); sys.exit(0)"}, ("finished", 0)),
+        ({"signal": "SIGTERM", "before": HANDLER}, ("failed", 7)),
+        ({"signal": "SIGTERM", "after": HANDLER}, ("failed", 7)),
+    ],
+)
+def test_a_signal_that_ends_the_process_is_in_its_log(tmp_path, how, state):
+    code = KILLED.format(**{"before": "", "after": "", "threads": 0, **how})
+    folder, errors = run_program(tmp_path, code)
+    assert errors == ""
+    assert _runs.read(folder).state() == state
+    assert RunLog(str(folder)).summary()["last"] == 1
+
+
+def test_a_signal_has_its_default_end_and_a_child_leaves_the_log_alone(tmp_path):
+    program = """
+import os, signal, sys, time, steplog
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+if os.fork() == 0:
+    time.sleep(30)
+run.log({"a": 1})
+os.killpg(0, signal.SIGTERM)
+time.sleep(30)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], check=False, start_new_session=True
+    )
+    assert process.returncode == -15
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    (writer,) = RunLog(str(folder)).writers()
+    assert (writer["exit_code"], writer["records"], writer["damage"]) == (-15, 3, [])

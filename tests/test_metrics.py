@@ -6,6 +6,7 @@ import math
 import random
 import statistics
 import threading
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def rows(run):
     ]
 
 
-REFUSED = [
+REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"name": ""}, steplog.UsageError, "named by a key"),
     ({"name": "a*b"}, steplog.UsageError, "named by a key"),
     ({"name": 3}, steplog.ArgumentTypeError, "name must be text, got int"),
@@ -40,7 +41,7 @@ def test_what_cannot_be_a_definition_is_refused(start):
     with start() as run:
         for arguments, error, says in REFUSED:
             with pytest.raises(error, match=says):
-                run.define_metric(**{"name": "a", **arguments})
+                run.define_metric(**({"name": "a"} | arguments))
     assert RunLog(run.sync_dir).metrics() == []
 
 
@@ -96,7 +97,7 @@ def test_an_explicit_write_ends_a_definition_and_none_hides_a_key(start):
 @pytest.mark.parametrize("seed", range(6))
 def test_random_rows_come_to_what_a_list_of_them_comes_to(start, seed):
     chance = random.Random(seed)
-    kept = {}
+    kept: dict[str, list[float]] = {}
     with start() as run:
         run.define_metric("*", summary=ALL)
         for _ in range(400):

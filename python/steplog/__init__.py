@@ -13,6 +13,7 @@ from steplog._api import (
     finish,
     init,
     log,
+    mark_preempting,
 )
 from steplog._errors import (
     ArgumentTypeError,
@@ -60,6 +61,7 @@ __all__ = [
     "finish",
     "init",
     "log",
+    "mark_preempting",
     "run",
     "summary",
 ]
@@ -88,7 +90,6 @@ _NOT_YET = {
     "log_code",
     "log_model",
     "login",
-    "mark_preempting",
     "plot",
     "restore",
     "save",

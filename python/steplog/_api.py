@@ -134,6 +134,11 @@ def define_metric(
     )
 
 
+def mark_preempting() -> None:
+    """Say that this process is about to be preempted; see `Run.mark_preempting`."""
+    current_run().mark_preempting()
+
+
 def finish(exit_code: int | None = None) -> None:
     """Finish the current run; without one nothing happens."""
     run = find_current()

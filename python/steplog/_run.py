@@ -294,6 +294,20 @@ class Run:
             self._notices.lose(1, error)
         return metric
 
+    def mark_preempting(self) -> None:
+        """Say that this process is about to be preempted.
+
+        If it then ends without success, the run is `preempted` rather than failed or crashed. In
+        the log when it returns.
+
+        Raises:
+            RunClosedError: The run has finished.
+        """
+        try:
+            self._own_writer().mark_preempting()
+        except StorageError as error:
+            self._notices.lose(1, error)
+
     # ---- flush, finish ---------------------------------------------------------------------
 
     def flush(self, timeout_secs: float | None = None) -> None:

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from steplog import _folder
 from steplog._errors import UsageError
+from steplog._states import STATES, state_of
 from steplog._writer import RunLog
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# The first of these that a writer is in is the run's state.
-_STATES = ("running", "failed", "crashed", "finished")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +66,8 @@ class LocalRun:
         """State and exit code.
 
         Of the writers of a label the newest counts. One that lives makes the run running; else one
-        that failed or crashed decides, else the run is finished. Children that are over do not
-        decide: how they ended is their parent's affair. Without records it is pending.
+        whose end was none decides (`steplog._states`), else the run is finished. Children that are
+        over do not decide: how they ended is their parent's affair. Without records it is pending.
         """
         newest: dict[str, dict[str, Any]] = {}
         for writer in sorted(self.writers, key=_age):
@@ -81,7 +79,7 @@ class LocalRun:
             for writer in newest.values()
             if writer["live"] or (writer["start"] or {}).get("parent") not in known
         ]
-        for state in _STATES:
+        for state in STATES:
             for found, exit_code in states:
                 if found == state:
                     return state, exit_code
@@ -127,9 +125,11 @@ def _age(writer: dict[str, Any]) -> tuple[int, int]:
 
 def _writer_state(writer: dict[str, Any]) -> str:
     # A finished run's lock stays held while its object lives, so the exit record counts first.
-    if writer["exit_code"] is not None:
-        return "failed" if writer["exit_code"] else "finished"
-    return "running" if writer["live"] else "crashed"
+    return state_of(
+        exit_code=writer["exit_code"],
+        is_live=writer["live"],
+        is_preempting=writer["preempting"],
+    )
 
 
 def is_run(folder: Path) -> bool:

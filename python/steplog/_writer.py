@@ -87,6 +87,10 @@ class NullWriter:
         """Change nothing: the last values are kept."""
         return len(definition) * int(overwrite) * 0
 
+    def mark_preempting(self) -> int:
+        """Nobody asks for its state."""
+        return 0
+
     def put_config(self, entries: dict[str, object]) -> int:
         """Change nothing: the config object keeps its values itself."""
         return len(entries) * 0

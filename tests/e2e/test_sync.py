@@ -7,6 +7,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 FORKING = """
 import os, sys, steplog
 run = steplog.init(project="p", id="r")
@@ -57,3 +59,32 @@ def test_a_damaged_first_record_is_made_good_from_the_folder(server, tmp_path):
         assert [row["a"] for row in server.rows("r")] == list(range(200))
     found = server.get("/projects/local/p/runs/r")
     assert (found["name"], found["state"]) == ("r", "finished")
+
+
+@pytest.mark.parametrize(
+    ("end", "states"),
+    [
+        (("", "SIGTERM"), ("running", "killed", -15)),
+        (("run.mark_preempting()", "SIGKILL"), ("preempting", "preempted", None)),
+    ],
+)
+def test_the_server_tells_killed_and_preempted_runs(server, tmp_path, end, states):
+    marks, signal = end
+    code = f"""
+import os, signal, sys, steplog
+run = steplog.init(project="p", id="r")
+run.log({{"a": 1}})
+{marks}
+import asyncio
+asyncio.run(run.alog({{"a": 2}}, ack="server"))
+print("there", flush=True)
+sys.stdin.read()
+os.kill(os.getpid(), signal.{signal})
+"""
+    child = server.python(tmp_path, code, stdin=subprocess.PIPE)
+    assert child.stdout.readline() == "there\n"
+    before = server.get("/projects/local/p/runs/r")["state"]
+    child.communicate()
+    assert server.cli("sync", str(tmp_path / "steplog-runs")).returncode == 0
+    found = server.get("/projects/local/p/runs/r")
+    assert (before, found["state"], found["exit_code"]) == states

@@ -122,6 +122,7 @@ SEGMENTS: list[list[list[Any]]] = [
         [UNKNOWN_KIND, wall(4), {"of": ["a", {"later": 10**20}]}, None],
         [1, wall(4), {"lr": 0.01, "seed": 2**53 + 1}],
         [5, wall(4), False, METRIC],
+        [6, wall(4)],
         history(2, 5, FOREIGN),
         [3, wall(6), [["n", "gone"], ["best"]], [[["best"], -0.0]]],
         LOST_ROW,

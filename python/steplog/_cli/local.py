@@ -13,6 +13,7 @@ import click
 from steplog import _runs
 from steplog._cli.form import explain, printable, warn_of_damage
 from steplog._errors import SteplogError, StorageError
+from steplog._states import LIVE
 from steplog._terminal import say
 
 
@@ -84,7 +85,8 @@ def _print_rich(head: list[str], lines: list[list[str]]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    colours = {"running": "blue", "finished": "green", "failed": "red", "crashed": "red"}
+    colours = {"finished": "green", "failed": "red", "crashed": "red"}
+    colours |= dict.fromkeys(LIVE, "blue")
     table = Table(box=None, pad_edge=False)
     for name in head:
         justify: Literal["left", "right"] = "right" if name == "ROWS" else "left"

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from steplog._settings import CONTROL
+from steplog._states import STATES as RUN_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ HEARTBEAT_MILLIS = 15_000
 """Of the live channel: the longest silence of a server that lives."""
 COALESCE_SECS = 0.25
 
-STATES = ("running", "finished", "crashed", "failed", "killed", "pending")
+STATES = (*RUN_STATES, "pending")
 """In the order of the `dict` of runs:query."""
 
 PLOTTED_KINDS = (2, 3, 4, 7)

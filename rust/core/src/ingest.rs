@@ -53,6 +53,8 @@ pub struct Decoded {
     pub config: Vec<Value>,
     /// Exit code, if the run ended.
     pub exit_code: Option<i64>,
+    /// The process said that it is about to be preempted.
+    pub preempting: bool,
     /// Statistics of each key.
     pub keys: HashMap<String, KeyStats>,
     /// Wall clock of the first and last record that has one.
@@ -172,6 +174,10 @@ impl Decoder {
                 self.points(position, &history, progress, into)?;
             }
             Record::Summary { wall, .. } | Record::Metric { wall, .. } => seen(wall),
+            Record::Preempting { wall } => {
+                seen(wall);
+                into.preempting = true;
+            }
             Record::Exit { wall, code } => {
                 seen(wall);
                 into.exit_code = Some(code);

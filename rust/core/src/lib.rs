@@ -27,6 +27,11 @@ pub mod steps;
 mod stepset;
 pub mod summary;
 mod synced;
+#[expect(
+    unsafe_code,
+    reason = "a signal handler finds the logs through a static list"
+)]
+mod termination;
 pub mod transport;
 pub mod upload;
 pub mod value;

@@ -27,6 +27,8 @@ pub mod kind {
     pub const EXIT: u64 = 4;
     /// Metric definition.
     pub const METRIC: u64 = 5;
+    /// The process is about to be preempted.
+    pub const PREEMPTING: u64 = 6;
 }
 
 /// One record, its values still as bytes where most readers pass them on.
@@ -67,6 +69,11 @@ pub enum Record<'a> {
         overwrite: bool,
         /// The definition.
         metric: Metric,
+    },
+    /// The process is about to be preempted: an end that is no success is no failure either.
+    Preempting {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
     },
     /// A kind that this build does not know.
     Unknown(u64),
@@ -174,6 +181,12 @@ impl<'a> Record<'a> {
                     wall: cursor.i64("metric time")?,
                     overwrite: cursor.bool("metric overwrite")?,
                     metric: Metric::from_value(&cursor.value("metric")?)?,
+                }
+            }
+            kind::PREEMPTING => {
+                expect(2, cursor.at())?;
+                Self::Preempting {
+                    wall: cursor.i64("preempting time")?,
                 }
             }
             other => {
@@ -315,12 +328,33 @@ pub fn metric(wall: u64, overwrite: bool, metric: &Metric) -> Vec<u8> {
     out
 }
 
+/// Encodes a preempting record.
+#[must_use]
+pub fn preempting(wall: u64) -> Vec<u8> {
+    let mut out = vec![0x92, 6];
+    write_u64_fixed(&mut out, wall);
+    out
+}
+
 /// Encodes an exit record.
 #[must_use]
 pub fn exit(wall: u64, code: i64) -> Vec<u8> {
     let mut out = vec![0x93, 4];
     write_u64_fixed(&mut out, wall);
     write_int(&mut out, code);
+    out
+}
+
+/// An exit record of a process that a signal ends, for its handler: nothing is allocated.
+#[must_use]
+pub(crate) fn signal_exit(wall: u64, signal: i8) -> [u8; 12] {
+    let mut out = [0; 12];
+    out[0] = 0x93;
+    out[1] = 4;
+    out[2] = 0xcf;
+    out[3..11].copy_from_slice(&wall.to_be_bytes());
+    // A small negative integer stands in one byte.
+    out[11] = (-signal).to_be_bytes()[0];
     out
 }
 
@@ -404,6 +438,14 @@ mod tests {
                 overwrite: true,
                 metric: defined
             }
+        );
+        assert_eq!(
+            Record::parse(&preempting(9)).unwrap(),
+            Record::Preempting { wall: 9 }
+        );
+        assert_eq!(
+            Record::parse(&signal_exit(8, 15)).unwrap(),
+            Record::Exit { wall: 8, code: -15 }
         );
         assert_eq!(
             Record::parse(&exit(6, -9)).unwrap(),

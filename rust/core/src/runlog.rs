@@ -34,6 +34,8 @@ pub struct WriterLog {
     pub limit: Limit,
     /// Exit code, once the writer has ended.
     pub exit_code: Option<i64>,
+    /// Whether the process said that it is about to be preempted.
+    pub preempting: bool,
     /// Wall clock of the first and the last record that has one, nanoseconds since the epoch.
     pub walls: Option<(i64, i64)>,
     /// What is not as it was written.
@@ -123,6 +125,7 @@ impl RunLog {
                 offset: 0,
             },
             exit_code: None,
+            preempting: false,
             walls: None,
             damage: Vec::new(),
             config: Vec::new(),
@@ -253,6 +256,10 @@ impl WriterLog {
             }
             Record::History(history) => Some(history.wall),
             Record::Summary { wall, .. } | Record::Metric { wall, .. } => Some(wall),
+            Record::Preempting { wall } => {
+                self.preempting = true;
+                Some(wall)
+            }
             Record::Exit { wall, code } => {
                 self.exit_code = Some(code);
                 Some(wall)

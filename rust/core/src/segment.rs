@@ -178,6 +178,19 @@ impl Segment {
         }
     }
 
+    /// Appends from a signal handler, where it is mapped and has room.
+    pub(crate) fn append_in_handler(&self, payload: &[u8]) {
+        let need = framed_len(payload.len());
+        if let Store::Mapped(map) = &self.store {
+            let offset = self.reserved.fetch_add(need, Ordering::AcqRel);
+            if offset + need <= self.capacity {
+                self.publish(map, offset, payload);
+            } else {
+                self.seal_from(offset);
+            }
+        }
+    }
+
     #[cold]
     fn seal_from(&self, offset: usize) {
         // Reservations are handed out once: exactly one of those that do not fit begins inside.

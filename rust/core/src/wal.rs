@@ -15,6 +15,7 @@ use crate::platform;
 use crate::record::MAX_RECORD_BYTES;
 use crate::segment::{Appended, ForkFlag, Segment};
 use crate::signal::Signal;
+use crate::termination::{self, Latest};
 
 /// How records reach the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ const RETRY: Duration = Duration::from_millis(200);
 /// fits; order: `rotation` before `queue`.
 #[derive(Debug)]
 struct Rotation {
+    /// The segment that was current before: a signal handler may still be at it.
+    previous: Option<Arc<Segment>>,
     next: Option<Arc<Segment>>,
     next_number: u32,
     next_bytes: usize,
@@ -68,6 +71,8 @@ pub struct Wal {
     lock: Mutex<Option<File>>,
     fork: ForkFlag,
     current: ArcSwap<Segment>,
+    /// The current segment once more, for signal handlers.
+    latest: Latest,
     rotation: Mutex<Rotation>,
     /// Segments that the drain has not passed yet, oldest first; the last is the current one.
     queue: Mutex<VecDeque<Arc<Segment>>>,
@@ -106,6 +111,7 @@ impl Wal {
             mapped,
         )?);
         let rotation = Rotation {
+            previous: None,
             next: None,
             next_number: 2,
             next_bytes: (sizes.first_bytes * 2).min(sizes.max_bytes),
@@ -120,6 +126,7 @@ impl Wal {
             lock: Mutex::new(Some(lock_file)),
             fork,
             queue: Mutex::new(VecDeque::from([Arc::clone(&first)])),
+            latest: Latest::new(&first),
             current: ArcSwap::new(first),
             rotation: Mutex::new(rotation),
             wanted,
@@ -207,7 +214,9 @@ impl Wal {
             }
         };
         lock(&self.queue).push_back(Arc::clone(&next));
-        self.current.store(next);
+        self.latest.set(&next);
+        let before = rotation.previous.replace(self.current.swap(next));
+        termination::release(before);
         drop(rotation);
         self.wanted.notify();
         Ok(())
@@ -259,6 +268,15 @@ impl Wal {
         }
         rotation.next = Some(self.make(&mut rotation)?);
         Ok(())
+    }
+
+    /// Appends from a signal handler: no lock, no allocation, nothing freed. Without a mapped
+    /// segment that has room, nothing happens.
+    pub(crate) fn append_in_handler(&self, payload: &[u8]) {
+        if self.fork.is_forked() || self.is_closed() {
+            return;
+        }
+        self.latest.append(payload);
     }
 
     /// Lets no more records in. What is published stays; records being appended at this moment are

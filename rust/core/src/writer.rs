@@ -22,6 +22,7 @@ use crate::signal::Signal;
 use crate::steps::{LateSteps, Refused, Steps};
 use crate::summary::Summary;
 use crate::synced::{Head, Synced};
+use crate::termination::Watched;
 use crate::transport::{Http, Target};
 use crate::upload::{Pace, Upload};
 use crate::value::Value;
@@ -86,6 +87,7 @@ pub struct Writer {
     /// Whether rows must be followed, which puts their callers in a line.
     is_synced: AtomicBool,
     synced: Mutex<Synced>,
+    watched: Mutex<Option<Watched>>,
 }
 
 /// What became of a row.
@@ -151,6 +153,7 @@ impl Writer {
             })?);
         }
         Ok(Self {
+            watched: Mutex::new(Some(Watched::new(Arc::clone(&shared)))),
             shared,
             steps: Steps::new(options.late_steps),
             threads: Mutex::new(threads),
@@ -326,6 +329,12 @@ impl Writer {
             self.synced().close(fills);
             Ok(())
         });
+        drop(
+            self.watched
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         let exit = self.append(&record::exit(self.wall(), exit_code));
         let closed = self.shared.wal.close();
         self.shared

@@ -95,6 +95,7 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
             5,
             Some(json!([int(wall), overwrite, tagged(&metric.to_value())])),
         ),
+        Record::Preempting { wall } => (6, Some(json!([int(wall)]))),
         Record::Unknown(kind) => (kind, None),
     })
 }
@@ -125,6 +126,7 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             overwrite,
             metric,
         } => record::metric(wall.try_into()?, overwrite, &metric),
+        Record::Preempting { wall } => record::preempting(wall.try_into()?),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })
 }

@@ -162,6 +162,11 @@ impl Decoded {
     fn exit_code(&self) -> Option<i64> {
         self.inner.exit_code
     }
+
+    #[getter]
+    fn preempting(&self) -> bool {
+        self.inner.preempting
+    }
     #[getter]
     fn keys(&self) -> Vec<(&str, u32, u64, i64)> {
         let keys = self.inner.keys.iter();

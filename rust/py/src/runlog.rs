@@ -52,6 +52,7 @@ impl RunLog {
             dict.set_item("records", writer.records)?;
             dict.set_item("last", writer.last)?;
             dict.set_item("exit_code", writer.exit_code)?;
+            dict.set_item("preempting", writer.preempting)?;
             dict.set_item("walls", writer.walls)?;
             let start = writer
                 .start

@@ -268,6 +268,10 @@ impl Writer {
         self.append(&record::summary(self.inner.wall(), &deleted, &set))
     }
 
+    fn mark_preempting(&self) -> PyResult<u64> {
+        self.append(&record::preempting(self.inner.wall()))
+    }
+
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let summary = py.detach(|| self.inner.summary()).map_err(to_py)?;
         to_dict(py, &summary.to_map())

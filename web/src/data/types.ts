@@ -1,6 +1,14 @@
 /** What the server answers, spelled as on the wire. */
 
-export type RunState = 'running' | 'finished' | 'crashed' | 'failed' | 'killed' | 'pending';
+export type RunState =
+  | 'running'
+  | 'preempting'
+  | 'finished'
+  | 'crashed'
+  | 'failed'
+  | 'killed'
+  | 'preempted'
+  | 'pending';
 export type XAxis = 'step' | 'wall' | 'relative';
 export type SortDir = 'asc' | 'desc';
 

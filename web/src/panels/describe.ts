@@ -48,7 +48,7 @@ export function chartSummary(title: string, data: PanelData, names: ReadonlyMap<
 }
 
 /** Whether a run in this state may still log. */
-export const mayLog = (state: RunState): boolean => state === 'running' || state === 'pending';
+export const mayLog = (state: RunState): boolean => ['running', 'preempting', 'pending'].includes(state);
 
 /** Why the page of a run has no charts. */
 export function emptyRunText(run: Pick<Run, 'state' | 'key_count'> | null): {
@@ -62,7 +62,7 @@ export function emptyRunText(run: Pick<Run, 'state' | 'key_count'> | null): {
     : { title: 'Nothing to draw', detail: `The run ${ended(run.state)} without logging a number.` };
 }
 
-const ended = (state: RunState): string => (state === 'killed' ? 'was killed' : state);
+const ended = (state: RunState): string => (state === 'killed' || state === 'preempted' ? `was ${state}` : state);
 
 /** Why a workspace has no charts, from the states of all its runs; null while they are not known. */
 export function emptyWorkspaceText(states: readonly RunState[] | null): { title: string; detail: string } {

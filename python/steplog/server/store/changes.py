@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from steplog._states import state_of
 from steplog.server._decode import merge_summaries
 from steplog.server.schema import flatten
 from steplog.server.store.exact import pack, unpack_tree
@@ -40,6 +41,7 @@ class Change:
     config: Sequence[dict[str, object]] = ()
     keys: Sequence[tuple[str, int, int, int]] = ()
     exit_code: int | None = None
+    preempting: bool = False
     closed: bool = False
     recount: Sequence[tuple[str, int, int, int]] | None = field(default=None)
     """All keys of the run counted anew, after records were lost to a power failure."""
@@ -146,33 +148,27 @@ class Changes:
             )
 
     async def _writer(self, connection: AsyncConnection, change: Change) -> None:
+        where = sa.and_(
+            WRITERS.c.run_id == change.writer.run_id, WRITERS.c.writer == change.writer.writer
+        )
+        before = (await connection.execute(sa.select(WRITERS).where(where))).one()
+        # An exit record is the last word; else a batch revives a writer that was taken for dead.
+        exit_code = before.exit_code if change.exit_code is None else change.exit_code
+        preempting = before.preempting or change.preempting
         values: dict[str, object] = {
             "acknowledged": change.acknowledged,
             "last_point": change.last_point,
             "last_patch": change.last_patch,
             "seen": change.now_nanos,
+            "exit_code": exit_code,
+            "preempting": preempting,
+            "state": state_of(
+                exit_code=exit_code, is_live=not change.closed, is_preempting=preempting
+            ),
         }
         if change.summary is not None:
             values["summary"] = change.summary
-        if change.exit_code is not None:
-            values["exit_code"] = change.exit_code
-        where = sa.and_(
-            WRITERS.c.run_id == change.writer.run_id, WRITERS.c.writer == change.writer.writer
-        )
         await connection.execute(sa.update(WRITERS).where(where).values(**values))
-        # A batch revives a writer that was taken for dead; an exit record is the last word.
-        alive = "crashed" if change.closed else "running"
-        await connection.execute(
-            sa.update(WRITERS)
-            .where(where)
-            .values(
-                state=sa.case(
-                    (WRITERS.c.exit_code.is_(None), alive),
-                    (WRITERS.c.exit_code == 0, "finished"),
-                    else_="failed",
-                )
-            )
-        )
 
     async def _keys(self, connection: AsyncConnection, change: Change) -> None:
         run_id = change.writer.run_id

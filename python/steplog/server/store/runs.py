@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from steplog._states import LIVE
 from steplog.server.schema import kind_names
 from steplog.server.store.exact import unpack_tree
 from steplog.server.store.tables import (
@@ -156,7 +157,7 @@ class RunRecords:
         async with self._meta.read() as connection:
             rows = await connection.execute(query)
             return {
-                row.run: Stored(row.id, row.created, row.state == "running", bool(row.is_rewritten))
+                row.run: Stored(row.id, row.created, row.state in LIVE, bool(row.is_rewritten))
                 for row in rows
             }
 

@@ -62,6 +62,7 @@ WRITERS = sa.Table(
     sa.Column("start_step", sa.BigInteger, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("exit_code", sa.BigInteger),
+    sa.Column("preempting", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("seen", sa.BigInteger, nullable=False),  # nanoseconds of the server's clock
     sa.Column("acknowledged", sa.BigInteger, nullable=False),
     sa.Column("last_point", sa.BigInteger, nullable=False),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from steplog._errors import InternalError
+from steplog._states import LIVE, STATES
 from steplog.server.store.exact import pack
 from steplog.server.store.tables import DELETED, DELETED_WRITERS, PROJECTS, RUNS, WRITERS
 
@@ -142,6 +143,7 @@ class WriterRecords:
                     parent=identity.parent,
                     seen=now,
                     state="running",
+                    preempting=False,
                     generation=generation,
                     start_step=identity.start_step,
                     acknowledged=0,
@@ -216,13 +218,14 @@ class WriterRecords:
         Returns:
             (entity, project, run) of the runs whose state may have changed.
         """
-        stale = sa.and_(WRITERS.c.state == "running", WRITERS.c.seen < before_nanos)
+        stale = sa.and_(WRITERS.c.state.in_(LIVE), WRITERS.c.seen < before_nanos)
+        gone = sa.case((WRITERS.c.preempting, "preempted"), else_="crashed")
         async with self._meta.read() as connection:
             run_ids = set(await connection.scalars(sa.select(WRITERS.c.run_id).where(stale)))
         if not run_ids:
             return []
         async with self._meta.write() as connection:
-            await connection.execute(sa.update(WRITERS).where(stale).values(state="crashed"))
+            await connection.execute(sa.update(WRITERS).where(stale).values(state=gone))
             for run_id in run_ids:
                 state = await run_state(connection, run_id)
                 await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**state))
@@ -248,7 +251,7 @@ def _place(
     identity: Identity, others: Sequence[sa.Row[tuple[Any, ...]]], *, since: int
 ) -> tuple[str, int]:
     """A newcomer's label and generation; the one asked for, where nobody has it."""
-    live = {row.label for row in others if row.state == "running" and row.seen >= since}
+    live = {row.label for row in others if row.state in LIVE and row.seen >= since}
     label, number = identity.label, 1
     while label in live:
         number += 1
@@ -261,15 +264,15 @@ async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, objec
     """A run's state and exit code as its writers say.
 
     Of the writers of a label the newest counts, since a resumed attempt replaces what died. One
-    that runs makes the run run; else one that failed or crashed decides, else the run is finished.
-    Children that are over do not decide: how they ended is their parent's affair.
+    that runs makes the run run; else one whose end was none decides (`steplog._states`). Children
+    that are over do not decide: how they ended is their parent's affair.
     """
     query = sa.select(WRITERS).where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
     rows = list(await connection.execute(query))
     known = {row.writer for row in rows}
     newest = {row.label: row for row in rows}
-    for state in ("running", "failed", "crashed", "finished"):
+    for state in STATES:
         for row in newest.values():
-            if row.state == state and (state == "running" or row.parent not in known):
+            if row.state == state and (state in LIVE or row.parent not in known):
                 return {"state": state, "exit_code": row.exit_code}
     return {"state": "pending", "exit_code": None}
