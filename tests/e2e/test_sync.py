@@ -62,14 +62,14 @@ def test_a_damaged_first_record_is_made_good_from_the_folder(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("end", "states"),
+    "end",
     [
-        (("", "SIGTERM"), ("running", "killed", -15)),
-        (("run.mark_preempting()", "SIGKILL"), ("preempting", "preempted", None)),
+        ("", "SIGTERM", "running", "killed", -15),
+        ("run.mark_preempting()", "SIGKILL", "preempting", "preempted", None),
     ],
 )
-def test_the_server_tells_killed_and_preempted_runs(server, tmp_path, end, states):
-    marks, signal = end
+def test_the_server_tells_killed_and_preempted_runs(server, tmp_path, end):
+    marks, signal, *states = end
     code = f"""
 import os, signal, sys, steplog
 run = steplog.init(project="p", id="r")
@@ -87,4 +87,4 @@ os.kill(os.getpid(), signal.{signal})
     child.communicate()
     assert server.cli("sync", str(tmp_path / "steplog-runs")).returncode == 0
     found = server.get("/projects/local/p/runs/r")
-    assert (before, found["state"], found["exit_code"]) == states
+    assert [before, found["state"], found["exit_code"]] == states
