@@ -83,7 +83,7 @@ def test_a_value_that_cannot_be_stored_costs_only_itself(start, capsys):
             run.log(
                 {"bad": range(3), "good": 1, "path": pathlib.PurePosixPath("/x"), "c": Colour.RED}
             )
-        run.log({"large": np.zeros(40), "set": {1}, "bytes": b"\xff", "surrogate": "\ud800"})
+        run.log({"large": np.full(40, "x"), "set": {1}, "bytes": b"\xff", "surrogate": "\ud800"})
         assert run.status()["skipped"] == 5
     first, *_, last = rows(run)
     assert (first["good"], first["path"], first["c"]) == (1, "/x", "red")

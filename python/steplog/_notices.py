@@ -43,14 +43,18 @@ class Notices:
         self.counts["lost"] += count
         self.warn("lost", f"values are lost: {why}")
 
+    def tell_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
+        """Count and warn as `skip` does, and never raise: nobody is there to catch it."""
+        self.counts["skipped"] += len(skipped)
+        for key, reason in skipped:
+            self.warn(f"skip {key}", f"{shorten(repr(key), 80)} is not recorded: {reason}")
+
     def skip(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Values cannot be stored: (key, reason) of each.
 
         Raises:
             UsageError: There are some, and the run is strict.
         """
-        self.counts["skipped"] += len(skipped)
-        for key, reason in skipped:
-            self.warn(f"skip {key}", f"{shorten(repr(key), 80)} is not recorded: {reason}")
+        self.tell_skipped(skipped)
         if skipped and self._settings.strict:
             raise UsageError(f"cannot store {skipped[0][0]!r}: {skipped[0][1]}")

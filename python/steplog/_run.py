@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,7 @@ from steplog._errors import (
     UsageError,
 )
 from steplog._hparams import Config
+from steplog._later import LateValues
 from steplog._metric import metric_of
 from steplog._notices import Notices
 from steplog._process_writer import ProcessWriter
@@ -39,6 +41,8 @@ Ack = Literal["log", "disk", "server"]
 # A tight loop of `alog` lets other tasks run after this long: short against a frame of any UI or
 # a request's latency, long against the microsecond of an append.
 _YIELD_SECS = 0.001
+# Of the time that an end may take, how much goes to values that are not ready.
+_LATE_SHARE = 0.8
 
 
 class Run:
@@ -70,6 +74,7 @@ class Run:
         self.id, self.name, self.notes, self.tags = facts.id, facts.name, facts.notes, facts.tags
         self.group, self.job_type = facts.group, facts.job_type
         self._notices = Notices(settings)
+        self._late = LateValues(self._notices)
         self._yielded = time.perf_counter()
         self._process = ProcessWriter(settings, facts)
         self._log = self._process.writer.log
@@ -121,9 +126,11 @@ class Run:
         """The run in numbers.
 
         Rows and values in the log, how far disk and server have come, what was refused (smaller
-        steps), skipped (values that cannot be stored) and lost (no disk space).
+        steps), skipped (values that cannot be stored) and lost (no disk space), and how many values
+        are `deferred`: taken over, and not in the log yet.
         """
-        return {**self._own_writer().status(), **self._notices.counts}
+        waiting = {"deferred": self._late.waiting}
+        return {**self._own_writer().status(), **self._notices.counts, **waiting}
 
     # ---- log -------------------------------------------------------------------------------
 
@@ -133,7 +140,9 @@ class Run:
         """Record values at a step.
 
         Returns once the values are in the write-ahead log, where they survive the death of this
-        process. Never waits for disk, network or GPU. Safe from any thread.
+        process; arrays above 4 kB and what lies on a device are taken over at once, read by a
+        thread, and are in the log when `status()["deferred"]` is 0. Never waits for disk, network
+        or GPU. Safe from any thread.
 
         Args:
             data: Key to value; nested dicts are paths. A value that cannot be stored costs only
@@ -156,12 +165,23 @@ class Run:
                 raise
             self._own_writer()
             outcome = self._log(data, step, commit)
-        if outcome is not None and outcome.convert:
-            plain, skipped = _values.to_plain(data)
-            self._notices.skip(skipped)
-            outcome = self._log(plain, step, commit)
         if outcome is not None:
+            if outcome.convert:
+                outcome = self._convert_and_log(data, step, commit)
             self._settle(outcome, data)
+
+    def _convert_and_log(
+        self, data: Mapping[str, object], step: int | None, commit: bool | None
+    ) -> Outcome:
+        plain, late, skipped = _values.split(data)
+        self._notices.skip(skipped)
+        writer = self._own_writer()
+        if isinstance(writer, NullWriter):
+            raise InternalError("a disabled run converts nothing")
+        outcome = writer.append_row(plain, step, commit)
+        if late and outcome.row is not None:
+            self._late.add(writer, outcome.row, late)
+        return outcome
 
     async def alog(
         self,
@@ -173,10 +193,10 @@ class Run:
     ) -> None:
         """Record values at a step.
 
-        Returns once the values are in the write-ahead log, where they survive the death of this
-        process; `ack="disk"` waits for fsync, `ack="server"` for the server's acknowledgement.
-        Lets other tasks run after each millisecond of uninterrupted use. Safe from any task or
-        thread, on asyncio and trio.
+        Returns once the values, those of devices and large arrays included, are in the write-ahead
+        log, where they survive the death of this process; `ack="disk"` waits for fsync,
+        `ack="server"` for the server's acknowledgement. Lets other tasks run after each millisecond
+        of uninterrupted use. Safe from any task or thread, on asyncio and trio.
 
         Args:
             data: As for `log`.
@@ -193,8 +213,11 @@ class Run:
 
         Cancel: Safe. The record is in the log entirely or not at all.
         """
+        taken = self._late.taken
         if ack == "log":
             self.log(data, step, commit)
+            if self._late.taken != taken:
+                await self._reach_late()
             now = time.perf_counter()
             if now - self._yielded > _YIELD_SECS:
                 await self._yield_to_others()
@@ -205,6 +228,8 @@ class Run:
             raise UsageError('ack="server" needs an online run, this one is offline')
         writer = self._own_writer()
         self.log(data, step, commit)
+        if self._late.taken != taken:
+            await self._reach_late()
         if not isinstance(writer, NullWriter):
             await self._reach(writer, ack)
 
@@ -213,6 +238,14 @@ class Run:
 
         await anyio.lowlevel.checkpoint()
         self._yielded = time.perf_counter()
+
+    async def _reach_late(self) -> None:
+        import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+
+        upto = self._late.taken
+        await anyio.to_thread.run_sync(
+            lambda: self._late.wait(upto, math.inf), abandon_on_cancel=True
+        )
 
     async def _reach(self, writer: Writer, ack: Literal["disk", "server"]) -> None:
         position = _int(writer.status()["last"])
@@ -321,8 +354,11 @@ class Run:
         if isinstance(writer, NullWriter):
             return
         timeout = self.settings.finish_timeout_secs if timeout_secs is None else timeout_secs
+        until = time.monotonic() + timeout
+        self._late.wait(self._late.taken, timeout)
         position = _int(writer.status()["last"])
         writer.want_sync()
+        timeout = max(until - time.monotonic(), 0.0)
         _closing.in_looks(lambda secs: writer.wait("disk", position, secs), timeout)
         status = writer.status()
         if _int(status["synced"]) < position:
@@ -337,6 +373,8 @@ class Run:
         Cancel: Safe.
         """
         writer = self._own_writer()
+        if self._late.waiting:
+            await self._reach_late()
         if not isinstance(writer, NullWriter):
             await self._reach(writer, "disk")
 
@@ -361,7 +399,17 @@ class Run:
         self._process.writer.release_inherited_lock()
 
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
+        until = time.monotonic() + timeout_secs
+        try:
+            self._late.wait(self._late.taken, timeout_secs * _LATE_SHARE)
+        except KeyboardInterrupt:
+            self._end(exit_code, 0.0)
+            raise
+        self._end(exit_code, max(until - time.monotonic(), 0.0))
+
+    def _end(self, exit_code: int, timeout_secs: float) -> None:
         _sync.forget(self)
+        self._late.give_up()
         writer = self._ending.begin(exit_code, timeout_secs)
         if writer is not None:
             ended = False
@@ -381,7 +429,13 @@ class Run:
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
         timeout = self.settings.finish_timeout_secs
+        until = time.monotonic() + timeout
+        if self._late.waiting:
+            with anyio.move_on_after(timeout * _LATE_SHARE):
+                await self._reach_late()
         _sync.forget(self)
+        self._late.give_up()
+        timeout = max(until - time.monotonic(), 0.0)
         writer = self._ending.begin(exit_code or 0, timeout)
         if writer is not None:
             with anyio.move_on_after(timeout):

@@ -11,8 +11,8 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-# Tensors and arrays up to this size are stored as lists, as in the reference.
-MAX_ARRAY_ITEMS = 32
+from steplog._arrays import Later, is_array, take
+
 # Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
 _MAX_DEPTH = 64
 # A value is of a module's type only when that module is loaded: none is loaded for the question.
@@ -25,21 +25,72 @@ class NotStorableError(Exception):
 
 
 def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
-    """Convert one call's values.
+    """Convert one call's values, those included that are slow to read.
 
     Returns:
         The plain values, and (key, reason) for each value that cannot be stored.
     """
+    plain, late, skipped = split(data)
+    now, unreadable = to_plain_now(late)
+    return plain | now, skipped + unreadable
+
+
+def split(
+    data: Mapping[Any, object],
+) -> tuple[dict[str, object], dict[str, object], list[tuple[str, str]]]:
+    """Convert one call's values without waiting for any.
+
+    Returns:
+        The plain values, those that hold a `Later`, and (key, reason) for each value that cannot be
+        stored.
+    """
     plain: dict[str, object] = {}
+    late: dict[str, object] = {}
     skipped = []
     for key, value in data.items():
         try:
-            plain[whole_text(key) if isinstance(key, str) else key] = plain_value(value)
+            converted = plain_value(value)
+            into = late if _is_late(converted) else plain
+            into[whole_text(key) if isinstance(key, str) else key] = converted
         except NotStorableError as error:
             skipped.append((key, str(error)))
         except Exception as error:  # a foreign object's own code: it must not end a training
             skipped.append((key, f"converting it raised {type(error).__name__}: {error}"))
+    return plain, late, skipped
+
+
+def to_plain_now(
+    late: Mapping[str, object],
+) -> tuple[dict[str, object], list[tuple[str, str]]]:
+    """Read the values that `split` left for later; may take long.
+
+    Returns:
+        As `to_plain`.
+    """
+    plain: dict[str, object] = {}
+    skipped = []
+    for key, value in late.items():
+        try:
+            plain[key] = _read(value)
+        except NotStorableError as error:
+            skipped.append((key, str(error)))
+        except Exception as error:  # a foreign object's own code: it must not end a training
+            skipped.append((key, f"reading it raised {type(error).__name__}: {error}"))
     return plain, skipped
+
+
+def _is_late(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_late, value.values()))
+    return any(map(_is_late, value)) if isinstance(value, list) else isinstance(value, Later)
+
+
+def _read(value: object) -> object:
+    if isinstance(value, Later):
+        return plain_value(value.value())
+    if isinstance(value, dict):
+        return {key: _read(item) for key, item in value.items()}
+    return [_read(item) for item in value] if isinstance(value, list) else value
 
 
 def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0911  # one a type
@@ -60,25 +111,10 @@ def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0
         return {whole_text(str(key)): plain_value(item, depth - 1) for key, item in value.items()}
     if isinstance(value, _AS_LIST):
         return [plain_value(item, depth - 1) for item in value]
-    if hasattr(value, "shape") and hasattr(value, "tolist"):
-        return _array(value, depth)
+    if is_array(value):
+        taken = take(value)
+        return taken if isinstance(taken, Later) else plain_value(taken, depth - 1)
     return _other(value, depth)
-
-
-def _array(value: Any, depth: int) -> object:  # noqa: ANN401  # of any library
-    count = 1
-    for extent in value.shape:
-        count *= int(extent)
-    if count > MAX_ARRAY_ITEMS:
-        raise NotStorableError(
-            f"it has {count} elements; arrays up to {MAX_ARRAY_ITEMS} are stored"
-        )
-    detached = value.detach() if hasattr(value, "detach") else value
-    if count == 1:
-        item = detached.item()
-        # A long double has no plain counterpart: the nearest float64 is kept.
-        return float(item) if hasattr(item, "shape") else plain_value(item, depth - 1)
-    return plain_value(detached.tolist(), depth - 1)
 
 
 def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type

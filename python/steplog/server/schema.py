@@ -43,7 +43,16 @@ STATES = (*RUN_STATES, "pending")
 """In the order of the `dict` of runs:query."""
 
 PLOTTED_KINDS = (2, 3, 4, 7)
-KIND_NAMES = {1: "null", 2: "bool", 3: "number", 4: "number", 5: "text", 6: "list", 7: "number"}
+KIND_NAMES = {
+    1: "null",
+    2: "bool",
+    3: "number",
+    4: "number",
+    5: "text",
+    6: "list",
+    7: "number",
+    8: "object",
+}
 
 
 class Code(Enum):
@@ -195,12 +204,16 @@ def split_path(key: str) -> list[str]:
     return segments
 
 
+TYPE_KEY = "_type"
+"""The first key of a dict that is one object, such as a histogram, rather than nested values."""
+
+
 def flatten(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
     """The leaves of a nested dict by key; an empty dict is a leaf of nothing."""
     leaves: dict[str, object] = {}
     for name, value in tree.items():
         key = prefix + escape_segment(name)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and next(iter(value), None) != TYPE_KEY:
             leaves.update(flatten(value, key + "."))
         else:
             leaves[key] = value

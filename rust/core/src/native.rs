@@ -24,6 +24,8 @@ pub enum Kind {
     List = 6,
     /// Integer outside int64: decimal in `text`, nearest in `f64`.
     BigInt = 7,
+    /// An object, as msgpack in `text`.
+    Object = 8,
 }
 
 /// The three columns that hold a value.
@@ -73,6 +75,10 @@ impl<'a> Cell<'a> {
             Some(Marker::FixArray(_) | Marker::Array16 | Marker::Array32) => Cell {
                 text: raw.into(),
                 ..cell(Kind::List, 0.0, 0)
+            },
+            Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32) => Cell {
+                text: raw.into(),
+                ..cell(Kind::Object, 0.0, 0)
             },
             Some(Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32) => Cell {
                 text: cursor.str("text")?.as_bytes().into(),

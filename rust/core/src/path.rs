@@ -55,7 +55,7 @@ pub fn split(path: &str) -> Vec<String> {
 
 /// Calls `leaf` with the path and the bytes of every leaf of a msgpack map.
 ///
-/// Empty keys at the top and empty maps are no leaves; lists are leaves.
+/// Empty keys at the top and empty maps are no leaves; lists and objects are leaves.
 ///
 /// # Errors
 /// The bytes are not a map with text keys.
@@ -73,7 +73,7 @@ fn walk_map<'a>(
     let before = path.len();
     for _ in 0..cursor.map_len("values")? {
         push_segment(path, cursor.str("key")?);
-        if is_map(cursor) {
+        if is_tree(cursor) {
             walk_map(cursor, path, leaf)?;
         } else {
             leaf(path, cursor.raw("value")?);
@@ -91,18 +91,33 @@ pub fn count(map: &[u8]) -> Result<u64> {
     count_map(&mut Cursor::new(map))
 }
 
-fn is_map(cursor: &Cursor<'_>) -> bool {
-    matches!(
+/// The first key of a map that is one object, such as a histogram, rather than a tree of values.
+pub const TYPE_KEY: &str = "_type";
+
+/// Whether a map with a tree of values is next.
+fn is_tree(cursor: &Cursor<'_>) -> bool {
+    if !matches!(
         cursor.peek(),
         Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)
-    )
+    ) {
+        return false;
+    }
+    let mut ahead = cursor.clone();
+    let is_filled = ahead.map_len("values").is_ok_and(|len| len > 0);
+    !(is_filled && ahead.str("key").is_ok_and(|key| key == TYPE_KEY))
+}
+
+/// Whether a map's entries are a tree of values; see [`TYPE_KEY`].
+#[must_use]
+pub fn are_tree(entries: &[(String, Value)]) -> bool {
+    entries.first().is_none_or(|(key, _)| key != TYPE_KEY)
 }
 
 fn count_map(cursor: &mut Cursor<'_>) -> Result<u64> {
     let mut leaves = 0;
     for _ in 0..cursor.map_len("values")? {
         cursor.raw("key")?;
-        if is_map(cursor) {
+        if is_tree(cursor) {
             leaves += count_map(cursor)?;
         } else {
             cursor.raw("value")?;
@@ -138,7 +153,7 @@ pub(crate) fn walk_numbers(map: &[u8], number: &mut impl FnMut(&str, Value)) -> 
 fn numbers_of(cursor: &mut Cursor<'_>, base: usize, out: &mut Vec<usize>) -> Result<()> {
     for _ in 0..cursor.map_len("values")? {
         cursor.raw("key")?;
-        if is_map(cursor) {
+        if is_tree(cursor) {
             numbers_of(cursor, base, out)?;
             continue;
         }
@@ -172,11 +187,13 @@ pub fn merge(tree: &mut Vec<(String, Value)>, update: Vec<(String, Value)>) {
             .and_then(|at| tree.get_mut(at))
             .map(|(_, value)| value);
         let value = match (value, existing) {
-            (Value::Map(entries), Some(Value::Map(existing))) => {
+            (Value::Map(entries), Some(Value::Map(existing)))
+                if are_tree(&entries) && are_tree(existing) =>
+            {
                 merge(existing, entries);
                 continue;
             }
-            (Value::Map(entries), existing) => {
+            (Value::Map(entries), existing) if are_tree(&entries) => {
                 let mut inner = Vec::new();
                 merge(&mut inner, entries);
                 if inner.is_empty() {
@@ -276,6 +293,39 @@ mod tests {
             seen,
             [("n.x".to_owned(), vec![1]), ("n\\.x".to_owned(), vec![2])]
         );
+    }
+
+    #[test]
+    fn an_object_is_one_leaf() {
+        let object = |count: i64| {
+            Value::Map(map(&[
+                (TYPE_KEY, Value::Str("histogram".to_owned())),
+                ("values", Value::List(vec![Value::Int(count)])),
+            ]))
+        };
+        let mut tree = map(&[
+            ("h", object(1)),
+            ("n", Value::Map(map(&[("h", object(2))]))),
+        ]);
+        let mut bytes = Vec::new();
+        Value::Map(tree.clone()).write(&mut bytes);
+        let mut seen = Vec::new();
+        walk(&bytes, &mut |path, raw| {
+            seen.push((path.to_owned(), Cursor::new(raw).value("object").unwrap()));
+        })
+        .unwrap();
+        assert_eq!(
+            seen,
+            [("h".to_owned(), object(1)), ("n.h".to_owned(), object(2))]
+        );
+        assert_eq!(count(&bytes).unwrap(), 2);
+        merge(&mut tree, map(&[("h", object(3))]));
+        assert_eq!(tree[0].1, object(3));
+        merge(
+            &mut tree,
+            map(&[("h", Value::Map(map(&[("x", Value::Int(1))])))]),
+        );
+        assert_eq!(tree[0].1, Value::Map(map(&[("x", Value::Int(1))])));
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Summary {
     /// A mapping is written leaf by leaf, so that one of its members can be written again alone.
     fn set_leaves(&mut self, key: &str, position: u64, wall: i64, value: Value) {
         match value {
-            Value::Map(entries) if !entries.is_empty() => {
+            Value::Map(entries) if !entries.is_empty() && path::are_tree(&entries) => {
                 for (segment, value) in entries {
                     let mut below = key.to_owned();
                     path::push_segment(&mut below, &segment);

@@ -93,8 +93,15 @@ pub struct Writer {
 /// What became of a row.
 #[derive(Debug)]
 pub enum Logged {
-    /// It is in the log, at this position.
-    At(u64),
+    /// It is in the log.
+    At {
+        /// Its position.
+        position: u64,
+        /// Its row.
+        step: u64,
+        /// Nanoseconds since the run's start.
+        runtime: u64,
+    },
     /// Its step is smaller than the current one.
     Refused(Refused),
 }
@@ -239,7 +246,21 @@ impl Writer {
             let values = record.get(HistoryBuilder::VALUES_AT..).unwrap_or_default();
             self.fill(|fills| synced.take(head, values, fills))?;
         }
-        Ok(Logged::At(position))
+        Ok(Logged::At {
+            position,
+            step: claim.step,
+            runtime,
+        })
+    }
+
+    /// Logs values that were not ready when their row was logged, under its step and time.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn log_late(&self, record: &mut [u8], step: u64, runtime: u64) -> Result<u64> {
+        let wall = self.shared.clock.wall(i64::try_from(runtime).unwrap_or(0));
+        HistoryBuilder::complete(record, step, wall, runtime, true);
+        self.append(record)
     }
 
     fn synced(&self) -> MutexGuard<'_, Synced> {

@@ -29,6 +29,8 @@ use crate::row::Row;
 pub(crate) struct Outcome {
     /// Where the record is, if it is in the log.
     position: Option<u64>,
+    /// Step and runtime of the row, if the record is in the log.
+    row: Option<(u64, u64)>,
     /// Nothing was logged: a value must be converted first.
     convert: bool,
     /// Nothing was logged: (step asked for, current step).
@@ -40,6 +42,35 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Encodes the values of a call; false when they must be converted first.
+    #[inline]
+    fn encode(&mut self, row: &mut Row, data: &Bound<'_, PyDict>) -> PyResult<bool> {
+        match row.write(data, &mut self.skipped) {
+            Ok(()) => Ok(true),
+            Err(Stop::Convert) => {
+                *self = Self {
+                    convert: true,
+                    ..Self::default()
+                };
+                Ok(false)
+            }
+            Err(Stop::Skip(reason)) => Err(ArgumentTypeError::new_err(reason)),
+            Err(Stop::Error(error)) => Err(error),
+        }
+    }
+
+    /// A record that there is no room for is lost, which is no error of the caller's.
+    #[cold]
+    fn lose(&mut self, error: Error) -> PyResult<()> {
+        match error {
+            Error::NoSegment { .. } | Error::RecordTooLarge { .. } => {
+                self.lost = Some(error.to_string());
+                Ok(())
+            }
+            error => Err(to_py(error)),
+        }
+    }
+
     fn is_clean(&self) -> bool {
         !self.convert && self.refused.is_none() && self.skipped.is_empty() && self.lost.is_none()
     }
@@ -130,26 +161,22 @@ impl Writer {
         commit: Option<bool>,
     ) -> PyResult<Outcome> {
         let mut outcome = Outcome::default();
-        match row.write(data, &mut outcome.skipped) {
-            Ok(()) => {}
-            Err(Stop::Convert) => {
-                return Ok(Outcome {
-                    convert: true,
-                    ..Outcome::default()
-                });
-            }
-            Err(Stop::Skip(reason)) => return Err(ArgumentTypeError::new_err(reason)),
-            Err(Stop::Error(error)) => return Err(error),
+        if !outcome.encode(row, data)? {
+            return Ok(outcome);
         }
         match self.inner.log(row.bytes(), step, commit) {
-            Ok(Logged::At(position)) => outcome.position = Some(position),
+            Ok(Logged::At {
+                position,
+                step,
+                runtime,
+            }) => {
+                outcome.position = Some(position);
+                outcome.row = Some((step, runtime));
+            }
             Ok(Logged::Refused(refused)) => {
                 outcome.refused = Some((refused.step, refused.current));
             }
-            Err(error @ (Error::NoSegment { .. } | Error::RecordTooLarge { .. })) => {
-                outcome.lost = Some(error.to_string());
-            }
-            Err(error) => return Err(to_py(error)),
+            Err(error) => outcome.lose(error)?,
         }
         Ok(outcome)
     }
@@ -221,6 +248,19 @@ impl Writer {
         } else {
             Some(outcome)
         })
+    }
+
+    /// Values that were not ready when their row was logged.
+    fn log_late(&self, data: &Bound<'_, PyDict>, row: (u64, u64)) -> PyResult<Outcome> {
+        let mut outcome = Outcome::default();
+        let mut late = Row::default();
+        if outcome.encode(&mut late, data)? {
+            match self.inner.log_late(late.bytes(), row.0, row.1) {
+                Ok(position) => outcome.position = Some(position),
+                Err(error) => outcome.lose(error)?,
+            }
+        }
+        Ok(outcome)
     }
 
     #[pyo3(signature = (data, step=None, commit=None))]

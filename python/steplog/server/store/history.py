@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from steplog.server.store.series import SeriesStore
 
 _NANOS = 1e9
-_MARKER, _NIL, _BOOL, _INT, _FLOAT, _TEXT, _LIST, _BIG = range(8)
+_MARKER, _NIL, _BOOL, _INT, _FLOAT, _TEXT, _LIST, _BIG, _OBJECT = range(9)
 
 _WHERE = """run = {run:UInt64} AND step >= {first:Int64} AND step < {end:Int64}
     AND ({any_label:UInt8} OR label = {label:String})
@@ -143,7 +143,7 @@ def _value(kind: int, *, number: float, integer: int, text: bytes) -> object:
         return text.decode()
     if kind == _BIG:
         return int(text)
-    return unpack_value(text) if kind == _LIST else None
+    return unpack_value(text) if kind in {_LIST, _OBJECT} else None
 
 
 def _finished(row: _Row, place: tuple[str, int], keys: set[str]) -> dict[str, object]:

@@ -52,7 +52,7 @@ GROUP BY key"""
 
 _COUNTS = """SELECT CAST(key, 'String') AS name, count() AS n, max(step) AS last,
     max(kind = 1) * 2 + max(kind = 2) * 4 + max(kind = 3) * 8 + max(kind = 4) * 16
-    + max(kind = 5) * 32 + max(kind = 6) * 64 + max(kind = 7) * 128 AS kinds
+    + max(kind = 5) * 32 + max(kind = 6) * 64 + max(kind = 7) * 128 + max(kind = 8) * 256 AS kinds
 FROM (SELECT key, step, kind FROM points WHERE run = {run:UInt64}
       UNION ALL SELECT key, step, kind FROM patches WHERE run = {run:UInt64})
 WHERE key != '' GROUP BY key"""

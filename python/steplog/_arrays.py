@@ -1,0 +1,172 @@
+"""Arrays and tensors of any library, by duck typing: none of them is imported for the question.
+
+Up to 32 elements are a list, one element is a number, more are a histogram of 32 bins, as in the
+reference. What lies on a device, and what is large, is taken over now and read later (`Later`).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_LIST_ITEMS = 32
+_BINS = 32
+_SMALL_BYTES = 4096
+"""Up to here an array is read at once: it takes less time than to hand it over."""
+
+
+class Later:
+    """A value that is read on another thread.
+
+    Attributes:
+        size_bytes: What it keeps in memory until then.
+    """
+
+    def __init__(self, read: Callable[[], object], size_bytes: int) -> None:
+        self._read = read
+        self.size_bytes = size_bytes
+
+    def value(self) -> object:
+        """The plain value; may take long."""
+        return self._read()
+
+
+def is_array(value: object) -> bool:
+    """Whether a value is an array or tensor."""
+    return hasattr(value, "shape") and hasattr(value, "tolist")
+
+
+def is_small(value: Any) -> bool:  # noqa: ANN401  # of any library
+    """Whether it is stored element by element."""
+    return _count(value) <= MAX_LIST_ITEMS
+
+
+def take(value: Any) -> object:  # noqa: ANN401  # of any library
+    """An array as plain numbers, lists and dicts, or what will read it later.
+
+    Returns at once: nothing waits for a device. What the owner writes into the array afterwards
+    changes nothing.
+    """
+    value = value.detach() if hasattr(value, "detach") else value
+    if _is_away(value):
+        return _take_away(value)
+    size_bytes = _size_bytes(value)
+    if is_small(value) or size_bytes <= _SMALL_BYTES:
+        return read(value)
+    kept = value.clone() if hasattr(value, "clone") else value.copy()
+    return Later(lambda: read(kept), size_bytes)
+
+
+def read(value: Any) -> object:  # noqa: ANN401  # of any library
+    """An array as numbers, lists and dicts; waits for a device."""
+    if not is_small(value):
+        return _histogram(value)
+    if _count(value) == 1:
+        item = value.item()
+        # A long double has no plain counterpart: the nearest float64 is kept.
+        return float(item) if hasattr(item, "shape") else item
+    return value.tolist()
+
+
+def _count(value: Any) -> int:  # noqa: ANN401  # of any library
+    return math.prod(int(extent) for extent in value.shape)
+
+
+def _size_bytes(value: Any) -> int:  # noqa: ANN401  # of any library
+    size = getattr(value, "nbytes", None)
+    return size if isinstance(size, int) else _count(value) * 8
+
+
+def _device(value: object) -> str:
+    device = getattr(value, "device", None)
+    return "cpu" if device is None else str(getattr(device, "type", device)).lower()
+
+
+def _is_away(value: Any) -> bool:  # noqa: ANN401  # of any library
+    if "cpu" not in _device(value):
+        return True
+    is_ready = getattr(value, "is_ready", None)
+    return callable(is_ready) and not is_ready()
+
+
+def _take_away(value: Any) -> Later:  # noqa: ANN401  # of any library
+    size_bytes = _size_bytes(value)
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        if value.device.type == "cuda":
+            return _take_cuda(value, torch, size_bytes)
+        kept = value.clone()  # in the order of the device's own work
+        return Later(lambda: read(kept.cpu()), size_bytes)
+    if hasattr(value, "copy_to_host_async"):  # JAX: immutable, and it comes by itself
+        value.copy_to_host_async()
+    elif hasattr(value, "get") and hasattr(value, "copy"):  # CuPy
+        taken = value.copy()
+        return Later(lambda: read(taken.get()), size_bytes)
+    return Later(lambda: read(_on_host(value)), size_bytes)
+
+
+def _take_cuda(value: Any, torch: Any, size_bytes: int) -> Later:  # noqa: ANN401  # torch
+    """Copies into pinned memory behind the work that computes the value, and waits for none."""
+    host = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+    host.copy_(value, non_blocking=True)
+    event = torch.cuda.Event(blocking=True)
+    event.record(torch.cuda.current_stream(value.device))
+
+    def wait_and_read() -> object:
+        event.synchronize()
+        return read(host)
+
+    return Later(wait_and_read, size_bytes)
+
+
+def _on_host(value: Any) -> Any:  # noqa: ANN401  # of any library
+    if is_small(value):
+        return value
+    return value.numpy() if hasattr(value, "numpy") else _as_numpy(value)
+
+
+def _as_numpy(value: Any) -> Any:  # noqa: ANN401  # of any library
+    import numpy as np  # noqa: PLC0415  # `import steplog` stays light
+
+    if hasattr(value, "is_floating_point"):  # torch: NumPy knows no bfloat16
+        value = value.float() if value.is_floating_point() and value.itemsize < 4 else value  # noqa: PLR2004  # bytes of float32
+        return value.numpy()
+    return np.asarray(value)
+
+
+def _histogram(value: Any) -> dict[str, object]:  # noqa: ANN401  # of any library
+    """The histogram of the finite elements; the others are counted.
+
+    Raises:
+        TypeError: The elements are no numbers.
+    """
+    import numpy as np  # noqa: PLC0415  # `import steplog` stays light
+
+    numbers = _as_numpy(value).ravel()
+    if numbers.dtype.kind not in "biuf":
+        raise TypeError(
+            f"it has {numbers.size} elements of type {numbers.dtype}; beyond {MAX_LIST_ITEMS}, "
+            "arrays of numbers are stored"
+        )
+    numbers = numbers.astype(np.float64, copy=False)
+    finite = numbers[np.isfinite(numbers)]
+    counts: list[int] = []
+    edges: list[float] = []
+    if finite.size:
+        found_counts, found_edges = np.histogram(finite, bins=_BINS)
+        counts, edges = found_counts.tolist(), found_edges.tolist()
+    found: dict[str, object] = {
+        "_type": "histogram",
+        "values": counts,
+        "bins": edges,
+    }
+    left_out = {
+        "nan": int(np.isnan(numbers).sum()),
+        "inf": int(np.isposinf(numbers).sum()),
+        "neg_inf": int(np.isneginf(numbers).sum()),
+    }
+    return found | {name: count for name, count in left_out.items() if count}

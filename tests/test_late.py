@@ -1,0 +1,196 @@
+"""Values of devices, and large ones: taken over in `log`, in the log when they are read."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+
+import anyio
+import numpy as np
+import pytest
+
+from steplog import _later
+from steplog._core import RunLog
+
+
+class OnDevice:
+    """A tensor of another library: it lies on a device, and reading it waits for that."""
+
+    nbytes = 4
+    shape = ()
+
+    def __init__(self, value, done=None, device="accelerator:0"):
+        self.value, self.done, self.device = value, done, device
+        self.read_by = None
+
+    def item(self):
+        self.read_by = threading.current_thread()
+        if self.done is not None:
+            assert self.done.wait(30)
+        return self.value
+
+    tolist = item
+
+
+def rows(run):
+    return [
+        {key: value for key, value in row.items() if not key.startswith("_")}
+        for row in RunLog(run.sync_dir).rows()
+    ]
+
+
+def test_log_never_waits_for_a_device(start):
+    done = threading.Event()
+    tensor = OnDevice(0.5, done)
+    with start() as run:
+        run.log({"loss": tensor, "lr": 1.0})
+        run.log({"loss": 0.25})
+        assert (run.status()["deferred"], run.summary["lr"]) == (1, 1.0)
+        done.set()
+        run.flush()
+        assert (run.status()["deferred"], run.summary["loss"]) == (0, 0.25)
+        assert tensor.read_by is not threading.main_thread()
+    assert rows(run) == [{"lr": 1.0, "loss": 0.5}, {"loss": 0.25}]
+
+
+def test_values_stay_under_their_step_in_their_place(start):
+    with start() as run:
+        for number in range(50):
+            late = OnDevice(float(number))
+            run.log({"a": {"b": late, "c": [late, number]}, "n": number}, step=number * 3)
+    assert rows(run) == [
+        {"n": number, "a": {"b": float(number), "c": [float(number), number]}}
+        for number in range(50)
+    ]
+
+
+def test_finish_says_what_it_had_to_give_up(start, capfd):
+    done = threading.Event()
+    run = start(settings={"finish_timeout_secs": 0.2, "quiet": False})
+    run.log({"a": 1, "late": OnDevice(1.0, done)})
+    before = time.monotonic()
+    run.finish()
+    assert time.monotonic() - before < 20
+    done.set()
+    assert rows(run) == [{"a": 1}]
+    assert run.status()["lost"] == 1
+    assert "could not be read before the deadline" in capfd.readouterr().err
+
+
+def test_a_value_that_cannot_be_read_costs_only_itself(start, capfd):
+    class Broken(OnDevice):
+        def item(self):
+            raise RuntimeError("the device is gone")
+
+    with start() as run:
+        run.log({"a": 1, "broken": Broken(0.0), "fine": OnDevice(2.0)})
+        run.flush()
+        assert run.status()["skipped"] == 1
+    assert rows(run) == [{"a": 1, "fine": 2.0}]
+    assert "'broken' is not recorded: reading it raised RuntimeError" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_alog_waits_for_its_values_and_the_loop_goes_on(start, backend):
+    done = threading.Event()
+
+    async def main():
+        run = start()
+        ticks = 0
+        async with anyio.create_task_group() as group:
+            group.start_soon(logged, run)
+            await anyio.wait_all_tasks_blocked()
+            assert run.status()["deferred"] == 1
+            for _ in range(5):
+                ticks += 1
+                await anyio.sleep(0.001)
+            assert "seen" not in run.summary
+            done.set()
+        assert run.summary["seen"] == 0.5
+        await run.afinish()
+        return ticks
+
+    async def logged(run):
+        await run.alog({"a": OnDevice(0.5, done)})
+        run.summary["seen"] = run.summary["a"]
+
+    assert anyio.run(main, backend=backend) == 5
+
+
+def test_a_cancelled_alog_leaves_its_values_coming(start):
+    done = threading.Event()
+
+    async def main():
+        run = start()
+        with anyio.move_on_after(0.05):
+            await run.alog({"a": OnDevice(0.5, done)})
+        assert run.status()["deferred"] == 1
+        done.set()
+        await run.afinish()
+        return run
+
+    assert rows(asyncio.run(main())) == [{"a": 0.5}]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", "uint8", "bool"])
+def test_large_arrays_are_histograms_of_what_was_there(start, dtype):
+    array = (np.arange(5000) % 7).astype(dtype)
+    expected, edges = np.histogram(array.astype(np.float64), bins=32)
+    with start() as run:
+        run.log({"w": array})
+        array[:] = 0
+    (row,) = rows(run)
+    assert row["w"]["_type"] == "histogram"
+    assert row["w"]["values"] == expected.tolist()
+    assert row["w"]["bins"] == edges.tolist()
+    assert RunLog(run.sync_dir).summary()["w"] == row["w"]
+
+
+def test_what_is_not_finite_is_counted_beside_the_histogram(start):
+    array = np.ones(100)
+    array[:6] = [math.nan, math.nan, math.inf, -math.inf, -math.inf, -math.inf]
+    with start() as run:
+        run.log({"w": array, "nothing": np.full(40, math.nan), "text": np.array(["a"] * 40)})
+    (row,) = rows(run)
+    assert sum(row["w"]["values"]) == 94
+    assert (row["w"]["nan"], row["w"]["inf"], row["w"]["neg_inf"]) == (2, 1, 3)
+    assert row["nothing"] == {"_type": "histogram", "values": [], "bins": [], "nan": 40}
+    assert "text" not in row
+    assert run.status()["skipped"] == 1
+
+
+def test_beyond_the_memory_bound_values_are_read_at_once(start, monkeypatch):
+    monkeypatch.setattr(_later, "MAX_WAITING_BYTES", 100_000)
+    done = threading.Event()
+    with start() as run:
+        run.log({"late": OnDevice(1.0, done)})
+        run.log({"w": np.zeros(50_000)})
+        assert run.status()["deferred"] == 1
+        assert run.summary["w"]["_type"] == "histogram"
+        done.set()
+    assert len(rows(run)) == 2
+
+
+def test_small_arrays_and_scalars_are_there_at_once(start):
+    with start() as run:
+        run.log({"one": np.float32(0.5), "list": np.arange(32), "some": np.arange(400)})
+        assert run.status()["deferred"] == 0
+        assert run.summary["list"] == list(range(32))
+        assert run.summary["some"]["_type"] == "histogram"
+
+
+def test_torch_tensors_are_taken_as_they_are(start):
+    torch = pytest.importorskip("torch")
+    weights = torch.arange(10_000, dtype=torch.float32, requires_grad=True)
+    with start() as run:
+        run.log({"w": weights, "half": torch.ones(40, dtype=torch.bfloat16)})
+        run.log({"loss": (weights * 2).sum(), "pair": torch.tensor([1, 2])})
+        with torch.no_grad():
+            weights.zero_()
+    first, second = rows(run)
+    assert sum(first["w"]["values"]) == 10_000
+    assert first["w"]["bins"][-1] == 9999.0
+    assert sum(first["half"]["values"]) == 40
+    assert second == {"loss": 99990000.0, "pair": [1, 2]}
