@@ -14,6 +14,7 @@ def _no_blocking_in_the_event_loop():
     with blockbuster_ctx("steplog") as blockbuster:
         for function in blockbuster.functions.values():
             function.can_block_in("steplog/_folder.py", {"create", "_create_in", "write_json"})
+            function.can_block_in("steplog/_settings_file.py", {"read"})
             function.can_block_in("steplog/_writer.py", {"open_writer"})
         yield
 

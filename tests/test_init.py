@@ -186,6 +186,12 @@ async def test_tasks_with_a_run_each_do_not_mix(start):
         assert values == [number * 100 + step for step in range(50)]
 
 
+@pytest.mark.parametrize("tags", [[""], "", ["a", None]], ids=str)
+def test_an_empty_tag_is_refused(start, tags):
+    with pytest.raises(steplog.UsageError, match="tag must not be empty"):
+        start(tags=tags)
+
+
 def test_names_that_are_not_there_yet_say_so():
     with pytest.raises(steplog.UsageError, match=r"steplog\.Image is not there yet"):
         from steplog import Image  # noqa: F401, PLC0415

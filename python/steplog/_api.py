@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from steplog._errors import UsageError
 from steplog._facts import Facts
@@ -11,6 +11,7 @@ from steplog._run import Ack, Run
 from steplog._settings import Mode, Settings, resolve
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
 _current: ContextVar[Run | None] = ContextVar("steplog_run", default=None)
@@ -21,7 +22,7 @@ def init(
     entity: str | None = None,
     project: str | None = None,
     *,
-    dir: str | None = None,
+    dir: str | os.PathLike[str] | None = None,
     id: str | None = None,
     name: str | None = None,
     notes: str | None = None,
@@ -29,7 +30,7 @@ def init(
     config: Mapping[str, object] | object = None,
     group: str | None = None,
     job_type: str | None = None,
-    mode: Mode | None = None,
+    mode: Mode | Literal["dryrun", "run"] | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
 ) -> Run:
     """Start a run and make it the current one of this context, and of contexts without one.
@@ -56,9 +57,12 @@ def init(
         StorageError: Neither the folder nor the temporary folder can be written.
     """
     given = {"entity": entity, "project": project, "dir": dir, "mode": mode}
+    resolved = resolve(settings, **given)
     run = Run(
-        resolve(settings, **given),
-        facts=Facts.of(id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type),
+        resolved,
+        facts=Facts.of(
+            resolved, id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type
+        ),
         config=config,
     )
     _make_current(run)

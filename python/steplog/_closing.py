@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from steplog import _folder
-from steplog._settings import keys_file
+from steplog._keys import keys_file
 from steplog._writer import RunLog
 
 if TYPE_CHECKING:
