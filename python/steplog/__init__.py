@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from steplog._api import afinish, alog, current_run, find_current, finish, init, log
 from steplog._errors import (
     ArgumentTypeError,
+    ConfigError,
     CorruptLogError,
     InternalError,
     RunClosedError,
@@ -33,6 +34,7 @@ __all__ = [
     "Api",
     "ArgumentTypeError",
     "AsyncApi",
+    "ConfigError",
     "CorruptLogError",
     "Error",
     "InternalError",

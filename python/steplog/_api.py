@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
+from steplog import _containers
 from steplog._errors import UsageError
 from steplog._facts import Facts
 from steplog._run import Ack, Run
@@ -12,7 +13,7 @@ from steplog._settings import Mode, Settings, resolve
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _current: ContextVar[Run | None] = ContextVar("steplog_run", default=None)
 _latest: Run | None = None
@@ -27,7 +28,10 @@ def init(
     name: str | None = None,
     notes: str | None = None,
     tags: Sequence[str] | None = None,
-    config: Mapping[str, object] | object = None,
+    config: object = None,
+    config_exclude_keys: Iterable[str] | None = None,
+    config_include_keys: Iterable[str] | None = None,
+    allow_val_change: bool | None = None,
     group: str | None = None,
     job_type: str | None = None,
     mode: Mode | Literal["dryrun", "run"] | None = None,
@@ -45,7 +49,13 @@ def init(
         name: Display name; the id by default.
         notes: A description.
         tags: Labels for finding the run.
-        config: Hyperparameters: a mapping or an object with attributes.
+        config: Hyperparameters: a mapping, a Namespace, flags, a dataclass, a model or another
+            object with attributes, or the path of a YAML file; see docs/config.md. Those of
+            `config-defaults.yaml` in the working directory come first.
+        config_exclude_keys: Keys of `config` to leave out.
+        config_include_keys: The only keys of `config` to take.
+        allow_val_change: Whether config keys may get another value later; true in notebooks by
+            default, else false.
         group: Runs that belong together; a number is spelled.
         job_type: Kind of work, such as `train`.
         mode: `online`, `offline` or `disabled`.
@@ -53,6 +63,7 @@ def init(
 
     Raises:
         UsageError: An argument or setting is out of range.
+        ConfigError: The config is in a file that cannot be read.
         ArgumentTypeError: One is of a type that it cannot have.
         StorageError: Neither the folder nor the temporary folder can be written.
     """
@@ -63,7 +74,10 @@ def init(
         facts=Facts.of(
             resolved, id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type
         ),
-        config=config,
+        config=_containers.read_first(
+            config, exclude=config_exclude_keys, include=config_include_keys
+        ),
+        allow_val_change=allow_val_change,
     )
     _make_current(run)
     return run
