@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from steplog import _containers
 from steplog._errors import UsageError
 from steplog._facts import Facts
+from steplog._notices import Notices
 from steplog._run import Ack, Run
 from steplog._settings import Mode, Settings, resolve
 
@@ -35,6 +36,12 @@ def init(
     group: str | None = None,
     job_type: str | None = None,
     mode: Mode | Literal["dryrun", "run"] | None = None,
+    force: bool | None = None,
+    anonymous: str | None = None,
+    save_code: bool | None = None,
+    tensorboard: bool | None = None,
+    sync_tensorboard: bool | None = None,
+    monitor_gym: bool | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
 ) -> Run:
     """Start a run and make it the current one of this context, and of contexts without one.
@@ -59,6 +66,12 @@ def init(
         group: Runs that belong together; a number is spelled.
         job_type: Kind of work, such as `train`.
         mode: `online`, `offline` or `disabled`.
+        force: Accepted, and does nothing yet, as the following ones.
+        anonymous: See `force`.
+        save_code: See `force`.
+        tensorboard: See `force`.
+        sync_tensorboard: See `force`.
+        monitor_gym: See `force`.
         settings: Everything else, and defaults for the above.
 
     Raises:
@@ -79,8 +92,23 @@ def init(
         ),
         allow_val_change=allow_val_change,
     )
+    _warn_of_idle(
+        resolved,
+        force=force,
+        anonymous=anonymous,
+        save_code=save_code,
+        tensorboard=tensorboard,
+        sync_tensorboard=sync_tensorboard,
+        monitor_gym=monitor_gym,
+    )
     _make_current(run)
     return run
+
+
+def _warn_of_idle(settings: Settings, **arguments: object) -> None:
+    given = [f"{name}={value!r}" for name, value in arguments.items() if value and value != "never"]
+    if given:
+        Notices(settings).warn("", f"init({', '.join(given)}) does nothing yet")
 
 
 def _make_current(run: Run) -> None:
