@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import steplog
+from steplog._settings import FALLBACKS, VARIABLES
 
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 
@@ -19,9 +20,21 @@ def test_every_setting_is_documented_with_its_variable_and_default():
         field.name: str(field.default).lower() if isinstance(field.default, bool) else field.default
         for field in dataclasses.fields(steplog.Settings)
     }
-    assert [(name, variable) for name, variable, _ in rows] == [
-        (name, f"STEPLOG_{name.upper()}") for name in spelled
-    ]
+    assert [(name, variable) for name, variable, _ in rows] == list(VARIABLES.items())
     for name, _, default in rows:
-        if spelled[name] not in {None, ""}:
+        if spelled[name] not in {None, "", ()}:
             assert default == f"`{spelled[name]}`", name
+
+
+def test_every_variable_is_in_a_table():
+    text = (DOCS / "settings.md").read_text()
+    assert re.findall(r"^\| `(WANDB_\w+)` \| `(\w+)` \|", text, re.MULTILINE) == [
+        (variable, VARIABLES[name]) for name, variable in FALLBACKS.items()
+    ]
+    package = pathlib.Path(steplog.__file__).parent
+    read = {
+        variable
+        for path in [*package.rglob("*.py"), *(DOCS.parent / "rust").rglob("*.rs")]
+        for variable in re.findall(r"STEPLOG_[A-Z]+(?:_[A-Z]+)*\b(?!__)", path.read_text("utf-8"))
+    }
+    assert read <= set(re.findall(r"^\|.*?\| `(STEPLOG_\w+)` \|", text, re.MULTILINE))

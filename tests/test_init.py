@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import enum
 import threading
+from typing import Any
 
 import anyio
 import numpy as np
@@ -184,6 +185,30 @@ async def test_tasks_with_a_run_each_do_not_mix(start):
     for number, folder in folders.items():
         values = [row["a"] for row in RunLog(folder).rows()]
         assert values == [number * 100 + step for step in range(50)]
+
+
+def test_arguments_that_do_nothing_yet_say_so_once(tmp_path, capsys):
+    idle: dict[str, Any] = {
+        "force": True,
+        "save_code": True,
+        "monitor_gym": True,
+        "tensorboard": False,
+    }
+    rest: dict[str, Any] = {"anonymous": "never", "sync_tensorboard": None}
+    with steplog.init(dir=tmp_path, mode="dryrun", **idle, **rest):
+        pass
+    said = capsys.readouterr().err
+    warning = "warning: init(force=True, save_code=True, monitor_gym=True) does nothing yet"
+    assert said.count(warning) == said.count("nothing yet") == 1
+    with steplog.init(dir=tmp_path, mode="offline", settings={"silent": True}, **idle):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("tags", [[""], "", ["a", None]], ids=str)
+def test_an_empty_tag_is_refused(start, tags):
+    with pytest.raises(steplog.UsageError, match="tag must not be empty"):
+        start(tags=tags)
 
 
 def test_names_that_are_not_there_yet_say_so():

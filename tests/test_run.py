@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import inspect
-import json
 import os
 import pathlib
 import signal
@@ -42,7 +41,8 @@ def test_with_records_config_summary_and_rows(start):
     assert log.summary()["best"] == 7
     (row,) = log.rows()
     assert (row["loss"], row["n"], row["_step"]) == (1.5, {"x": 0.5, "y": [0, 1, 2]}, 0)
-    assert json.loads(pathlib.Path(run.dir, "config.yaml").read_text())["lr"] == {"value": 0.1}
+    text = pathlib.Path(run.dir, "config.yaml").read_text()
+    assert text == "batch:\n    value: 32\nlr:\n    value: 0.1\n"
     assert log.writers()[0]["exit_code"] == 0
 
 

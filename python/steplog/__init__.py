@@ -17,6 +17,7 @@ from steplog._api import (
 )
 from steplog._errors import (
     ArgumentTypeError,
+    ConfigError,
     CorruptLogError,
     InternalError,
     RunClosedError,
@@ -43,6 +44,7 @@ __all__ = [
     "Api",
     "ArgumentTypeError",
     "AsyncApi",
+    "ConfigError",
     "CorruptLogError",
     "Error",
     "InternalError",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from steplog import _containers
 from steplog._errors import UsageError
 from steplog._facts import Facts
+from steplog._notices import Notices
 from steplog._run import Ack, Run
 from steplog._settings import Mode, Settings, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
 
     from steplog._metric import Metric
 
@@ -23,15 +26,24 @@ def init(
     entity: str | None = None,
     project: str | None = None,
     *,
-    dir: str | None = None,
+    dir: str | os.PathLike[str] | None = None,
     id: str | None = None,
     name: str | None = None,
     notes: str | None = None,
     tags: Sequence[str] | None = None,
-    config: Mapping[str, object] | object = None,
+    config: object = None,
+    config_exclude_keys: Iterable[str] | None = None,
+    config_include_keys: Iterable[str] | None = None,
+    allow_val_change: bool | None = None,
     group: str | None = None,
     job_type: str | None = None,
-    mode: Mode | None = None,
+    mode: Mode | Literal["dryrun", "run"] | None = None,
+    force: bool | None = None,
+    anonymous: str | None = None,
+    save_code: bool | None = None,
+    tensorboard: bool | None = None,
+    sync_tensorboard: bool | None = None,
+    monitor_gym: bool | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
 ) -> Run:
     """Start a run and make it the current one of this context, and of contexts without one.
@@ -46,25 +58,59 @@ def init(
         name: Display name; the id by default.
         notes: A description.
         tags: Labels for finding the run.
-        config: Hyperparameters: a mapping or an object with attributes.
+        config: Hyperparameters: a mapping, a Namespace, flags, a dataclass, a model or another
+            object with attributes, or the path of a YAML file; see docs/config.md. Those of
+            `config-defaults.yaml` in the working directory come first.
+        config_exclude_keys: Keys of `config` to leave out.
+        config_include_keys: The only keys of `config` to take.
+        allow_val_change: Whether config keys may get another value later; true in notebooks by
+            default, else false.
         group: Runs that belong together; a number is spelled.
         job_type: Kind of work, such as `train`.
         mode: `online`, `offline` or `disabled`.
+        force: Accepted, and does nothing yet, as the following ones.
+        anonymous: See `force`.
+        save_code: See `force`.
+        tensorboard: See `force`.
+        sync_tensorboard: See `force`.
+        monitor_gym: See `force`.
         settings: Everything else, and defaults for the above.
 
     Raises:
         UsageError: An argument or setting is out of range.
+        ConfigError: The config is in a file that cannot be read.
         ArgumentTypeError: One is of a type that it cannot have.
         StorageError: Neither the folder nor the temporary folder can be written.
     """
     given = {"entity": entity, "project": project, "dir": dir, "mode": mode}
+    resolved = resolve(settings, **given)
     run = Run(
-        resolve(settings, **given),
-        facts=Facts.of(id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type),
-        config=config,
+        resolved,
+        facts=Facts.of(
+            resolved, id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type
+        ),
+        config=_containers.read_first(
+            config, exclude=config_exclude_keys, include=config_include_keys
+        ),
+        allow_val_change=allow_val_change,
+    )
+    _warn_of_idle(
+        resolved,
+        force=force,
+        anonymous=anonymous,
+        save_code=save_code,
+        tensorboard=tensorboard,
+        sync_tensorboard=sync_tensorboard,
+        monitor_gym=monitor_gym,
     )
     _make_current(run)
     return run
+
+
+def _warn_of_idle(settings: Settings, **arguments: object) -> None:
+    given = [f"{name}={value!r}" for name, value in arguments.items() if value and value != "never"]
+    if given:
+        Notices(settings).warn("", f"init({', '.join(given)}) does nothing yet")
 
 
 def _make_current(run: Run) -> None:

@@ -6,25 +6,25 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from steplog import _folder
-from steplog._settings import keys_file
+from steplog._keys import keys_file
 from steplog._writer import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from steplog._config_file import ConfigFile
     from steplog._settings import Settings
     from steplog._writer import Writer
 
 
-def write_files(folder: Path, *, config: Mapping[str, object], writer: Writer) -> None:
+def write_files(folder: Path, *, config_file: ConfigFile, writer: Writer) -> None:
     """Write config and summary into the run's folder.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    values = {key: {"value": value} for key, value in config.items()}
-    _folder.write_json(folder / "files" / "config.yaml", values)
+    config_file.settle()
     _folder.write_json(folder / "files" / "summary.json", writer.summary())
 
 

@@ -10,9 +10,9 @@ from steplog._errors import RunClosedError, SteplogError, StorageError
 from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
+    from steplog._config_file import ConfigFile
     from steplog._facts import Facts
     from steplog._notices import Notices
     from steplog._process_writer import ProcessWriter
@@ -68,7 +68,7 @@ class Ending:
         """Whoever does not want to wait any longer is told all the same what is where."""
         self._until = time.monotonic()
 
-    def close(self, writer: Writer, config: Mapping[str, object], *, ended: bool) -> None:
+    def close(self, writer: Writer, config_file: ConfigFile, *, ended: bool) -> None:
         """Write the run's files, send what other processes left, and say where everything is."""
         status: dict[str, Any] = writer.status()
         rows, reason = status["rows"], ""
@@ -79,7 +79,7 @@ class Ending:
             if folder is not None:
                 _closing.note_cursor(folder, self._process.id, status)
             if folder is not None and not is_child:
-                _closing.write_files(folder, config=config, writer=writer)
+                _closing.write_files(folder, config_file=config_file, writer=writer)
                 rows, reason = self._close_others(folder, rows, reason)
         except (OSError, SteplogError) as error:
             self._notices.warn("files", f"the run's folder cannot be closed: {error}")

@@ -3,6 +3,7 @@
 SteplogError
 ├─ UsageError(ValueError)        the caller's mistake: raised at once, at the call
 │  ├─ ArgumentTypeError(TypeError)   … of type
+│  ├─ ConfigError                    a config cannot be read, or would change without leave
 │  ├─ RunClosedError(RuntimeError)   logging after finish
 │  └─ BatchError                     a batch that the server cannot read
 │     └─ BatchTooLargeError          … or that is over the documented size
@@ -28,6 +29,10 @@ class UsageError(SteplogError, ValueError):
 
 class ArgumentTypeError(UsageError, TypeError):
     """An argument has the wrong type."""
+
+
+class ConfigError(UsageError):
+    """A config cannot be read, or a value of it would change without leave."""
 
 
 class RunClosedError(UsageError, RuntimeError):

@@ -18,6 +18,8 @@ from steplog._values import whole_text
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from steplog._settings import Settings
+
 _ID_LETTERS = string.ascii_lowercase + string.digits
 _FAIR_BYTES = 256 // len(_ID_LETTERS) * len(_ID_LETTERS)
 _MAX_ID_BYTES = 127
@@ -89,6 +91,7 @@ class Facts:
     @classmethod
     def of(
         cls,
+        settings: Settings,
         *,
         id: str | None,
         name: object,
@@ -97,25 +100,30 @@ class Facts:
         group: object,
         job_type: object,
     ) -> Self:
-        """The arguments of `init`, checked.
+        """The arguments of `init`, and what the settings say for those that are None, checked.
 
         Raises:
             ArgumentTypeError: One is of a type that cannot be text.
-            UsageError: The id cannot be one, a text is over 1 MiB, or there are over 1,000 tags.
+            UsageError: The id cannot be one, a text is over 1 MiB, a tag is empty, or there are
+                over 1,000.
         """
-        run_id = new_id() if id is None else id
+        run_id = settings.run_id if id is None else id
+        run_id = new_id() if run_id is None else run_id
         check_run_id(run_id)
-        several = () if tags is None else (tags,) if isinstance(tags, str) else tags
+        tags = settings.run_tags if tags is None else tags
+        several = (tags,) if isinstance(tags, str) else tags
         if not isinstance(several, Iterable):
             raise ArgumentTypeError(f"tags must be texts, got {type(tags).__name__}")
         listed = tuple(as_text("a tag", tag) for tag in several)
+        if "" in listed:
+            raise UsageError("a tag must not be empty")
         if len(listed) > MAX_TAGS:
             raise UsageError(f"a run has at most {MAX_TAGS:,} tags, got {len(listed):,}")
         return cls(
             id=str(run_id),
-            name=as_text("name", name) or run_id,
-            notes=as_text("notes", notes),
+            name=as_text("name", settings.run_name if name is None else name) or run_id,
+            notes=as_text("notes", settings.run_notes if notes is None else notes),
             tags=listed,
-            group=as_text("group", group),
-            job_type=as_text("job_type", job_type),
+            group=as_text("group", settings.run_group if group is None else group),
+            job_type=as_text("job_type", settings.run_job_type if job_type is None else job_type),
         )

@@ -76,10 +76,13 @@ def remove(folder: Path) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write a file so that a reader sees the old or the new one, whole."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new one, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(
-        json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8"
-    )
+    temporary.write_text(text, "utf-8")
     temporary.replace(path)
 
 

@@ -3,72 +3,211 @@
 from __future__ import annotations
 
 import copy
+import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from steplog._errors import ArgumentTypeError
+from steplog import _containers, _values
+from steplog._errors import ConfigError, UsageError
+from steplog._terminal import shorten
 
-Put = Callable[[dict[str, object]], dict[str, object]]
-"""Records entries, and gives those that could be stored as they are stored."""
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Store(Protocol):
+        """Where a config's entries are recorded."""
+
+        def plain_config(self, entries: Mapping[str, object]) -> dict[str, object]:
+            """The entries as they would be stored, without those that cannot be."""
+
+        def put_config(self, plain: dict[str, object]) -> dict[str, object]:
+            """Record plain entries; gives those that could be stored."""
+
+        def warn(self, text: str) -> None:
+            """Say once what was not done."""
 
 
 class Config(Mapping[str, Any]):
     """Hyperparameters of a run.
 
-    A write is in the log when it returns. Nested dicts are stored whole under their top-level key,
-    and read as copies: change one by writing it back. A value that cannot be stored costs only
-    itself, with a warning.
+    A write is in the log when it returns. A key keeps its value: to give it another one needs
+    `update(..., allow_val_change=True)`, or `init(allow_val_change=True)`, which is the default in
+    notebooks. Nested dicts are compared and stored whole under their top-level key, and read as
+    copies: change one by writing it back. A value that cannot be stored costs only itself, with a
+    warning. Copies, also those that `pickle` makes, belong to no run: a write changes them only.
     """
 
-    _put: Put
+    _store: Store
+    _allow: bool
+    _locked: Mapping[str, object]
+    _changed: Callable[[Mapping[str, object]], object]
     _values: dict[str, object]
 
-    def __init__(self, put: Put) -> None:
-        object.__setattr__(self, "_put", put)
-        object.__setattr__(self, "_values", {})
+    def __init__(
+        self,
+        store: Store,
+        *,
+        allow_val_change: bool | None = None,
+        locked: Mapping[str, object] | None = None,
+        changed: Callable[[Mapping[str, object]], object] | None = None,
+    ) -> None:
+        """Start with the `locked` entries, which no write changes, and tell of every change."""
+        allow = _is_notebook() if allow_val_change is None else allow_val_change
+        for name, value in {
+            "_store": store,
+            "_allow": allow,
+            "_locked": {},
+            "_changed": changed or (lambda _: None),
+            "_values": {},
+        }.items():
+            object.__setattr__(self, name, value)
+        if locked:
+            self.update(locked)
+            object.__setattr__(self, "_locked", self.as_dict())
 
-    def update(self, values: Mapping[str, object] | object) -> None:
-        """Set several keys at once.
+    def update(self, values: object, allow_val_change: bool | None = None) -> None:
+        """Set several keys at once: all of them, or none when one of them may not change.
 
-        A Namespace, or any object with attributes, is taken as its `vars`.
+        Args:
+            values: Whatever `init(config=...)` takes, such as a mapping, a Namespace or the path of
+                a YAML file.
+            allow_val_change: Whether keys may get another value; as the run was told by default.
 
         Raises:
-            ArgumentTypeError: Neither a mapping nor an object with attributes.
+            ArgumentTypeError: `values` is nothing that a config is kept in.
+            ConfigError: A key would change without leave, or the file cannot be read.
+            RunClosedError: The run has finished.
         """
-        if not isinstance(values, Mapping):
-            if not hasattr(values, "__dict__"):
-                raise ArgumentTypeError(f"config must be a mapping, got {type(values).__name__}")
-            values = vars(values)
-        self._values.update(self._put({str(key): value for key, value in values.items()}))
+        entries = {_clean(key): value for key, value in _containers.read(values).items()}
+        plain = self._keep_locked(self._store.plain_config(entries))
+        if not (self._allow if allow_val_change is None else allow_val_change):
+            self._check_unchanged(plain)
+        kept = self._store.put_config(plain)
+        if kept:
+            self._values.update(kept)
+            self._changed(dict(self._values))
 
-    def setdefaults(self, values: Mapping[str, object]) -> None:
-        """Set only the keys that are not there yet."""
-        self.update({key: value for key, value in values.items() if key not in self._values})
+    def _keep_locked(self, plain: dict[str, object]) -> dict[str, object]:
+        kept = {}
+        for key, value in plain.items():
+            kept[key] = _overlay(value, self._locked[key]) if key in self._locked else value
+            if not _same(kept[key], value):
+                self._store.warn(f"config: {key!r} is set from outside, and stays as it is")
+        return kept
+
+    def _check_unchanged(self, plain: dict[str, object]) -> None:
+        for key, value in plain.items():
+            # What a lock leaves of a key has to be settable around it.
+            is_free = key not in self._values or key in self._locked
+            if not is_free and not _same(self._values[key], value):
+                raise ConfigError(
+                    f"config: {key!r} is {shorten(repr(self._values[key]), 60)} and may not become "
+                    f"{shorten(repr(value), 60)} without update(…, allow_val_change=True)"
+                )
+
+    def setdefaults(self, values: object) -> None:
+        """Set only the keys that are not there yet.
+
+        Raises:
+            ArgumentTypeError: `values` is nothing that a config is kept in.
+            ConfigError: It is a file that cannot be read.
+            RunClosedError: The run has finished.
+        """
+        entries = _containers.read(values)
+        self.update({key: value for key, value in entries.items() if key not in self})
 
     def as_dict(self) -> dict[str, object]:
         """A copy as a plain dict."""
-        return copy.deepcopy(self._values)
+        # Another thread may be writing: copying a dict is one step, walking it is not.
+        return copy.deepcopy(dict(self._values))
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401  # whatever the user put there
-        return copy.deepcopy(self._values[str(key)])
+    def __getitem__(self, key: object) -> Any:  # noqa: ANN401  # whatever the user put there
+        return copy.deepcopy(self._values[_clean(key)])
 
-    def __setitem__(self, key: str, value: object) -> None:
+    def __setitem__(self, key: object, value: object) -> None:
         self.update({key: value})
 
+    def __delitem__(self, key: object) -> None:
+        raise ConfigError(f"config: {key!r} cannot be removed, only be given another value")
+
+    def __contains__(self, key: object) -> bool:
+        return _clean(key) in self._values
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(list(self._values))
 
     def __len__(self) -> int:
         return len(self._values)
 
     def __getattr__(self, key: str) -> Any:  # noqa: ANN401  # whatever the user put there
-        try:
-            return self[key]
-        except KeyError:
-            raise AttributeError(f"the config has no {key!r}") from None
+        # An object that `copy` or `pickle` is just making has no values, and would ask for ever.
+        if key not in Config.__annotations__:
+            try:
+                return self[key]
+            except KeyError:
+                pass
+        raise AttributeError(f"the config has no {key!r}")
 
     def __setattr__(self, key: str, value: object) -> None:
         self.update({key: value})
 
+    def __delattr__(self, key: str) -> None:
+        del self[key]
+
     def __repr__(self) -> str:
         return repr(self._values)
+
+    def __reduce__(self) -> tuple[Callable[..., Config], tuple[dict[str, object], bool]]:
+        return _detached, (self.as_dict(), self._allow)
+
+
+class _Nowhere:
+    """The store of a config that belongs to no run."""
+
+    def plain_config(self, entries: Mapping[str, object]) -> dict[str, object]:
+        plain, skipped = _values.to_plain(entries)
+        if skipped:
+            raise UsageError(f"cannot store {skipped[0][0]!r}: {skipped[0][1]}")
+        return plain
+
+    def put_config(self, plain: dict[str, object]) -> dict[str, object]:
+        return plain
+
+    def warn(self, text: str) -> None:
+        raise UsageError(text)
+
+
+def _detached(values: dict[str, object], allow: bool) -> Config:
+    config = Config(_Nowhere(), allow_val_change=allow)
+    config.update(values)
+    return config
+
+
+def _clean(key: object) -> str:
+    """A key as it is stored: text, without the dashes of a command line's option."""
+    return _values.whole_text(str(key)).strip("-")
+
+
+def _overlay(value: object, locked: object) -> object:
+    if isinstance(value, dict) and isinstance(locked, dict):
+        inner = {key: _overlay(value.get(key, item), item) for key, item in locked.items()}
+        return {**value, **inner}
+    return locked
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two plain values are equal; NaN is equal to itself."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return one == other
+
+
+def _is_notebook() -> bool:
+    """Whether this process is a notebook's kernel, where cells are run again and again."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from steplog import _folder
 from steplog._facts import new_id
-from steplog._settings import keys_file
+from steplog._keys import keys_file
 from steplog._writer import NullWriter, Writer, __version__, open_writer
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from steplog import _values
 from steplog._errors import RunClosedError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from steplog._notices import Notices
     from steplog._writer import NullWriter, Writer
@@ -28,10 +28,18 @@ class Recording:
         self._summary_at: tuple[Writer | NullWriter | None, int] = (None, -1)
         self._summary: dict[str, object] = {}
 
-    def put_config(self, entries: dict[str, object]) -> dict[str, object]:
-        """Record entries; returns those that could be stored, as they are stored."""
+    def plain_config(self, entries: Mapping[str, object]) -> dict[str, object]:
+        """The entries as they would be stored, without those that cannot be."""
         plain, skipped = _values.to_plain(entries)
         self._notices.skip(skipped)
+        return plain
+
+    def warn(self, text: str) -> None:
+        """Say once what was not done."""
+        self._notices.warn(text, text)
+
+    def put_config(self, plain: dict[str, object]) -> dict[str, object]:
+        """Record plain entries; returns those that could be stored."""
         kept = self._put_each(
             [((key,), value) for key, value in plain.items()],
             lambda some: self._own_writer().put_config({key: value for (key,), value in some}),

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from steplog import _closing, _sync, _values
+from steplog._config_file import ConfigFile
 from steplog._ending import Ending
 from steplog._errors import (
     ArgumentTypeError,
@@ -66,7 +67,8 @@ class Run:
         settings: Settings,
         *,
         facts: Facts,
-        config: Mapping[str, object] | object = None,
+        config: Mapping[str, object] | None = None,
+        allow_val_change: bool | None = None,
     ) -> None:
         self.settings = settings
         self.entity = settings.entity
@@ -84,10 +86,14 @@ class Run:
         if self._process.warning:
             self._notices.warn("folder", self._process.warning)
         recording = Recording(self._own_writer, self._notices)
-        self.config = Config(recording.put_config)
+        self._config_file = ConfigFile(self._process.folder, self._notices)
+        self.config = Config(
+            recording, allow_val_change=allow_val_change, changed=self._config_file.change
+        )
         self.summary = Summary(recording.read_summary, recording.put_summary)
-        if config is not None:
+        if config:
             self.config.update(config)
+        self._config_file.start(self.config.as_dict())
         if settings.mode != "disabled":
             _sync.track(self)
             self._notices.say(f"run {self.name} is recorded in {self._process.folder}")
@@ -419,7 +425,7 @@ class Run:
                 self._ending.hurry()
                 raise
             finally:
-                self._ending.close(writer, self.config, ended=ended)
+                self._ending.close(writer, self._config_file, ended=ended)
 
     async def afinish(self, exit_code: int | None = None) -> None:
         """End the run as `finish` does, without blocking the event loop.
@@ -442,7 +448,7 @@ class Run:
                 await wait_for(writer, "done", 0)
             ended = writer.join(0.0)
             await anyio.to_thread.run_sync(
-                lambda: self._ending.close(writer, self.config, ended=ended)
+                lambda: self._ending.close(writer, self._config_file, ended=ended)
             )
 
     # ---- contexts --------------------------------------------------------------------------

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
-import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from steplog import _settings_file
 from steplog._errors import ArgumentTypeError, UsageError
 
 if TYPE_CHECKING:
@@ -21,20 +20,29 @@ Mode = Literal["online", "offline", "disabled"]
 LateSteps = Literal["refuse", "merge"]
 
 DEFAULT_BASE_URL = "http://127.0.0.1:7837"
-ENV_PREFIX = "STEPLOG_"
 ENV_CONFIG_DIR = "STEPLOG_CONFIG_DIR"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a run is recorded. Every field can be set by `STEPLOG_<FIELD>` in the environment.
+    """How a run is recorded.
+
+    Every field can be set in the environment, by `STEPLOG_<FIELD>` or what `VARIABLES` says, and in
+    settings files; docs/settings.md says what wins.
 
     Attributes:
         base_url: The server.
         api_key: Key for the server; without one the key file of this user is asked.
         entity: Owner of the project.
         project: Project; `uncategorized` when not given.
-        mode: `online`, `offline` (no upload) or `disabled` (nothing is recorded).
+        run_id: Run id, unique in the project; random when not given.
+        run_name: Display name; the id when not given.
+        run_notes: A description.
+        run_tags: Labels for finding the run.
+        run_group: Runs that belong together.
+        run_job_type: Kind of work, such as `train`.
+        mode: `online`, `offline` (no upload) or `disabled` (nothing is recorded); W&B's old words
+            `run` and `dryrun` stand for the first two.
         dir: Folder in which `steplog-runs` is created; the working directory when empty.
         label: Tells this writer from others of the run.
         late_steps: `refuse` a step that is smaller than the current one, with a warning, or `merge`
@@ -53,6 +61,12 @@ class Settings:
     api_key: str | None = dataclasses.field(default=None, repr=False)
     entity: str = "local"
     project: str = "uncategorized"
+    run_id: str | None = None
+    run_name: str | None = None
+    run_notes: str | None = None
+    run_tags: tuple[str, ...] = ()
+    run_group: str | None = None
+    run_job_type: str | None = None
     mode: Mode = "online"
     dir: str | os.PathLike[str] = ""
     label: str = ""
@@ -73,44 +87,55 @@ class Settings:
         return settings
 
     def __post_init__(self) -> None:
-        self._check_types()
-        if self.mode not in {"online", "offline", "disabled"}:
-            raise UsageError(f"mode must be online, offline or disabled, got {self.mode!r}")
-        if self.late_steps not in {"refuse", "merge"}:
-            raise UsageError(f"late_steps must be refuse or merge, got {self.late_steps!r}")
-        for name, field in FIELDS.items():
-            value = getattr(self, name)
-            if field.type == "float" and not 0 <= value <= _MAX_SECS:
-                raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
-        if self.api_key is not None and not _KEY.fullmatch(self.api_key):
-            raise UsageError("api_key must be printable ASCII without spaces")
-        check_name("project", self.project)
-        check_name("entity", self.entity)
-        if _CONTROL.search(self.label) or len(self.label.encode()) > _MAX_NAME_BYTES:
-            raise UsageError(
-                f"label must have at most {_MAX_NAME_BYTES} bytes and no control characters"
-            )
-
-    def _check_types(self) -> None:
-        for name, field in FIELDS.items():
-            value = getattr(self, name)
-            wanted, kinds = _KINDS[str(field.type)]
-            is_flag = isinstance(value, bool) and field.type == "float"
-            if is_flag or not isinstance(value, kinds):
-                raise ArgumentTypeError(f"{name} must be {wanted}, got {type(value).__name__}")
+        if isinstance(self.mode, str):
+            object.__setattr__(self, "mode", _OLD_MODES.get(self.mode, self.mode))
+        tags: object = self.run_tags
+        if isinstance(tags, (str, list)):
+            object.__setattr__(self, "run_tags", (tags,) if isinstance(tags, str) else tuple(tags))
+        for name in FIELDS:
+            _check(name, getattr(self, name))
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+VARIABLES = {name: f"STEPLOG_{name.upper()}" for name in FIELDS} | {
+    "run_name": "STEPLOG_NAME",
+    "run_notes": "STEPLOG_NOTES",
+    "run_tags": "STEPLOG_TAGS",
+    "run_job_type": "STEPLOG_JOB_TYPE",
+}
+"""The variable of each setting."""
+# Read where ours is not set. Neither W&B's key nor its server is among them: a key must never go
+# to a server that it was not made for.
+FALLBACKS = {
+    "entity": "WANDB_ENTITY",
+    "project": "WANDB_PROJECT",
+    "run_id": "WANDB_RUN_ID",
+    "run_name": "WANDB_NAME",
+    "run_notes": "WANDB_NOTES",
+    "run_tags": "WANDB_TAGS",
+    "run_group": "WANDB_RUN_GROUP",
+    "run_job_type": "WANDB_JOB_TYPE",
+    "mode": "WANDB_MODE",
+    "dir": "WANDB_DIR",
+    "quiet": "WANDB_QUIET",
+    "silent": "WANDB_SILENT",
+}
+# A folder that comes from elsewhere must not have a key sent to whom it likes.
+_USERS_OWN = {"base_url", "api_key"}
+_WORKSPACE = Path("steplog-runs", "settings")
+_OLD_MODES: dict[str, Mode] = {"dryrun": "offline", "run": "online"}
 _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "str": ("text", (str,)),
     "str | None": ("text", (str, type(None))),
     "str | os.PathLike[str]": ("a path", (str, os.PathLike)),
+    "tuple[str, ...]": ("texts", (tuple,)),
     "Mode": ("text", (str,)),
     "LateSteps": ("text", (str,)),
     "bool": ("true or false", (bool,)),
     "float": ("a number", (int, float)),
 }
-_FALSE = {"0", "false", "no", "off", ""}
+_CHOICES = {"mode": ("online", "offline", "disabled"), "late_steps": ("refuse", "merge")}
+_FALSE = {"0", "false", "no", "off"}
 _TRUE = {"1", "true", "yes", "on"}
 _MAX_SECS = 1_000_000_000
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
@@ -119,6 +144,37 @@ _CONTROL = re.compile(f"[{CONTROL}]")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MAX_NAME_BYTES = 128
 _FORBIDDEN = re.compile(rf"[/\\#?%:{CONTROL}]")
+
+
+def _check(name: str, value: object) -> None:
+    """Check one setting.
+
+    Raises:
+        ArgumentTypeError: It is of a wrong type.
+        UsageError: It is out of range.
+    """
+    kind = str(FIELDS[name].type)
+    wanted, kinds = _KINDS[kind]
+    is_flag = isinstance(value, bool) and kind == "float"
+    if is_flag or not isinstance(value, kinds):
+        raise ArgumentTypeError(f"{name} must be {wanted}, got {type(value).__name__}")
+    _check_range(name, value)
+
+
+def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setting's type
+    choices = _CHOICES.get(name)
+    if choices and value not in choices:
+        raise UsageError(f"{name} must be {' or '.join(choices)}, got {value!r}")
+    if FIELDS[name].type == "float" and not 0 <= value <= _MAX_SECS:
+        raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
+    if name == "api_key" and value is not None and not _KEY.fullmatch(value):
+        raise UsageError("api_key must be printable ASCII without spaces")
+    if name in {"project", "entity"}:
+        check_name(name, value)
+    if name == "label" and (_CONTROL.search(value) or len(value.encode()) > _MAX_NAME_BYTES):
+        raise UsageError(
+            f"label must have at most {_MAX_NAME_BYTES} bytes and no control characters"
+        )
 
 
 def check_name(what: str, name: str) -> None:
@@ -135,39 +191,88 @@ def check_name(what: str, name: str) -> None:
         )
 
 
-def _from_text(name: str, text: str) -> object:
+def _from_text(name: str, text: str, source: str) -> object:
+    """A setting from its spelling in a variable or file.
+
+    Raises:
+        UsageError: It cannot be that setting; says where it was found.
+    """
     kind = FIELDS[name].type
+    value: object = text
     if kind == "bool":
-        if text.lower() in _TRUE | _FALSE:
-            return text.lower() in _TRUE
-        raise UsageError(f"{ENV_PREFIX}{name.upper()} must be true or false, got {text!r}")
+        if text.lower() not in _TRUE | _FALSE:
+            raise UsageError(f"{name} must be true or false, got {text!r}: {source}")
+        return text.lower() in _TRUE
     if kind == "float":
         try:
-            return float(text)
+            value = float(text)
         except ValueError:
-            raise UsageError(f"{ENV_PREFIX}{name.upper()} must be a number, got {text!r}") from None
-    return text
+            raise UsageError(f"{name} must be a number, got {text!r}: {source}") from None
+    elif kind == "tuple[str, ...]":
+        value = tuple(part.strip() for part in text.split(",") if part.strip())
+    elif name == "mode":
+        value = _OLD_MODES.get(text, text)
+    try:
+        _check(name, value)
+    except UsageError as error:
+        raise UsageError(f"{error}: {source}") from None
+    return value
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Read the settings that the environment gives."""
+    """Read the settings that the environment gives; an empty variable gives none.
+
+    Raises:
+        UsageError: One cannot be what its variable says.
+    """
     environ = os.environ if environ is None else environ
     found = {}
-    for name in FIELDS:
-        text = environ.get(ENV_PREFIX + name.upper())
-        if text is not None:
-            found[name] = _from_text(name, text)
+    for name, variable in VARIABLES.items():
+        for source in filter(None, (variable, FALLBACKS.get(name))):
+            text = environ.get(source)
+            if text:
+                found[name] = _from_text(name, text, source)
+                break
     return found
 
 
-def resolve(settings: Settings | Mapping[str, Any] | None, **arguments: object) -> Settings:
-    """Merge defaults, environment, `settings` and arguments, later over earlier; None is not given.
+def _from_files() -> Iterator[tuple[str, object]]:
+    """The settings in this user's file, and then those in the workspace's.
 
     Raises:
-        UsageError: An unknown name, or a value out of range.
+        UsageError: A file cannot be read, or holds what is no setting.
+    """
+    for path in (config_dir() / "settings", _WORKSPACE):
+        for name, text in _settings_file.read(path).items():
+            _check_known(name, path)
+            if path is _WORKSPACE and name in _USERS_OWN:
+                raise UsageError(
+                    f"{name} may not be set in a workspace, which could send your key to others; "
+                    f"set {VARIABLES[name]} or write it into {config_dir() / 'settings'}: {path}"
+                )
+            if text:
+                yield name, _from_text(name, text, str(path))
+
+
+def _check_known(name: object, source: object = None) -> None:
+    if name not in FIELDS:
+        near = difflib.get_close_matches(str(name), FIELDS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"there is no setting {name!r}{hint}" + (f": {source}" if source else ""))
+
+
+def resolve(settings: Settings | Mapping[str, Any] | None, **arguments: object) -> Settings:
+    """Merge what sets a run up, later over earlier; an argument that is None is not given.
+
+    In this order: the defaults, the user's file, the workspace's file, the environment, `settings`,
+    the arguments.
+
+    Raises:
+        UsageError: An unknown name, a value out of range, or a file that cannot be read.
         ArgumentTypeError: A value of a wrong type.
     """
-    values = from_environment()
+    values: dict[str, Any] = dict(_from_files())
+    values.update(from_environment())
     if isinstance(settings, Settings):
         given: dict[str, Any] = {name: getattr(settings, name) for name in vars(settings)["_given"]}
     elif settings is None or isinstance(settings, Mapping):
@@ -177,43 +282,14 @@ def resolve(settings: Settings | Mapping[str, Any] | None, **arguments: object) 
             f"settings must be Settings or a mapping, got {type(settings).__name__}"
         )
     for name in given:
-        if name not in FIELDS:
-            near = difflib.get_close_matches(name, FIELDS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"there is no setting {name!r}{hint}")
+        _check_known(name)
     values.update(given)
     values.update({name: value for name, value in arguments.items() if value is not None})
     return Settings(**values)
 
 
 def config_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """The folder of the user's steplog configuration, with the key file `keys.json`."""
+    """The folder of the user's steplog configuration: `settings` and the key file `keys.json`."""
     environ = os.environ if environ is None else environ
     given = environ.get(ENV_CONFIG_DIR)
     return Path(given) if given else Path.home() / ".config" / "steplog"
-
-
-def keys_file() -> Path:
-    """The file of this user's keys: {base URL: key}."""
-    return config_dir() / "keys.json"
-
-
-def key_from_file(base_url: str) -> str:
-    """This user's key for a server, from the key file.
-
-    Raises:
-        UsageError: There is none, or the file is not JSON.
-    """
-    path = keys_file()
-    keys: object = {}
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            keys = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise UsageError(f"the key file is not JSON: {path}") from error
-    key = keys.get(base_url) if isinstance(keys, dict) else None
-    if not isinstance(key, str) or not key:
-        raise UsageError(
-            f"there is no key for {base_url}: set STEPLOG_API_KEY, or add it to {path}"
-        )
-    return key

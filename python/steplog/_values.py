@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import enum
 import pathlib
 import sys
@@ -11,6 +10,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
+from steplog import _containers
 from steplog._arrays import Later, is_array, take
 
 # Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
@@ -132,12 +132,18 @@ def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
         return value.total_seconds()
     if isinstance(value, (complex, pathlib.PurePath)) or _is_text_like(value):
         return whole_text(str(value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: plain_value(getattr(value, field.name), depth - 1) for field in fields}
-    if isinstance(value, type) or callable(value):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(value))}"
+    fields = _containers.fields_of(value)
+    if fields is not None:
+        return plain_value(fields, depth - 1)
+    if callable(value):
+        return _name_of(value)
     raise NotStorableError(f"a value of type {type(value).__name__} cannot be stored")
+
+
+def _name_of(value: object) -> str:
+    """Where a class or function is found; for an object that can be called, its class."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return ".".join(filter(None, (getattr(named, "__module__", None), named.__qualname__)))
 
 
 def _is_text_like(value: object) -> bool:

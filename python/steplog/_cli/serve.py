@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from steplog import _settings
+from steplog import _keys, _settings
 from steplog._errors import ServerError, UsageError, problem_text
 
 _REQUEST_SECS = 30
@@ -46,7 +46,7 @@ def login_link(base_url: str | None, api_key: str | None) -> None:
     """Print a link that logs a browser in, once."""
     settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
     base = settings.base_url.rstrip("/")
-    key = settings.api_key or _settings.key_from_file(base)
+    key = settings.api_key or _keys.key_from_file(base)
     if not base.startswith(("http://", "https://")):
         raise UsageError(f"the server's address must begin with http:// or https://, got {base!r}")
     answer = _post(f"{base}/api/v1/login-links", key)

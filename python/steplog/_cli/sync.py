@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from steplog import _closing, _runs, _settings
+from steplog import _closing, _keys, _runs, _settings
 from steplog._cli.form import count, explain, printable, warn_of_damage
 from steplog._errors import SteplogError
 from steplog._terminal import say
@@ -157,7 +157,7 @@ def _sync_writers(
             project=run.identity["project"],
             run=run.id,
             api_key=settings.api_key,
-            keys_file=_settings.keys_file(),
+            keys_file=_keys.keys_file(),
             timeout_secs=_UPLOAD_SECS,
             start=run.stand_in(writer),
         )

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 from yarl import URL
 
-from steplog import _settings
+from steplog import _keys, _settings
 from steplog._errors import ServerError, UsageError, problem_text
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Connection:
         if self._closed:
             raise UsageError("the connection is closed")
         if self._key is None:
-            self._key = await anyio.to_thread.run_sync(_settings.key_from_file, self.base_url)
+            self._key = await anyio.to_thread.run_sync(_keys.key_from_file, self.base_url)
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
             self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from steplog._errors import StorageError
-from steplog._settings import keys_file
+from steplog._keys import keys_file
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
 from steplog.server.charts import Charts
 from steplog.server.files import Files

@@ -205,6 +205,8 @@ def changes_of(body: dict[str, Any]) -> dict[str, object]:
             raise Problem(Code.INVALID, str(error), field=name) from error
     if body.get("name") == "":
         raise Problem(Code.INVALID, "a run's name is not empty", field="name")
+    if "" in body.get("tags", []):
+        raise Problem(Code.INVALID, "a tag is not empty", field="tags")
     if len(body.get("tags", [])) > MAX_TAGS:
         raise Problem(Code.INVALID, f"a run has at most {MAX_TAGS:,} tags", field="tags")
     return dict(body)

@@ -1,0 +1,40 @@
+"""Settings files: INI, of one section `[default]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steplog._errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECTION = "default"
+
+
+def read(path: Path) -> dict[str, str]:
+    """The entries of a file; none where there is no file.
+
+    Raises:
+        UsageError: It cannot be read, is no INI, or has another section.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the settings file cannot be read: {error}: {path}") from error
+    import configparser  # noqa: PLC0415  # 3 ms: only who has such a file pays for it
+
+    # No section passes its entries on to others, and a percent sign is one.
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    try:
+        parser.read_string(text, str(path))
+    except configparser.Error as error:
+        raise UsageError(f"the settings file is not INI: {error}: {path}") from error
+    for section in parser.sections():
+        if section != SECTION:
+            raise UsageError(
+                f"a settings file has one section [{SECTION}], not [{section}]: {path}"
+            )
+    return dict(parser[SECTION]) if parser.has_section(SECTION) else {}
