@@ -103,7 +103,7 @@ def test_what_is_given_wins_over_the_environment_also_when_it_is_the_default(
 
 
 def test_a_value_of_config_or_summary_that_cannot_be_stored_costs_itself_only(start, capfd):
-    with start(config={"a": object(), "b": 1, "c": np.arange(100)}) as run:
+    with start(config={"a": object(), "b": 1, "c": np.full(100, "x")}) as run:
         run.summary.update({"bad": object(), "good": 2})
         assert dict(run.config) == {"b": 1}
         assert dict(run.summary) == {"good": 2}
