@@ -102,9 +102,9 @@ def test_what_is_no_config_is_refused_before_anything_is_made(start, tmp_path, c
 
 def test_the_config_of_another_run_is_taken(read, start):
     with start(config={"lr": 0.1, "n": {"a": 1}}) as run:
-        assert read(run.config) == {"lr": 0.1, "n": {"a": 1}}
+        assert read(run.config, reinit="create_new") == {"lr": 0.1, "n": {"a": 1}}
         run.config.update(argparse.Namespace(b=2))
-        assert read(run.config) == {"lr": 0.1, "n": {"a": 1}, "b": 2}
+        assert read(run.config, reinit="create_new") == {"lr": 0.1, "n": {"a": 1}, "b": 2}
 
 
 def test_flags_of_absl_are_taken(read):

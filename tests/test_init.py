@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import enum
 import threading
@@ -237,3 +238,55 @@ def test_nothing_is_left_of_a_run_that_cannot_start(start, tmp_path):
         with pytest.raises(steplog.UsageError, match="fsync_secs"):
             start(settings={"fsync_secs": seconds})
     assert not (tmp_path / "steplog-runs").exists()
+
+
+def test_an_init_while_a_run_is_active_gives_that_one_or_what_is_asked_for(start, capfd):
+    first = start(name="one", settings={"quiet": False})
+    assert start(name="two") is first
+    assert "run one is not finished, so init() has returned it" in capfd.readouterr().err
+    assert start(reinit=False) is first
+    beside = start(reinit="create_new", name="beside")
+    assert steplog.run == first
+    beside.log({"b": 1})
+    second = start(reinit="finish_previous")
+    assert steplog.run == second
+    assert (first.is_finished, beside.is_finished) == (True, False)
+    third = start(reinit=True)
+    assert second.is_finished
+    third.finish()
+    beside.finish()
+    assert start() is not third
+    steplog.finish()
+    with pytest.raises(steplog.UsageError, match="reinit must be one of"):
+        start(reinit="sometimes")
+
+
+def test_runs_of_tasks_and_threads_do_not_mix(start):
+    async def work(number):
+        async with start(name=f"task{number}") as run:
+            for step in range(20):
+                await steplog.alog({"number": number, "step": step})
+                await asyncio.sleep(0)
+            assert steplog.summary["number"] == number
+            return run.sync_dir
+
+    async def main():
+        return await asyncio.gather(*(work(number) for number in range(3)))
+
+    def run_in_thread():
+        folders.append(asyncio.run(work(9)))
+
+    folders = asyncio.run(main())
+    thread = threading.Thread(target=run_in_thread)
+    thread.start()
+    thread.join()
+    for number, folder in zip([0, 1, 2, 9], folders, strict=True):
+        rows = list(RunLog(folder).rows())
+        assert [(row["number"], row["step"]) for row in rows] == [
+            (number, step) for step in range(20)
+        ]
+
+
+def test_a_misspelled_attribute_of_a_run_is_not_lost_in_silence(start):
+    with start() as run, pytest.raises(AttributeError):
+        run.sumary = 1

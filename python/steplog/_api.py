@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from steplog import _containers
 from steplog._errors import UsageError
@@ -11,12 +11,15 @@ from steplog._facts import Facts
 from steplog._notices import Notices
 from steplog._run import Ack, Run
 from steplog._settings import Mode, Settings, resolve
+from steplog._terminal import is_notebook
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
 
     from steplog._metric import Metric
+
+Reinit = Literal["default", "return_previous", "finish_previous", "create_new"]
 
 _current: ContextVar[Run | None] = ContextVar("steplog_run", default=None)
 _latest: Run | None = None
@@ -38,6 +41,7 @@ def init(
     group: str | None = None,
     job_type: str | None = None,
     mode: Mode | Literal["dryrun", "run"] | None = None,
+    reinit: Reinit | bool | None = None,
     force: bool | None = None,
     anonymous: str | None = None,
     save_code: bool | None = None,
@@ -47,6 +51,8 @@ def init(
     settings: Settings | Mapping[str, Any] | None = None,
 ) -> Run:
     """Start a run and make it the current one of this context, and of contexts without one.
+
+    Where a run of this context is not finished yet, `reinit` decides.
 
     Returns once the run's folder and its first record exist; never waits for the network.
 
@@ -68,6 +74,10 @@ def init(
         group: Runs that belong together; a number is spelled.
         job_type: Kind of work, such as `train`.
         mode: `online`, `offline` or `disabled`.
+        reinit: What happens to a run of this context that is not finished: `return_previous` gives
+            that one, all other arguments ignored; `finish_previous` finishes it; `create_new`
+            starts another beside it, which is nobody's current run. By default notebooks finish
+            the previous one, and scripts get it.
         force: Accepted, and does nothing yet, as the following ones.
         anonymous: See `force`.
         save_code: See `force`.
@@ -82,6 +92,14 @@ def init(
         ArgumentTypeError: One is of a type that it cannot have.
         StorageError: Neither the folder nor the temporary folder can be written.
     """
+    how = _check_reinit(reinit)
+    previous = _current.get()
+    if previous is not None and not previous.is_finished:
+        if how == "return_previous":
+            previous.tell_that_it_goes_on()
+            return previous
+        if how == "finish_previous":
+            previous.finish()
     given = {"entity": entity, "project": project, "dir": dir, "mode": mode}
     resolved = resolve(settings, **given)
     run = Run(
@@ -103,8 +121,19 @@ def init(
         sync_tensorboard=sync_tensorboard,
         monitor_gym=monitor_gym,
     )
-    _make_current(run)
+    if how != "create_new":
+        _make_current(run)
     return run
+
+
+def _check_reinit(reinit: object) -> str:
+    if reinit in (None, "default"):
+        return "finish_previous" if is_notebook() else "return_previous"
+    if isinstance(reinit, bool):
+        return "finish_previous" if reinit else "return_previous"
+    if reinit not in get_args(Reinit):
+        raise UsageError(f"reinit must be one of {', '.join(get_args(Reinit))}, got {reinit!r}")
+    return str(reinit)
 
 
 def _warn_of_idle(settings: Settings, **arguments: object) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from steplog import _containers, _values
 from steplog._errors import ConfigError, UsageError
-from steplog._terminal import shorten
+from steplog._terminal import is_notebook, shorten
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -53,7 +52,7 @@ class Config(Mapping[str, Any]):
         changed: Callable[[Mapping[str, object]], object] | None = None,
     ) -> None:
         """Start with the `locked` entries, which no write changes, and tell of every change."""
-        allow = _is_notebook() if allow_val_change is None else allow_val_change
+        allow = is_notebook() if allow_val_change is None else allow_val_change
         for name, value in {
             "_store": store,
             "_allow": allow,
@@ -205,9 +204,3 @@ def _same(one: object, other: object) -> bool:
     if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
         return math.isnan(other)
     return one == other
-
-
-def _is_notebook() -> bool:
-    """Whether this process is a notebook's kernel, where cells are run again and again."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return hasattr(shell, "kernel")

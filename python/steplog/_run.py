@@ -62,6 +62,29 @@ class Run:
         settings: The settings in force.
     """
 
+    # Nobody sets an attribute that is none: a misspelled one must not be lost in silence.
+    __slots__ = (
+        "__weakref__",
+        "_config_file",
+        "_ending",
+        "_late",
+        "_log",
+        "_notices",
+        "_process",
+        "_yielded",
+        "config",
+        "entity",
+        "group",
+        "id",
+        "job_type",
+        "name",
+        "notes",
+        "project",
+        "settings",
+        "summary",
+        "tags",
+    )
+
     def __init__(
         self,
         settings: Settings,
@@ -450,6 +473,13 @@ class Run:
             await anyio.to_thread.run_sync(
                 lambda: self._ending.close(writer, self._config_file, ended=ended)
             )
+
+    def tell_that_it_goes_on(self) -> None:
+        """Say why `init` has started no other run."""
+        self._notices.say(
+            f"run {self.name} is not finished, so init() has returned it; "
+            'init(reinit="create_new") starts another, "finish_previous" ends this one first'
+        )
 
     # ---- contexts --------------------------------------------------------------------------
 

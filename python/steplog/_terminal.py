@@ -16,3 +16,9 @@ def say(text: str) -> None:
 def shorten(text: str, limit: int = 300) -> str:
     """Cut a long text for a message."""
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def is_notebook() -> bool:
+    """Whether this process is a notebook's kernel, where cells are run again and again."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
