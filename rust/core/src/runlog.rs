@@ -34,6 +34,8 @@ pub struct WriterLog {
     pub limit: Limit,
     /// Exit code, once the writer has ended.
     pub exit_code: Option<i64>,
+    /// Greatest step of a row, -1 without rows.
+    pub last_step: i64,
     /// Whether the process said that it is about to be preempted.
     pub preempting: bool,
     /// Wall clock of the first and the last record that has one, nanoseconds since the epoch.
@@ -125,6 +127,7 @@ impl RunLog {
                 offset: 0,
             },
             exit_code: None,
+            last_step: -1,
             preempting: false,
             walls: None,
             damage: Vec::new(),
@@ -188,8 +191,11 @@ impl RunLog {
     /// The config over all writers.
     #[must_use]
     pub fn config(&self) -> Vec<(String, Value)> {
+        // What a later attempt says of a key replaces what an earlier one said.
+        let mut writers: Vec<&WriterLog> = self.writers.iter().collect();
+        writers.sort_by_key(|writer| (writer.generation, writer.walls));
         let mut merged: Vec<(String, Value)> = Vec::new();
-        for (key, value) in self.writers.iter().flat_map(|writer| writer.config.clone()) {
+        for (key, value) in writers.iter().flat_map(|writer| writer.config.clone()) {
             set(&mut merged, key, value);
         }
         merged
@@ -254,7 +260,10 @@ impl WriterLog {
                 }
                 Some(wall)
             }
-            Record::History(history) => Some(history.wall),
+            Record::History(history) => {
+                self.last_step = self.last_step.max(history.step);
+                Some(history.wall)
+            }
             Record::Summary { wall, .. } | Record::Metric { wall, .. } => Some(wall),
             Record::Preempting { wall } => {
                 self.preempting = true;

@@ -41,11 +41,11 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// At step 0, with no row open.
+    /// At a step, with no row open.
     #[must_use]
-    pub fn new(late: LateSteps) -> Self {
+    pub fn new(late: LateSteps, start: u64) -> Self {
         Self {
-            packed: AtomicU64::new(0),
+            packed: AtomicU64::new(start << 1),
             late,
         }
     }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_late_step_is_merged_where_that_is_wanted() {
-        let steps = Steps::new(LateSteps::Merge);
+        let steps = Steps::new(LateSteps::Merge, 0);
         let claim = |step, commit| steps.claim(step, commit).map(|claim| claim.step);
         assert_eq!(claim(Some(10), Some(false)), Ok(10));
         assert_eq!(claim(Some(3), None), Ok(3));

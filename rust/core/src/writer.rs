@@ -49,6 +49,19 @@ pub struct Options {
     pub heartbeat: Duration,
     /// What becomes of smaller steps.
     pub late_steps: LateSteps,
+    /// What the run came to before, when it goes on.
+    pub past: Past,
+}
+
+/// What a run that goes on has come to.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// The first step that is free.
+    pub next_step: u64,
+    /// How long it has run.
+    pub runtime: Duration,
+    /// The summary of its earlier writers.
+    pub summary: Summary,
 }
 
 /// What a writer has done, in numbers.
@@ -83,6 +96,8 @@ pub struct Status {
 pub struct Writer {
     shared: Arc<Shared>,
     steps: Steps,
+    /// The summary of earlier writers of a run that goes on.
+    before: Summary,
     threads: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
     /// Whether rows must be followed, which puts their callers in a line.
     is_synced: AtomicBool,
@@ -129,7 +144,7 @@ impl Writer {
         };
         let shared = Arc::new(Shared {
             wal,
-            clock: Clock::start(),
+            clock: Clock::start(options.past.runtime),
             drain: Mutex::new(Drain::default()),
             progress: Arc::new(Progress::new(
                 Limit {
@@ -162,7 +177,8 @@ impl Writer {
         Ok(Self {
             watched: Mutex::new(Some(Watched::new(Arc::clone(&shared)))),
             shared,
-            steps: Steps::new(options.late_steps),
+            steps: Steps::new(options.late_steps, options.past.next_step),
+            before: options.past.summary,
             threads: Mutex::new(threads),
             is_synced: AtomicBool::new(false),
             synced: Mutex::new(Synced::default()),
@@ -299,7 +315,10 @@ impl Writer {
     /// # Errors
     /// The log cannot be read back.
     pub fn summary(&self) -> Result<Summary> {
-        Ok(self.shared.catch_up()?.summary()?.clone())
+        let mut drain = self.shared.catch_up()?;
+        let mut whole = self.before.clone();
+        whole.absorb(drain.summary()?);
+        Ok(whole)
     }
 
     /// The numbers, with everything logged before this call.
@@ -423,6 +442,7 @@ mod tests {
             target: None,
             heartbeat: Duration::from_secs(10),
             late_steps: LateSteps::Refuse,
+            past: Past::default(),
         }
     }
 

@@ -53,6 +53,7 @@ impl RunLog {
             dict.set_item("last", writer.last)?;
             dict.set_item("exit_code", writer.exit_code)?;
             dict.set_item("preempting", writer.preempting)?;
+            dict.set_item("last_step", writer.last_step)?;
             dict.set_item("walls", writer.walls)?;
             let start = writer
                 .start
@@ -77,6 +78,10 @@ impl RunLog {
 
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         to_dict(py, &self.inner.summary().to_map())
+    }
+
+    fn summary_state(&self) -> Vec<u8> {
+        self.inner.summary().to_bytes()
     }
 
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -13,9 +13,10 @@ use steplog_core::metric::Metric;
 use steplog_core::progress::{Stage, UploadState};
 use steplog_core::record;
 use steplog_core::steps::{LateSteps, MAX_STEP};
+use steplog_core::summary::Summary;
 use steplog_core::transport::{KeySource, Target};
 use steplog_core::wal::{Mode, SegmentSizes};
-use steplog_core::writer::{self, Logged, Options};
+use steplog_core::writer::{self, Logged, Options, Past};
 
 use crate::convert::to_dict;
 use crate::encode::{Stop, to_value};
@@ -189,8 +190,12 @@ impl Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file))]
+    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file, next_step=0, runtime_nanos=0, summaries=Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an extracted argument is owned"
+    )]
     fn new(
         py: Python<'_>,
         dir: PathBuf,
@@ -206,7 +211,17 @@ impl Writer {
         project: String,
         api_key: Option<String>,
         keys_file: PathBuf,
+        next_step: u64,
+        runtime_nanos: u64,
+        summaries: Vec<Vec<u8>>,
     ) -> PyResult<Self> {
+        if next_step > MAX_STEP.unsigned_abs() {
+            return Err(step_too_large());
+        }
+        let mut summary = Summary::default();
+        for state in &summaries {
+            summary.absorb(&Summary::from_bytes(state).map_err(to_py)?);
+        }
         let target = base_url.map(|base_url| Target {
             base_url,
             entity,
@@ -228,6 +243,11 @@ impl Writer {
                 LateSteps::Merge
             } else {
                 LateSteps::Refuse
+            },
+            past: Past {
+                next_step,
+                runtime: Duration::from_nanos(runtime_nanos),
+                summary,
             },
         };
         let inner = py.detach(|| writer::Writer::open(options)).map_err(to_py)?;
