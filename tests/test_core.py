@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -120,3 +121,14 @@ def test_a_forked_child_never_writes_into_its_parents_log(tmp_path):
     assert os.waitpid(pid, 0)[1] == 0
     assert not writer.is_forked
     finish(writer)
+
+
+def test_a_folder_in_place_of_a_segment_is_damage_and_the_rest_is_read(start):
+    with start() as run:
+        for number in range(10):
+            run.log({"a": number})
+    (log,) = (pathlib.Path(run.sync_dir) / "wal").iterdir()
+    (log / "00000003.wal").mkdir()
+    (writer,) = _core.RunLog(run.sync_dir).writers()
+    assert [(path.name, at) for path, at, _ in writer["damage"]] == [("00000003.wal", 0)]
+    assert _core.RunLog(run.sync_dir).row_count == 10

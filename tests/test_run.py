@@ -243,3 +243,33 @@ def test_a_child_that_lives_on_does_not_hide_its_parents_death(tmp_path):
             assert (writer["live"], writer["records"]) == (False, 2)
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+def test_a_bad_value_in_a_nested_dict_costs_only_itself(start, capfd):
+    data = {"metrics": {"loss": 0.5, "img": object(), "deep": {"bad": b"\xff", "acc": 1}}}
+    with start(config={"model": {"layers": 3, "act": object()}, "lr": 0.1}) as run:
+        run.log(data)
+        run.log({"sizes": {"large": "x" * (1 << 21), "small": 1, "more": {"k" * 2000: 1, "k": 2}}})
+        run.summary["said"] = {"good": 1, "bad": object()}
+        assert run.config.as_dict() == {"model": {"layers": 3}, "lr": 0.1}
+        assert run.summary["said"].as_dict() == {"good": 1}
+        assert run.status()["skipped"] == 6
+    first, second = rows(run)
+    assert first["metrics"] == {"loss": 0.5, "deep": {"acc": 1}}
+    assert second["sizes"] == {"small": 1, "more": {"k": 2}}
+    said = capfd.readouterr().err
+    for path in ("metrics.img", "metrics.deep.bad", "sizes.large", "model.act", "said.bad"):
+        assert f"'{path}' is not recorded" in said
+
+
+def test_automatic_keys_are_not_the_users_but_for_the_time(start):
+    with start() as run:
+        run.log({"a": 1, "_step": 100, "_runtime": 7.0, "_timestamp": 1234.5, "_label": "x"})
+        run.log({"a": 2, "_timestamp": "noon", "_own": 3})
+    first, second = rows(run)
+    assert (first["_step"], first["_timestamp"], first["a"]) == (0, 1234.5, 1)
+    assert first["_runtime"] < 7.0
+    assert "_label" not in first
+    assert (second["_own"], second["_timestamp"] > 1e9) == (3, True)
+    assert run.status()["skipped"] == 1
+    assert run.summary["_timestamp"] == second["_timestamp"]

@@ -7,7 +7,7 @@ import enum
 import pathlib
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from steplog import _containers
@@ -46,17 +46,40 @@ def split(
     """
     plain: dict[str, object] = {}
     late: dict[str, object] = {}
-    skipped = []
+    tree = _Tree(plain_value)
     for key, value in data.items():
+        name = whole_text(key) if isinstance(key, str) else key
+        for converted in tree.convert(value, str(name)):
+            (late if _is_late(converted) else plain)[name] = converted
+    return plain, late, tree.skipped
+
+
+class _Tree:
+    """Converts nested dicts leaf by leaf: what cannot be converted costs only itself."""
+
+    def __init__(self, leaf: Callable[[object], object]) -> None:
+        self._leaf = leaf
+        self.skipped: list[tuple[str, str]] = []
+
+    def convert(self, value: object, path: str, depth: int = _MAX_DEPTH) -> Iterator[object]:
+        """The converted value; nothing, if it could not be."""
         try:
-            converted = plain_value(value)
-            into = late if _is_late(converted) else plain
-            into[whole_text(key) if isinstance(key, str) else key] = converted
+            if isinstance(value, Mapping) and depth > 0:
+                yield self._entries(value, path, depth)
+            else:
+                yield self._leaf(value)
         except NotStorableError as error:
-            skipped.append((key, str(error)))
+            self.skipped.append((path, str(error)))
         except Exception as error:  # a foreign object's own code: it must not end a training
-            skipped.append((key, f"converting it raised {type(error).__name__}: {error}"))
-    return plain, late, skipped
+            self.skipped.append((path, f"reading it raised {type(error).__name__}: {error}"))
+
+    def _entries(self, values: Mapping[Any, object], path: str, depth: int) -> dict[str, object]:
+        entries = {}
+        for key, value in values.items():
+            name = whole_text(str(key))
+            for converted in self.convert(value, f"{path}.{name}", depth - 1):
+                entries[name] = converted
+        return entries
 
 
 def to_plain_now(
@@ -67,16 +90,9 @@ def to_plain_now(
     Returns:
         As `to_plain`.
     """
-    plain: dict[str, object] = {}
-    skipped = []
-    for key, value in late.items():
-        try:
-            plain[key] = _read(value)
-        except NotStorableError as error:
-            skipped.append((key, str(error)))
-        except Exception as error:  # a foreign object's own code: it must not end a training
-            skipped.append((key, f"reading it raised {type(error).__name__}: {error}"))
-    return plain, skipped
+    tree = _Tree(_read)
+    plain = {key: read for key, value in late.items() for read in tree.convert(value, key)}
+    return plain, tree.skipped
 
 
 def _is_late(value: object) -> bool:

@@ -424,3 +424,19 @@ def test_the_server_knows_the_metrics_and_computes_the_same_summary(online, serv
     assert [metric["name"] for metric in found["metrics"]] == ["loss", "acc", "late"]
     assert found["metrics"][0]["step_metric"] == "epoch"
     assert sum(row["epoch"] == 7 for row in server.rows("r")) == 100
+
+
+def test_integers_of_any_size_reach_the_server(online, server):
+    sys.set_int_max_str_digits(0)
+    try:
+        with online("r", config={"seed": -(10**400)}) as run:
+            run.log({"combinations": 10**309, "too_long": 10**5000, "after": 1})
+    finally:
+        sys.set_int_max_str_digits(4300)
+    assert run.status()["skipped"] == 1
+    found = server.get("/projects/local/p/runs/r")
+    assert (found["state"], found["summary"]["after"]) == ("finished", 1)
+    (row,) = steplog.Api(base_url=server.url).run("p/r").scan_history()
+    assert (row["combinations"], row["after"], "too_long" in row) == (10**309, 1, False)
+    found = server.get("/projects/local/p/runs:query", {"sort": [{"k": "config.seed"}]})
+    assert found["ids"] == ["r"]

@@ -204,7 +204,7 @@ impl Decoder {
         let mut failed = None;
         let mut any = false;
         path::walk(history.values, &mut |key, raw| {
-            if key.is_empty() {
+            if path::is_automatic(key) {
                 return;
             }
             any = true;

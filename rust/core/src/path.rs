@@ -32,6 +32,12 @@ pub fn join<S: AsRef<str>>(segments: &[S]) -> String {
     path
 }
 
+/// Whether a key is none of the user's: the automatic ones of a row, and the empty one.
+#[must_use]
+pub fn is_automatic(key: &str) -> bool {
+    matches!(key, "" | "_step" | "_timestamp" | "_runtime" | "_label")
+}
+
 /// Splits a path into its segments, undoing the escapes.
 #[must_use]
 pub fn split(path: &str) -> Vec<String> {

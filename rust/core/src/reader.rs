@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::batch::BatchBuilder;
-use crate::error::{Result, io_at};
+use crate::error::{Error, Result, io_at};
 use crate::frame::{self, FRAME_HEAD, Found, SEGMENT_HEAD, Scan, framed_len, place, position};
 use crate::segment::file_name;
 
@@ -136,6 +136,16 @@ impl LogReader {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(io_at("open", &path)(error)),
         }
+        if path.is_dir() {
+            self.file = None;
+            let what = "a folder where a segment should be".to_owned();
+            self.damage.push(Damage {
+                path,
+                offset: 0,
+                what,
+            });
+            return Ok(false);
+        }
         let mut head = [0; SEGMENT_HEAD];
         let filled = self.read_at(&mut head, 0)?;
         let problem = match frame::read_segment_head(head.get(..filled).unwrap_or_default()) {
@@ -143,6 +153,8 @@ impl LogReader {
             Ok((number, _)) => Some(format!("the head says segment {number}")),
             // An empty file is a segment that was being prepared when its process died.
             Err(_) if filled == 0 => None,
+            // The place is told beside it.
+            Err(Error::Malformed { what, .. }) => Some(what.to_owned()),
             Err(error) => Some(error.to_string()),
         };
         if let Some(what) = problem {

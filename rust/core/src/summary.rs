@@ -84,7 +84,7 @@ impl Summary {
     pub(crate) fn check_out(&mut self, history: &History<'_>) -> Result<Vec<Aggregate>> {
         let mut out = Vec::new();
         path::walk_numbers(history.values, &mut |key, value| {
-            if is_automatic(key) {
+            if path::is_automatic(key) {
                 out.push(Aggregate::default());
                 return;
             }
@@ -134,7 +134,7 @@ impl Summary {
     }
 
     fn log(&mut self, key: &str, history: &History<'_>, position: u64, value: Value) {
-        if is_automatic(key) {
+        if path::is_automatic(key) {
             return;
         }
         let logged = Logged {
@@ -292,11 +292,6 @@ impl Summary {
         }
         Ok(summary)
     }
-}
-
-/// Whether a key is none of the user's.
-fn is_automatic(key: &str) -> bool {
-    key.is_empty() || matches!(key, "_step" | "_timestamp" | "_runtime")
 }
 
 /// Nanoseconds as float seconds, the form of `_timestamp` and `_runtime`.

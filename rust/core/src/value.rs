@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// Type of the msgpack extension that holds an integer outside int64, as decimal text.
 pub const BIG_INTEGER: i8 = 1;
 
+/// Greatest number of its digits: what Python reads without being told to.
+pub const MAX_DIGITS: usize = 4_300;
+
 /// How deep containers may nest; user values beyond are refused by the encoder.
 pub const MAX_DEPTH: usize = 64;
 
@@ -423,7 +426,8 @@ impl<'a> Cursor<'a> {
         let kind = i8::from_be_bytes(self.be(what)?);
         let slice = self.take(len, what)?;
         let digits = slice.strip_prefix(b"-").unwrap_or(slice);
-        if kind != BIG_INTEGER || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        let is_sized = (1..=MAX_DIGITS).contains(&digits.len());
+        if kind != BIG_INTEGER || !is_sized || !digits.iter().all(u8::is_ascii_digit) {
             return self.malformed(what);
         }
         match std::str::from_utf8(slice) {

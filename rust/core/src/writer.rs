@@ -224,7 +224,8 @@ impl Writer {
     }
 
     /// Logs a row: claims its step, completes the record that a [`HistoryBuilder`] began, and
-    /// appends it. When this returns it survives the death of the process.
+    /// appends it. When this returns it survives the death of the process. `wall` is the row's time,
+    /// nanoseconds since the epoch, where it is not now.
     ///
     /// # Errors
     /// As [`Writer::append`].
@@ -234,6 +235,7 @@ impl Writer {
         record: &mut [u8],
         step: Option<i64>,
         commit: Option<bool>,
+        wall: Option<u64>,
     ) -> Result<Logged> {
         if self.is_closed() {
             return Err(Error::Closed);
@@ -248,7 +250,7 @@ impl Writer {
         };
         let clock = &self.shared.clock;
         let runtime = clock.runtime();
-        let wall = clock.wall(runtime);
+        let wall = wall.unwrap_or_else(|| clock.wall(runtime));
         let runtime = runtime.unsigned_abs();
         HistoryBuilder::complete(record, claim.step, wall, runtime, claim.commit);
         let position = self.append(record)?;

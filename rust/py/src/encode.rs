@@ -4,8 +4,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use steplog_core::value::{
-    self, MAX_DEPTH, write_array_len, write_big_integer, write_bool, write_float, write_int,
-    write_nil, write_str,
+    self, MAX_DEPTH, MAX_DIGITS, write_array_len, write_big_integer, write_bool, write_float,
+    write_int, write_nil, write_str,
 };
 
 use crate::error::classes::ArgumentTypeError;
@@ -28,6 +28,33 @@ pub(crate) enum Stop {
 impl From<PyErr> for Stop {
     fn from(error: PyErr) -> Self {
         Self::Error(error)
+    }
+}
+
+/// Where values of nested dicts that cannot be stored are told of: they cost only themselves.
+pub(crate) struct Losses<'a> {
+    skipped: &'a mut Vec<(String, String)>,
+    /// The keys down to the present dict, joined by dots.
+    path: String,
+}
+
+impl<'a> Losses<'a> {
+    pub(crate) fn new(skipped: &'a mut Vec<(String, String)>, key: &str) -> Self {
+        Self {
+            skipped,
+            path: key.to_owned(),
+        }
+    }
+
+    fn below(&mut self, key: &str) -> Losses<'_> {
+        Losses {
+            path: format!("{}.{key}", self.path),
+            skipped: self.skipped,
+        }
+    }
+
+    fn tell(&mut self, key: &str, reason: String) {
+        self.skipped.push((format!("{}.{key}", self.path), reason));
     }
 }
 
@@ -86,8 +113,12 @@ pub(crate) fn write_entry_value(
     value: &Bound<'_, PyAny>,
     out: &mut Vec<u8>,
     depth: usize,
+    losses: Option<Losses<'_>>,
 ) -> Result<(), Stop> {
     let before = out.len();
+    if let (Some(losses), Ok(dict)) = (losses, value.cast::<PyDict>()) {
+        return write_tree(dict, out, depth, losses);
+    }
     write_value(value, out, depth)?;
     if out.len() - before > MAX_VALUE_BYTES && !value.is_instance_of::<PyDict>() {
         return Err(Stop::Skip("the value is over 1 MiB".to_owned()));
@@ -130,17 +161,58 @@ fn write_integer(integer: &Bound<'_, PyInt>, out: &mut Vec<u8>) -> Result<(), St
         let plain = plain.map_err(|_over_the_digit_limit| {
             Stop::Skip("the integer has too many digits".to_owned())
         })?;
-        write_big_integer(
-            out,
-            plain.cast::<PyString>().map_err(PyErr::from)?.to_str()?,
-        );
+        let text = plain.cast::<PyString>().map_err(PyErr::from)?.to_str()?;
+        if text.trim_start_matches('-').len() > MAX_DIGITS {
+            return Err(Stop::Skip("the integer has too many digits".to_owned()));
+        }
+        write_big_integer(out, text);
     }
     Ok(())
 }
 
+/// Writes a dict of values; those that cannot be stored are left out.
+fn write_tree(
+    dict: &Bound<'_, PyDict>,
+    out: &mut Vec<u8>,
+    depth: usize,
+    mut losses: Losses<'_>,
+) -> Result<(), Stop> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(too_deep());
+    };
+    let head = MapHead::begin(out, dict.len());
+    let mut count = 0;
+    for (key, value) in dict.iter() {
+        let key = key.cast::<PyString>().map_err(|_not_text| Stop::Convert)?;
+        let before = out.len();
+        let written = match write_key(key, out) {
+            Ok(None) => continue,
+            Ok(Some(text)) => {
+                let below = value.is_instance_of::<PyDict>().then(|| losses.below(text));
+                write_entry_value(&value, out, depth, below)
+            }
+            Err(stop) => Err(stop),
+        };
+        match written {
+            Ok(()) => count += 1,
+            Err(Stop::Skip(reason)) => {
+                out.truncate(before);
+                losses.tell(&key.to_string_lossy(), reason);
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    head.end(out, count);
+    Ok(())
+}
+
+fn too_deep() -> Stop {
+    Stop::Skip(format!("it nests deeper than {MAX_DEPTH}"))
+}
+
 fn write_container(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Stop> {
     let Some(depth) = depth.checked_sub(1) else {
-        return Err(Stop::Skip(format!("it nests deeper than {MAX_DEPTH}")));
+        return Err(too_deep());
     };
     if let Ok(dict) = value.cast::<PyDict>() {
         let head = MapHead::begin(out, dict.len());
@@ -148,7 +220,7 @@ fn write_container(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) ->
         for (key, value) in dict.iter() {
             let key = key.cast::<PyString>().map_err(|_not_text| Stop::Convert)?;
             if write_key(key, out)?.is_some() {
-                write_entry_value(&value, out, depth)?;
+                write_entry_value(&value, out, depth, None)?;
                 count += 1;
             }
         }

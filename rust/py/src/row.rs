@@ -5,10 +5,11 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyString};
+use steplog_core::path::is_automatic;
 use steplog_core::record::HistoryBuilder;
 use steplog_core::value::{MAX_DEPTH, NUMBER_BYTES, number_float, number_int};
 
-use crate::encode::{MapHead, Stop, write_entry_value, write_key};
+use crate::encode::{Losses, MapHead, Stop, write_entry_value, write_key};
 use crate::error::classes::ArgumentTypeError;
 
 /// Greatest size of what one call logs.
@@ -36,6 +37,8 @@ pub(crate) struct Row {
     kept: usize,
     /// One for each entry of the last dict, or none at all.
     places: Vec<Place>,
+    /// The time that the dict says, nanoseconds since the epoch.
+    wall: Option<u64>,
 }
 
 /// A float or an integer within int64, as it stands in a record.
@@ -54,6 +57,11 @@ impl Row {
         &mut self.bytes
     }
 
+    /// The time of the row, where its values say it.
+    pub(crate) fn wall(&self) -> Option<u64> {
+        self.wall
+    }
+
     /// Whether it is too large to be kept for the next call.
     pub(crate) fn is_large(&self) -> bool {
         self.bytes.capacity() > KEEP_BYTES
@@ -68,6 +76,7 @@ impl Row {
         skipped: &mut Vec<(String, String)>,
     ) -> Result<(), Stop> {
         let len = data.len();
+        self.wall = None;
         if self.places.len() != len || len == 0 {
             self.begin(len);
         }
@@ -154,7 +163,7 @@ impl Row {
             number: None,
             is_kept: false,
         };
-        match self.append_entry(key, value, &mut place) {
+        match self.append_entry(key, value, &mut place, skipped) {
             Ok(true) if self.bytes.len() <= MAX_ROW_BYTES => {
                 place.is_kept = true;
                 self.kept += 1;
@@ -170,26 +179,46 @@ impl Row {
         Ok(place)
     }
 
-    /// False: an empty key, which is dropped.
+    /// False: an empty or automatic key, which is dropped.
     fn append_entry(
         &mut self,
         key: &Bound<'_, PyString>,
         value: &Bound<'_, PyAny>,
         place: &mut Place,
+        skipped: &mut Vec<(String, String)>,
     ) -> Result<bool, Stop> {
         let Some(text) = write_key(key, &mut self.bytes)? else {
             return Ok(false);
         };
+        if text.starts_with('_') && is_automatic(text) {
+            if text == "_timestamp" {
+                self.wall = Some(nanos(value)?);
+            }
+            return Ok(false);
+        }
         let before = self.bytes.len();
         place.text = before - text.len();
         if let Some(number) = number(value) {
             place.number = Some(before);
             self.bytes.extend_from_slice(&number);
         } else {
-            write_entry_value(value, &mut self.bytes, MAX_DEPTH)?;
+            let losses = Losses::new(skipped, text);
+            write_entry_value(value, &mut self.bytes, MAX_DEPTH, Some(losses))?;
         }
         Ok(true)
     }
+}
+
+/// Seconds since the epoch in nanoseconds.
+fn nanos(value: &Bound<'_, PyAny>) -> Result<u64, Stop> {
+    let seconds = value.extract::<f64>().unwrap_or(f64::NAN);
+    let since = std::time::Duration::try_from_secs_f64(seconds);
+    let nanos = since
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok());
+    nanos
+        .map(i64::unsigned_abs)
+        .ok_or_else(|| Stop::Skip("it must be seconds since the epoch".to_owned()))
 }
 
 fn skip(key: &Bound<'_, PyString>, reason: String, skipped: &mut Vec<(String, String)>) {

@@ -165,7 +165,8 @@ impl Writer {
         if !outcome.encode(row, data)? {
             return Ok(outcome);
         }
-        match self.inner.log(row.bytes(), step, commit) {
+        let wall = row.wall();
+        match self.inner.log(row.bytes(), step, commit, wall) {
             Ok(Logged::At {
                 position,
                 step,

@@ -59,7 +59,7 @@ def _leaves(
             try:
                 number = float(value)
             except OverflowError:
-                number = math.copysign(math.inf, value)
+                number = math.inf if value > 0 else -math.inf
             nan = math.isnan(number)
             yield {
                 **row,
