@@ -13,7 +13,7 @@ def _no_blocking_in_the_event_loop():
     """A blocking call of steplog inside an event loop fails; only `init` may touch the disk."""
     with blockbuster_ctx("steplog") as blockbuster:
         for function in blockbuster.functions.values():
-            function.can_block_in("steplog/_folder.py", {"create", "_create_in", "write_text"})
+            function.can_block_in("steplog/_folder.py", {"create", "link_latest", "write_text"})
             function.can_block_in("steplog/_containers.py", {"_read_defaults", "_read_file"})
             function.can_block_in("steplog/_config_file.py", {"start"})
             function.can_block_in("steplog/_settings_file.py", {"read"})

@@ -130,5 +130,6 @@ def test_a_folder_in_place_of_a_segment_is_damage_and_the_rest_is_read(start):
     (log,) = (pathlib.Path(run.sync_dir) / "wal").iterdir()
     (log / "00000003.wal").mkdir()
     (writer,) = _core.RunLog(run.sync_dir).writers()
-    assert [(path.name, at) for path, at, _ in writer["damage"]] == [("00000003.wal", 0)]
+    damage = cast("list[tuple[pathlib.Path, int, str]]", writer["damage"])
+    assert [(path.name, at) for path, at, _ in damage] == [("00000003.wal", 0)]
     assert _core.RunLog(run.sync_dir).row_count == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -69,12 +70,17 @@ def run_program(tmp_path, code):
         ("raise KeyboardInterrupt", 255),
         ("try:\n    sys.exit(3)\nexcept SystemExit:\n    pass\n1 / 0", 1),
         (IN_A_THREAD, 0),
+        ("raise SystemExit(4)", 4),
+        ("raise SystemExit('boom')", 1),
+        ("exit(3)", 3),
+        ("sys.exit(-1)", -1),
+        ("try:\n    sys.exit(3)\nexcept SystemExit:\n    pass", 0),
     ],
 )
 def test_a_run_that_nobody_finishes_knows_how_its_program_ended(tmp_path, end, exit_code):
     folder, _ = run_program(tmp_path, PROGRAM + end)
     (writer,) = RunLog(str(folder)).writers()
-    assert writer["exit_code"] == exit_code
+    assert (writer["exit_code"], writer["damage"]) == (exit_code, [])
 
 
 def test_children_of_multiprocessing_finish_their_logs(tmp_path):
@@ -186,3 +192,54 @@ time.sleep(30)
     (folder,) = (tmp_path / "steplog-runs").glob("2*")
     (writer,) = RunLog(str(folder)).writers()
     assert (writer["exit_code"], writer["records"], writer["damage"]) == (-15, 3, [])
+
+
+SEVERAL = """
+import os, signal, socket, sys, threading, steplog
+silent = socket.create_server(("127.0.0.1", 0))
+url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+settings = {"base_url": url, "api_key": "k" * 40, "exit_timeout_secs": 5}
+for number in range(3):
+    run = steplog.init(dir=sys.argv[1], settings=settings, reinit="create_new")
+    run.log({"a": number})
+threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+"""
+
+
+def test_ctrl_c_while_runs_are_finished_at_exit_ends_all_of_them(tmp_path):
+    program = [sys.executable, "-c", SEVERAL, str(tmp_path)]
+    process = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    folders = list((tmp_path / "steplog-runs").glob("2*"))
+    assert len(folders) == 3
+    for folder in folders:
+        assert f"send it with: steplog sync {folder}" in process.stderr
+        (writer,) = RunLog(str(folder)).writers()
+        assert (writer["exit_code"], writer["records"]) == (0, 3)
+
+
+def test_init_on_a_full_disk_takes_the_temporary_folder(tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)],
+        check=False,
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip("no right to mount a small disk")
+    try:
+        (small / "filler").write_bytes(b"x" * (200 << 10))
+        code = PROGRAM.replace("sys.argv[1]", "sys.argv[2]") + "print(run.sync_dir)"
+        process = subprocess.run(
+            [sys.executable, "-c", code, "", str(small)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        assert process.stdout.startswith(str(tmp_path / "steplog-runs")), process.stderr
+        assert f"cannot write {small}/steplog-runs" in process.stderr
+        assert RunLog(process.stdout.strip()).row_count == 1
+        assert list((small / "steplog-runs").iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

@@ -6,40 +6,21 @@ import contextlib
 import json
 import os
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from steplog._errors import StorageError
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROOT = "steplog-runs"
 _CURSOR = "cursor.json"
 
 
-def create(parent: str | os.PathLike[str], run_id: str) -> tuple[Path, str | None]:
-    """Create the run's folder below `parent`/steplog-runs.
-
-    Where that cannot be written, the system's temporary folder is taken.
-
-    Returns:
-        The folder, and a warning when it is not where it was asked for.
+def create(root: Path, run_id: str) -> Path:
+    """Create a run's folder in `root`.
 
     Raises:
-        StorageError: The temporary folder cannot be written either.
+        OSError: It cannot be created.
     """
-    root = Path(parent or ".").absolute() / ROOT
-    try:
-        return _create_in(root, run_id), None
-    except OSError as error:
-        reason = f"cannot write {root} ({error.strerror or error})"
-    import tempfile  # noqa: PLC0415  # 3 ms, for the rare case
-
-    fallback = Path(tempfile.gettempdir()) / ROOT
-    try:
-        return _create_in(fallback, run_id), f"{reason}; the run is kept in {fallback}"
-    except OSError as error:
-        raise StorageError(error.errno, f"{reason}, nor {fallback}: {error}") from error
-
-
-def _create_in(root: Path, run_id: str) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     name = f"{time.strftime('%Y%m%d_%H%M%S')}-{run_id}"
     number = 0
@@ -51,16 +32,15 @@ def _create_in(root: Path, run_id: str) -> Path:
             number += 1
             continue
         (folder / "files").mkdir()
-        _link(root / "latest", folder.name)
         return folder
 
 
-def _link(link: Path, target: str) -> None:
-    """Point `latest` at the run; where links cannot be made there is none."""
-    temporary = link.with_name(f".latest-{os.getpid()}")
+def link_latest(folder: Path) -> None:
+    """Point `latest` beside the run's folder at it; where links cannot be made there is none."""
+    temporary = folder.with_name(f".latest-{os.getpid()}")
     with contextlib.suppress(OSError):
-        temporary.symlink_to(target)
-        temporary.replace(link)
+        temporary.symlink_to(folder.name)
+        temporary.replace(folder.with_name("latest"))
 
 
 def remove(folder: Path) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steplog import _folder
+from steplog._errors import StorageError
 from steplog._facts import new_id
 from steplog._keys import keys_file
 from steplog._writer import NullWriter, Writer, __version__, open_writer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from steplog._facts import Facts
     from steplog._settings import Settings
 
@@ -52,18 +52,35 @@ class ProcessWriter:
     def _open(self) -> Writer | NullWriter:
         if self._settings.mode == "disabled":
             return NullWriter()
-        self.folder, warning = _folder.create(self._settings.dir, self._facts.id)
-        self.warning = warning or ""
+        asked = Path(self._settings.dir or ".").absolute() / _folder.ROOT
+        try:
+            return self._open_in(asked)
+        except OSError as error:  # a StorageError is one
+            reason = f"cannot write {asked} ({error.strerror or error})"
+        import tempfile  # noqa: PLC0415  # 3 ms, for the rare case
+
+        fallback = Path(tempfile.gettempdir()) / _folder.ROOT
+        self.warning = f"{reason}; the run is kept in {fallback}"
+        try:
+            return self._open_in(fallback)
+        except OSError as error:
+            raise StorageError(error.errno, f"{reason}, nor {fallback}: {error}") from error
+
+    def _open_in(self, root: Path) -> Writer:
+        folder = _folder.create(root, self._facts.id)
         identity = self._identity(self._settings.label)
         try:
-            _folder.write_json(self.folder / "run.json", identity)
-            return open_writer(self.folder, identity, self._settings, keys_file=keys_file())
+            _folder.write_json(folder / "run.json", identity)
+            writer = open_writer(folder, identity, self._settings, keys_file=keys_file())
         except Exception:
-            _folder.remove(self.folder)
+            _folder.remove(folder)
             raise
+        _folder.link_latest(folder)
+        self.folder = folder
+        return writer
 
     def _identity(self, label: str) -> dict[str, Any]:
-        parent, self.id = self.id, new_id()
+        parent, self.id = self.id if self.folder else "", new_id()
         facts = self._facts
         return {
             "format": 1,

@@ -31,6 +31,8 @@ class Recording:
     def plain_config(self, entries: Mapping[str, object]) -> dict[str, object]:
         """The entries as they would be stored, without those that cannot be."""
         plain, skipped = _values.to_plain(entries)
+        if plain.pop("", None) is not None:
+            skipped.append(("", "a key must not be empty"))
         self._notices.skip(skipped)
         return plain
 

@@ -416,12 +416,18 @@ class Run:
         """
         self._finish(exit_code or 0, self.settings.finish_timeout_secs)
 
-    def finish_at_exit(self, exit_code: int) -> None:
-        """Finish within the deadline of interpreter exit; never raises."""
+    def finish_at_exit(self, exit_code: int, *, spent_secs: float) -> None:
+        """Finish within what is left of the deadline of interpreter exit.
+
+        Raises nothing but KeyboardInterrupt, when the run has been ended all the same.
+        """
+        writer = self._process.writer
         try:
-            self._finish(exit_code, self.settings.exit_timeout_secs)
+            self._finish(exit_code, max(self.settings.exit_timeout_secs - spent_secs, 0.0))
         except Exception as error:
             self._notices.warn("exit", f"run {self.name} was not finished: {error}")
+        if not isinstance(writer, NullWriter) and not writer.is_forked:
+            writer.expect_exit(exit_code)
 
     def let_go(self) -> None:
         """In a forked child: let go of the parent's lock, so that its death shows at once."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import atexit
 import functools
+import math
 import os
 import sys
 import threading
+import time
 from typing import Any, NoReturn, Protocol
 
 
 class Finishable(Protocol):
     """A run, seen from here."""
 
-    def finish_at_exit(self, exit_code: int) -> None:
-        """Finish within the exit deadline; never raises."""
+    def finish_at_exit(self, exit_code: int, *, spent_secs: float) -> None:
+        """Finish within what is left of the exit deadline; raises nothing but KeyboardInterrupt."""
 
     def let_go(self) -> None:
         """In a forked child: let go of what is the parent's alone; never raises."""
@@ -88,9 +90,15 @@ def _finish_all() -> None:
     if error is None and not hasattr(sys, "ps1"):
         error = getattr(sys, "last_value", None)
     code = exit_code_of(error) if error is not None or _said is None else _said
+    since = time.monotonic()
+    spent_secs = 0.0
     for pid, run in list(_open.values()):
         if pid == os.getpid():
-            run.finish_at_exit(code)
+            try:
+                run.finish_at_exit(code, spent_secs=spent_secs)
+                spent_secs = max(spent_secs, time.monotonic() - since)
+            except KeyboardInterrupt:
+                spent_secs = math.inf  # the others are ended as well, without waiting
 
 
 def _let_go_of_all() -> None:

@@ -1,6 +1,7 @@
 //! The threads behind a log: `steplog-writer` prepares segments, follows the log and syncs it;
 //! `steplog-upload` sends it. Lock order: `drain` before `Progress`.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -12,9 +13,8 @@ use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, UploadState};
-use crate::reader::LogReader;
+use crate::reader::{Limit, LogReader};
 use crate::record;
-use crate::runlog::WriterLog;
 use crate::signal::Signal;
 use crate::transport::{Http, Target, Transport};
 use crate::upload::{Pace, Upload};
@@ -189,6 +189,19 @@ pub(crate) fn spawn(
         })
 }
 
+/// A writer's folder that is uploaded as it stands.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Where its records end.
+    pub limit: Limit,
+    /// Position of the last one.
+    pub last: u64,
+    /// Whether a process writes it now.
+    pub is_live: bool,
+}
+
 /// Starts the thread that uploads a writer's folder. The log of a live writer is read up to `limit`.
 /// `start` takes the place of a run start record that cannot be read.
 ///
@@ -196,20 +209,20 @@ pub(crate) fn spawn(
 /// The address cannot be used, or no thread can be started.
 pub fn start_sync(
     target: &Target,
-    log: &WriterLog,
+    source: &Source,
     start: Option<&Value>,
     deadline: Instant,
 ) -> Result<Arc<Progress>> {
-    let progress = Arc::new(Progress::new(log.limit, UploadState::Connecting));
+    let progress = Arc::new(Progress::new(source.limit, UploadState::Connecting));
     progress.update(|state| {
-        state.last = log.last;
+        state.last = source.last;
         state.drained = true;
         state.closing = Some(deadline);
     });
     let http = Http::new(target)?;
     let shared = Arc::clone(&progress);
-    let pace = Pace::sync(!log.live);
-    let reader = LogReader::new(&log.dir).with_start(start.map(record::start));
+    let pace = Pace::sync(!source.is_live);
+    let reader = LogReader::new(&source.dir).with_start(start.map(record::start));
     spawn("steplog-upload", move || {
         let mut upload = Upload::new(
             http,

@@ -9,6 +9,8 @@ pub mod batch;
 pub mod clock;
 pub mod drain;
 pub mod error;
+#[expect(unsafe_code, reason = "one call of the C library")]
+mod exit_status;
 pub mod frame;
 pub mod ingest;
 pub mod metric;

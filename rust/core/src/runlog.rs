@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::background::Source;
 use crate::error::{Result, io_at};
 use crate::frame::place;
 use crate::path::merge;
@@ -238,6 +239,17 @@ fn set(entries: &mut Vec<(String, Value)>, key: String, value: Value) {
 }
 
 impl WriterLog {
+    /// The log as it can be uploaded.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source {
+            dir: self.dir.clone(),
+            limit: self.limit,
+            last: self.last,
+            is_live: self.live,
+        }
+    }
+
     fn take(&mut self, record: Record<'_>) {
         let wall = match record {
             Record::Start(identity) => {

@@ -13,6 +13,7 @@ use crate::background::{Shared, run_upload, spawn};
 use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::error::{Error, Result};
+use crate::exit_status::{self, Ended};
 use crate::frame::{Identity, SEGMENT_HEAD};
 use crate::metric::Metric;
 use crate::progress::{Progress, Stage, UploadState};
@@ -96,6 +97,7 @@ pub struct Status {
 pub struct Writer {
     shared: Arc<Shared>,
     steps: Steps,
+    target: Option<Target>,
     /// The summary of earlier writers of a run that goes on.
     before: Summary,
     threads: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
@@ -179,6 +181,7 @@ impl Writer {
             shared,
             steps: Steps::new(options.late_steps, options.past.next_step),
             before: options.past.summary,
+            target: options.target,
             threads: Mutex::new(threads),
             is_synced: AtomicBool::new(false),
             synced: Mutex::new(Synced::default()),
@@ -385,6 +388,21 @@ impl Writer {
         self.shared.wake_writer.notify();
         self.shared.wake_upload.notify_one();
         filled.and(exit.and(closed))
+    }
+
+    /// After the end at interpreter exit: should the process end with another status than the exit
+    /// record says, another record says it, and the server is told if it has everything else.
+    pub fn expect_exit(&self, exit_code: i64) {
+        let (limit, is_sent) = {
+            let state = self.shared.progress.get();
+            (state.limit, state.acknowledged >= state.last)
+        };
+        exit_status::watch(Ended {
+            dir: self.shared.wal.dir().to_path_buf(),
+            limit,
+            code: exit_code,
+            target: self.target.clone().filter(|_| is_sent),
+        });
     }
 
     /// Waits for the threads after [`Writer::begin_finish`]; true when they came to their end.

@@ -125,7 +125,8 @@ impl RunLog {
         let start = start.map(|start| to_value(start.as_any())).transpose()?;
         let deadline =
             Instant::now() + Duration::try_from_secs_f64(timeout_secs).unwrap_or(Duration::ZERO);
-        let progress = start_sync(&target, log, start.as_ref(), deadline).map_err(to_py)?;
+        let progress =
+            start_sync(&target, &log.source(), start.as_ref(), deadline).map_err(to_py)?;
         Ok(SyncJob { progress })
     }
 }

@@ -412,6 +412,10 @@ impl Writer {
             .map_err(to_py)
     }
 
+    fn expect_exit(&self, py: Python<'_>, exit_code: i64) {
+        py.detach(|| self.inner.expect_exit(exit_code));
+    }
+
     fn join(&self, py: Python<'_>, timeout_secs: f64) -> PyResult<bool> {
         let timeout = Duration::try_from_secs_f64(timeout_secs).unwrap_or(Duration::ZERO);
         py.detach(|| self.inner.join(timeout)).map_err(to_py)

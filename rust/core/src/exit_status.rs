@@ -1,0 +1,125 @@
+//! The exit status of the process, where it is another one than its runs were told.
+//!
+//! At interpreter exit nobody knows yet what the process will end with: `raise SystemExit(4)` and a
+//! `sys.exit(3)` that was caught look like success and failure. glibc tells it to `on_exit` handlers,
+//! after the interpreter is gone: a second exit record then puts right what the first one said.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::background::{Source, start_sync};
+use crate::error::{Result, io_at};
+use crate::frame::{framed_len, head_word, position};
+use crate::progress::Stage;
+use crate::reader::Limit;
+use crate::record;
+use crate::segment::file_name;
+use crate::transport::Target;
+
+/// Longest time that the process is held up for the server to be told.
+const SEND: Duration = Duration::from_secs(3);
+
+/// A log that was ended at interpreter exit.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) dir: PathBuf,
+    /// Where its records end.
+    pub(crate) limit: Limit,
+    pub(crate) code: i64,
+    /// The server, if it has all of the log.
+    pub(crate) target: Option<Target>,
+}
+
+static ENDED: Mutex<Vec<Ended>> = Mutex::new(Vec::new());
+
+/// Has a log corrected, should the process end with another status than it was told.
+pub(crate) fn watch(ended: Ended) {
+    let mut all = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.is_empty() {
+        register();
+    }
+    all.push(ended);
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn register() {
+    use std::ffi::{c_int, c_void};
+
+    unsafe extern "C" {
+        fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+    }
+
+    extern "C" fn correct_all(status: c_int, _argument: *mut c_void) {
+        // Nobody is left to be told of a failure: the log then says what it said before.
+        drop(std::panic::catch_unwind(|| correct(status)));
+    }
+
+    // SAFETY: the function is glibc's, and the handler lives as long as the process.
+    let _no_memory = unsafe { on_exit(correct_all, std::ptr::null_mut()) };
+}
+
+/// Elsewhere the status stays unknown.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn register() {}
+
+#[cfg_attr(
+    not(all(target_os = "linux", target_env = "gnu")),
+    expect(dead_code, reason = "nobody tells the status here")
+)]
+fn correct(status: i32) {
+    let mut all = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+    let until = Instant::now() + SEND;
+    let mut sent = Vec::new();
+    for ended in all.drain(..) {
+        // The system keeps the low byte.
+        if ended.code.to_le_bytes()[0] == status.to_le_bytes()[0] {
+            continue;
+        }
+        let Ok(source) = append(&ended, status) else {
+            continue;
+        };
+        if let Some(Ok(progress)) = ended
+            .target
+            .map(|target| start_sync(&target, &source, None, until))
+        {
+            sent.push(progress);
+        }
+    }
+    for progress in sent {
+        progress.wait(
+            Stage::Done,
+            0,
+            until.saturating_duration_since(Instant::now()),
+        );
+    }
+}
+
+/// Appends an exit record to a log that is closed.
+fn append(ended: &Ended, status: i32) -> Result<Source> {
+    let wall = u64::try_from(crate::clock::wall_now()).unwrap_or(0);
+    let payload = record::exit(wall, i64::from(status));
+    let Limit { segment, offset } = ended.limit;
+    let mut frame = head_word(segment, offset, &payload).to_le_bytes().to_vec();
+    frame.extend_from_slice(&payload);
+    frame.resize(framed_len(payload.len()), 0);
+    let path = ended.dir.join(file_name(segment));
+    let file = OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .map_err(io_at("open", &path))?;
+    file.write_all_at(&frame, offset as u64)
+        .and_then(|()| file.sync_data())
+        .map_err(io_at("write", &path))?;
+    Ok(Source {
+        dir: ended.dir.clone(),
+        limit: Limit {
+            segment,
+            offset: offset + frame.len(),
+        },
+        last: position(segment, offset),
+        is_live: false,
+    })
+}
