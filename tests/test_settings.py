@@ -60,6 +60,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch):
         **dict.fromkeys(FIELDS, "text"),
         "mode": "dryrun",
         "late_steps": "merge",
+        "resume": "must",
         "run_tags": "a, b,,",
         **{name: "On" for name, field in FIELDS.items() if field.type == "bool"},
         **{name: "2.5" for name, field in FIELDS.items() if field.type == "float"},
@@ -90,7 +91,7 @@ def test_what_names_a_run_can_come_from_the_environment(monkeypatch):
 
 
 def test_variables_of_wandb_are_read_where_ours_are_not_set(monkeypatch):
-    texts = {"mode": "run", "quiet": "true", "silent": "false"}
+    texts = {"mode": "run", "quiet": "true", "silent": "false", "resume": "allow"}
     for name, variable in FALLBACKS.items():
         monkeypatch.setenv(variable, texts.get(name, f"x{name}"))
     monkeypatch.setenv("STEPLOG_ENTITY", "ours")

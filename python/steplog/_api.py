@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from steplog import _containers
+from steplog import _containers, _resume
 from steplog._errors import UsageError
 from steplog._facts import Facts
 from steplog._notices import Notices
@@ -42,6 +42,7 @@ def init(
     job_type: str | None = None,
     mode: Mode | Literal["dryrun", "run"] | None = None,
     reinit: Reinit | bool | None = None,
+    resume: bool | str | None = None,
     force: bool | None = None,
     anonymous: str | None = None,
     save_code: bool | None = None,
@@ -78,6 +79,10 @@ def init(
             that one, all other arguments ignored; `finish_previous` finishes it; `create_new`
             starts another beside it, which is nobody's current run. By default notebooks finish
             the previous one, and scripts get it.
+        resume: Go on with the run of this id, where its last step ended: `allow` if there is one,
+            `must`, `never`, or `auto` (or True): the last run in this folder that has not come to
+            a good end. The run's folders on this machine are looked at, and online the server,
+            which is waited for up to 5 s.
         force: Accepted, and does nothing yet, as the following ones.
         anonymous: See `force`.
         save_code: See `force`.
@@ -90,11 +95,14 @@ def init(
         UsageError: An argument or setting is out of range.
         ConfigError: The config is in a file that cannot be read.
         ArgumentTypeError: One is of a type that it cannot have.
+        ServerError: `resume="must"`, and only the server could know the run, which does not answer.
         StorageError: Neither the folder nor the temporary folder can be written.
     """
-    how = _check_reinit(reinit)
+    how, way = _check_reinit(reinit), _resume.check_way(resume)
     previous = _current.get()
     if previous is not None and not previous.is_finished:
+        if way == "must":
+            raise UsageError(f'resume="must": the run {previous.name} is not finished yet')
         if how == "return_previous":
             previous.tell_that_it_goes_on()
             return previous
@@ -102,16 +110,26 @@ def init(
             previous.finish()
     given = {"entity": entity, "project": project, "dir": dir, "mode": mode}
     resolved = resolve(settings, **given)
+    way = way or resolved.resume
+    if way == "auto" and id is None and resolved.run_id is None:
+        id = _resume.noted_id(resolved)  # noqa: A001  # the argument is named so
+    facts = Facts.of(
+        resolved, id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type
+    )
+    past, warning = _resume.find(resolved, facts, way) if way else (None, "")
     run = Run(
         resolved,
-        facts=Facts.of(
-            resolved, id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type
-        ),
+        facts=facts,
+        past=past,
         config=_containers.read_first(
             config, exclude=config_exclude_keys, include=config_include_keys
         ),
         allow_val_change=allow_val_change,
     )
+    if warning:
+        Notices(resolved).warn("", warning)
+    if way == "auto":
+        run.note_for_resume()
     _warn_of_idle(
         resolved,
         force=force,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from steplog import _closing
+from steplog import _closing, _folder
 from steplog._errors import RunClosedError, SteplogError, StorageError
 from steplog._writer import NullWriter
 
@@ -41,6 +41,20 @@ class Ending:
         self._facts = facts
         self._url = url
         self._until = 0.0
+        self._is_noted = False
+
+    def note_for_resume(self) -> None:
+        """Note that the run goes on, until it ends well."""
+        self._is_noted = True
+        self._keep_note(self._facts.id)
+
+    def _keep_note(self, run_id: str) -> None:
+        if self._process.folder is None:
+            return
+        try:
+            _folder.keep_note(self._process.folder, run_id)
+        except OSError as error:
+            self._notices.warn("note", f'resume="auto" will not find this run: {error}')
 
     def begin(self, exit_code: int, timeout_secs: float) -> Writer | None:
         """Record the end, and let the writer's threads come to theirs.
@@ -55,6 +69,8 @@ class Ending:
             return None
         if writer.is_closed or writer.is_forked:
             return None
+        if self._is_noted and exit_code == 0 and not self._process.is_child:
+            self._keep_note("")
         try:
             # The upload's last answer may just be coming in when its time is over.
             writer.begin_finish(exit_code, max(timeout_secs - 0.5, timeout_secs * 0.8))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ROOT = "steplog-runs"
 _CURSOR = "cursor.json"
+_NOTE = "resume.json"
 
 
 def create(root: Path, run_id: str) -> Path:
@@ -84,3 +85,25 @@ def write_cursor(writer_dir: Path, server: str, acknowledged: int) -> None:
         OSError: The folder cannot be written.
     """
     write_json(writer_dir / _CURSOR, {**read_cursor(writer_dir), server: acknowledged})
+
+
+def keep_note(folder: Path, run_id: str) -> None:
+    """Note beside a run's folder which run has not come to a good end; nothing: none.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    note = folder.with_name(_NOTE)
+    if run_id:
+        write_json(note, {"run_id": run_id})
+    else:
+        note.unlink(missing_ok=True)
+
+
+def read_note(root: Path) -> str:
+    """The run that `keep_note` noted, or nothing; a broken note is none."""
+    try:
+        run_id = json.loads((root / _NOTE).read_text("utf-8"))["run_id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return run_id if isinstance(run_id, str) else ""

@@ -49,16 +49,20 @@ class Config(Mapping[str, Any]):
         *,
         allow_val_change: bool | None = None,
         locked: Mapping[str, object] | None = None,
+        before: Mapping[str, object] | None = None,
         changed: Callable[[Mapping[str, object]], object] | None = None,
     ) -> None:
-        """Start with the `locked` entries, which no write changes, and tell of every change."""
+        """Start with what was recorded `before`, and with `locked` entries, which no write changes.
+
+        Every change is told of.
+        """
         allow = is_notebook() if allow_val_change is None else allow_val_change
         for name, value in {
             "_store": store,
             "_allow": allow,
             "_locked": {},
             "_changed": changed or (lambda _: None),
-            "_values": {},
+            "_values": dict(before or {}),
         }.items():
             object.__setattr__(self, name, value)
         if locked:

@@ -11,6 +11,7 @@ from steplog import _folder
 from steplog._errors import StorageError
 from steplog._facts import new_id
 from steplog._keys import keys_file
+from steplog._past import Past
 from steplog._writer import NullWriter, Writer, __version__, open_writer
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ class ProcessWriter:
         StorageError: Neither the folder nor the temporary folder can be written.
     """
 
-    def __init__(self, settings: Settings, facts: Facts) -> None:
+    def __init__(self, settings: Settings, facts: Facts, past: Past | None = None) -> None:
         self._settings = settings
         self._facts = facts
+        self._past = past
         self.folder: Path | None = None
         self.id = ""
         self.is_child = False
@@ -44,14 +46,17 @@ class ProcessWriter:
     def own(self) -> Writer | NullWriter:
         """This process's writer: a forked child opens its own, its parent's must not be touched."""
         if self.writer.is_forked and self.folder is not None:
+            self.is_child = True
             identity = self._identity(f"fork-{os.getpid()}")
             self.writer = open_writer(self.folder, identity, self._settings, keys_file=keys_file())
-            self.is_child = True
         return self.writer
 
     def _open(self) -> Writer | NullWriter:
         if self._settings.mode == "disabled":
             return NullWriter()
+        if self._past is not None and self._past.folder is not None:
+            self.folder = self._past.folder
+            return self._open_first(self.folder)
         asked = Path(self._settings.dir or ".").absolute() / _folder.ROOT
         try:
             return self._open_in(asked)
@@ -68,19 +73,38 @@ class ProcessWriter:
 
     def _open_in(self, root: Path) -> Writer:
         folder = _folder.create(root, self._facts.id)
-        identity = self._identity(self._settings.label)
         try:
-            _folder.write_json(folder / "run.json", identity)
-            writer = open_writer(folder, identity, self._settings, keys_file=keys_file())
+            writer = self._open_first(folder)
         except Exception:
             _folder.remove(folder)
             raise
-        _folder.link_latest(folder)
         self.folder = folder
         return writer
 
+    def _open_first(self, folder: Path) -> Writer:
+        identity = self._identity(self._settings.label)
+        past = self._past or Past()
+        if self._past is not None:
+            identity |= {
+                "resumed": True,
+                "generation": past.generation,
+                "start_step": past.next_step,
+            }
+        if past.folder is None:
+            _folder.write_json(folder / "run.json", identity)
+        writer = open_writer(
+            folder,
+            identity,
+            self._settings,
+            keys_file=keys_file(),
+            runtime_nanos=past.runtime_nanos,
+            summaries=past.summaries,
+        )
+        _folder.link_latest(folder)
+        return writer
+
     def _identity(self, label: str) -> dict[str, Any]:
-        parent, self.id = self.id if self.folder else "", new_id()
+        parent, self.id = self.id if self.is_child else "", new_id()
         facts = self._facts
         return {
             "format": 1,

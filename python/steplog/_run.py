@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 from steplog import _closing, _sync, _values
 from steplog._config_file import ConfigFile
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from steplog._facts import Facts
     from steplog._metric import Metric
+    from steplog._past import Past
     from steplog._settings import Settings
     from steplog._writer import Writer
 
@@ -60,6 +62,8 @@ class Run:
         config: Hyperparameters; dict-like.
         summary: Last values; dict-like.
         settings: The settings in force.
+        resumed: Whether it goes on where an earlier attempt ended.
+        starting_step: Its first step.
     """
 
     # Nobody sets an attribute that is none: a misspelled one must not be lost in silence.
@@ -80,7 +84,9 @@ class Run:
         "name",
         "notes",
         "project",
+        "resumed",
         "settings",
+        "starting_step",
         "summary",
         "tags",
     )
@@ -92,7 +98,9 @@ class Run:
         facts: Facts,
         config: Mapping[str, object] | None = None,
         allow_val_change: bool | None = None,
+        past: Past | None = None,
     ) -> None:
+        facts = facts if past is None else past.complete(facts)
         self.settings = settings
         self.entity = settings.entity
         self.project = settings.project
@@ -101,7 +109,7 @@ class Run:
         self._notices = Notices(settings)
         self._late = LateValues(self._notices)
         self._yielded = time.perf_counter()
-        self._process = ProcessWriter(settings, facts)
+        self._process = ProcessWriter(settings, facts, past)
         self._log = self._process.writer.log
         self._ending = Ending(
             self._process, self._notices, settings=settings, facts=facts, url=self.url
@@ -111,15 +119,21 @@ class Run:
         recording = Recording(self._own_writer, self._notices)
         self._config_file = ConfigFile(self._process.folder, self._notices)
         self.config = Config(
-            recording, allow_val_change=allow_val_change, changed=self._config_file.change
+            recording,
+            allow_val_change=allow_val_change,
+            before=past.config if past else None,
+            changed=self._config_file.change,
         )
         self.summary = Summary(recording.read_summary, recording.put_summary)
+        self.starting_step = past.next_step if past else 0
+        self.resumed = past is not None
         if config:
-            self.config.update(config)
+            self.config.update(config, allow_val_change=True if past else None)
         self._config_file.start(self.config.as_dict())
         if settings.mode != "disabled":
             _sync.track(self)
-            self._notices.say(f"run {self.name} is recorded in {self._process.folder}")
+            goes_on = f" goes on at step {self.starting_step} and" if past else ""
+            self._notices.say(f"run {self.name}{goes_on} is recorded in {self._process.folder}")
 
     # ---- what the run is -------------------------------------------------------------------
 
@@ -149,7 +163,10 @@ class Run:
         """The run's page; None when it is not online."""
         if self.settings.mode != "online":
             return None
-        return f"{self.settings.base_url.rstrip('/')}/p/{self.entity}/{self.project}/r/{self.id}"
+        entity, project, run = (
+            quote(part, safe="") for part in (self.entity, self.project, self.id)
+        )
+        return f"{self.settings.base_url.rstrip('/')}/p/{entity}/{project}/r/{run}"
 
     def status(self) -> dict[str, object]:
         """The run in numbers.
@@ -479,6 +496,10 @@ class Run:
             await anyio.to_thread.run_sync(
                 lambda: self._ending.close(writer, self._config_file, ended=ended)
             )
+
+    def note_for_resume(self) -> None:
+        """Have `init(resume="auto")` in this folder go on with the run, until it ends well."""
+        self._ending.note_for_resume()
 
     def tell_that_it_goes_on(self) -> None:
         """Say why `init` has started no other run."""

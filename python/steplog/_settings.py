@@ -53,6 +53,7 @@ class Settings:
         mapped: Map the log where the file system allows it; otherwise one `write` a record.
         fsync_secs: Longest time that a record stays unsynced.
         heartbeat_secs: Sign of life to the server.
+        resume: Go on with the run of this id: `allow`, `must`, `never` or `auto`; see `init`.
         finish_timeout_secs: Longest time that `finish` takes.
         exit_timeout_secs: The same at interpreter exit.
     """
@@ -77,6 +78,7 @@ class Settings:
     mapped: bool = True
     fsync_secs: float = 1.0
     heartbeat_secs: float = 10.0
+    resume: str = ""
     finish_timeout_secs: float = 30.0
     exit_timeout_secs: float = 10.0
 
@@ -119,6 +121,7 @@ FALLBACKS = {
     "dir": "WANDB_DIR",
     "quiet": "WANDB_QUIET",
     "silent": "WANDB_SILENT",
+    "resume": "WANDB_RESUME",
 }
 # A folder that comes from elsewhere must not have a key sent to whom it likes.
 _USERS_OWN = {"base_url", "api_key"}
@@ -134,7 +137,11 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "bool": ("true or false", (bool,)),
     "float": ("a number", (int, float)),
 }
-_CHOICES = {"mode": ("online", "offline", "disabled"), "late_steps": ("refuse", "merge")}
+_CHOICES = {
+    "mode": ("online", "offline", "disabled"),
+    "late_steps": ("refuse", "merge"),
+    "resume": ("allow", "must", "never", "auto", ""),
+}
 _FALSE = {"0", "false", "no", "off"}
 _TRUE = {"1", "true", "yes", "on"}
 _MAX_SECS = 1_000_000_000
@@ -164,7 +171,7 @@ def _check(name: str, value: object) -> None:
 def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setting's type
     choices = _CHOICES.get(name)
     if choices and value not in choices:
-        raise UsageError(f"{name} must be {' or '.join(choices)}, got {value!r}")
+        raise UsageError(f"{name} must be {' or '.join(filter(None, choices))}, got {value!r}")
     if FIELDS[name].type == "float" and not 0 <= value <= _MAX_SECS:
         raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
     if name == "api_key" and value is not None and not _KEY.fullmatch(value):

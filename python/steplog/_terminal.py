@@ -5,10 +5,17 @@ from __future__ import annotations
 import sys
 
 
+def printable(text: object) -> str:
+    """The text without letters that would steer a terminal."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)
+    )
+
+
 def say(text: str) -> None:
     """Write one line with our prefix; a stderr that is gone is nobody's loss."""
     try:
-        print("steplog:", text, file=sys.stderr, flush=True)  # noqa: T201  # the one place that prints
+        print("steplog:", printable(text), file=sys.stderr, flush=True)  # noqa: T201  # the one place that prints
     except (OSError, ValueError, AttributeError):
         return
 

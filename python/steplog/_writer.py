@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from steplog._core import Outcome, Rows, RunLog, SyncJob, Writer, __version__
+from steplog._core import Outcome, Rows, RunLog, SyncJob, Writer, __version__, unpack_value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from steplog._settings import Settings
@@ -20,6 +21,7 @@ __all__ = [
     "Writer",
     "__version__",
     "open_writer",
+    "unpack_value",
     "wait_for",
 ]
 
@@ -27,9 +29,17 @@ Stage = Literal["disk", "server", "done"]
 
 
 def open_writer(
-    run_dir: Path, identity: dict[str, Any], settings: Settings, *, keys_file: Path
+    run_dir: Path,
+    identity: dict[str, Any],
+    settings: Settings,
+    *,
+    keys_file: Path,
+    runtime_nanos: int = 0,
+    summaries: Sequence[bytes] = (),
 ) -> Writer:
     """Create a writer's log below a run's folder, and start its threads.
+
+    A run that goes on has run for `runtime_nanos` before, and come to `summaries`.
 
     Raises:
         StorageError: The folder cannot be written.
@@ -49,6 +59,9 @@ def open_writer(
         project=settings.project,
         api_key=settings.api_key,
         keys_file=keys_file,
+        next_step=identity["start_step"],
+        runtime_nanos=runtime_nanos,
+        summaries=summaries,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from typing import Any
 
 import pytest
+
+import steplog
 
 # Logs a range of steps at each word of its parent, and answers when the server has them.
 CHILD = """
@@ -109,3 +112,50 @@ def test_the_time_of_a_row_is_its_newest_writers(server, tmp_path):
     (row,) = server.rows("shared")
     assert row["y"] == 100
     assert row["_timestamp"] > between
+
+
+def test_a_run_goes_on_elsewhere_from_what_the_server_knows(online, server, tmp_path):
+    with online("r", config={"lr": 0.1}, tags=["t"]) as run:
+        run.define_metric("a", summary="max,mean")
+        for number in range(10):
+            run.log({"a": number})
+    shutil.rmtree(run.sync_dir)
+    with online("r", resume="must", settings={"dir": str(tmp_path / "other")}) as run:
+        assert (run.starting_step, run.config.lr, run.tags) == (10, 0.1, ("t",))
+        assert run.summary["a"].as_dict() == {"max": 9, "mean": 4.5}
+        run.log({"a": 20})
+        assert run.summary["a"].as_dict() == {"max": 20, "mean": 65 / 11}
+    assert [row["_step"] for row in server.rows("r")] == list(range(11))
+    found = server.get("/projects/local/p/runs/r")
+    assert (found["state"], found["summary"]["a"]) == ("finished", {"max": 20, "mean": 65 / 11})
+    places = [(writer["label"], writer["generation"]) for writer in found["writers"]]
+    assert places == [("", 0), ("", 1)]
+
+
+def test_whoever_goes_on_with_a_killed_run_takes_its_place_at_once(online, server, tmp_path):
+    child = server.child(tmp_path, "r", mode="online", steps=10**9)
+    child.stdout.readline()
+    said = int(child.stdout.readline())
+    while not server.get("/projects/local/p/runs:query", {})["ids"]:
+        time.sleep(0.05)
+    child.kill()
+    child.communicate()
+    with online("r", resume="must") as run:
+        assert run.starting_step > said
+        run.log({"a": -1})
+    found = server.get("/projects/local/p/runs/r")
+    assert [writer["label"] for writer in found["writers"]] == ["", ""]
+    assert found["state"] == "finished"
+    steps = [row["_step"] for row in server.rows("r")]
+    assert steps == list(range(run.starting_step + 1))
+
+
+def test_going_on_without_the_server_needs_the_folder(online, server):
+    with online("r") as run:
+        run.log({"a": 1})
+    server.stop()
+    with online("r", resume="must", settings={"finish_timeout_secs": 1.0}) as again:
+        assert (again.sync_dir, again.starting_step) == (run.sync_dir, 1)
+    shutil.rmtree(run.sync_dir)
+    with pytest.raises(steplog.ServerError):
+        online("r", resume="must")

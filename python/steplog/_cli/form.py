@@ -32,13 +32,6 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def printable(text: object) -> str:
-    """The text without letters that would steer a terminal."""
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)
-    )
-
-
 def warn_of_damage(run: LocalRun) -> None:
     """Name each damaged place of a run's log."""
     for path, offset, what in run.damage:

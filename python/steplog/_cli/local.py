@@ -11,10 +11,10 @@ from typing import Any, Literal
 import click
 
 from steplog import _runs
-from steplog._cli.form import explain, printable, warn_of_damage
+from steplog._cli.form import explain, warn_of_damage
 from steplog._errors import SteplogError, StorageError
 from steplog._states import LIVE
-from steplog._terminal import say
+from steplog._terminal import printable, say
 
 
 @click.command()

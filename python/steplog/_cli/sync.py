@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steplog import _closing, _keys, _runs, _settings
-from steplog._cli.form import count, explain, printable, warn_of_damage
+from steplog._cli.form import count, explain, warn_of_damage
 from steplog._errors import SteplogError
-from steplog._terminal import say
+from steplog._terminal import printable, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

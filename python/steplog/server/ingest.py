@@ -300,6 +300,7 @@ def _identity(start: dict[str, object]) -> Identity:
         job_type=text("job_type"),
         label=text("label"),
         parent=check_writer(text("parent")) if text("parent") else "",
+        resumed=start.get("resumed") is True,
         generation=min(number("generation"), (1 << 32) - 1),
         start_step=number("start_step"),
         wall_nanos=number("wall_nanos"),

@@ -129,9 +129,13 @@ class Query:
 
     async def get_run(self, request: web.Request) -> web.Response:
         """One run; exact with `Accept: application/msgpack`."""
-        answer = await self.run_answer(await self._find(request))
+        row = await self._find(request)
+        answer = await self.run_answer(row)
         if MSGPACK in request.headers.get("Accept", ""):
-            return web.Response(body=pack(answer), content_type=MSGPACK)
+            states = [state.hex() for state in await self._runs.summary_states(row.id)]
+            return web.Response(
+                body=pack({**answer, "summary_states": states}), content_type=MSGPACK
+            )
         return self._json(answer)
 
     async def run_answer(self, row: sa.Row[tuple[Any, ...]]) -> dict[str, object]:

@@ -224,7 +224,13 @@ impl<T: Transport> Upload<T> {
                 .get("detail")
                 .or_else(|| body.get("title"))
                 .and_then(|text| text.as_str());
-            said.map_or_else(|| format!("HTTP {}", reply.status), str::to_owned)
+            said.map_or_else(
+                || match reply.status {
+                    200 => "what answers there is no steplog server".to_owned(),
+                    status => format!("HTTP {status}"),
+                },
+                str::to_owned,
+            )
         };
         match (reply.status, number("acknowledged"), number("expected")) {
             (200, Some(position), _) | (409, _, Some(position)) => {

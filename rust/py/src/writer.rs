@@ -107,7 +107,12 @@ fn to_step(step: &Bound<'_, PyAny>) -> PyResult<i64> {
         };
     }
     if step.hasattr("__index__")? {
-        return Err(step_too_large());
+        // Below every step: refused as one that is smaller than the current one.
+        return if step.lt(0)? {
+            Ok(i64::MIN)
+        } else {
+            Err(step_too_large())
+        };
     }
     let name = step.get_type().name()?;
     Err(ArgumentTypeError::new_err(format!(

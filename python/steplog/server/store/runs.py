@@ -168,6 +168,13 @@ class RunRecords:
         async with self._meta.read() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
+    async def summary_states(self, run_id: int) -> list[bytes]:
+        """What the summaries of a run's writers have come to, for one that goes on."""
+        query = sa.select(WRITERS.c.summary).where(WRITERS.c.run_id == run_id)
+        async with self._meta.read() as connection:
+            states = await connection.scalars(query.order_by(WRITERS.c.id))
+            return [state for state in states if state]
+
     async def key_count(self, run_id: int) -> int:
         """How many keys a run has logged."""
         query = (

@@ -48,6 +48,7 @@ class Identity:
     job_type: str
     label: str
     parent: str
+    resumed: bool
     generation: int
     start_step: int
     wall_nanos: int
@@ -253,11 +254,15 @@ def _place(
     """A newcomer's label and generation; the one asked for, where nobody has it."""
     live = {row.label for row in others if row.state in LIVE and row.seen >= since}
     label, number = identity.label, 1
-    while label in live:
+    # Whoever goes on takes the place of what went before, which may not be known to be dead yet.
+    while label in live and not identity.resumed:
         number += 1
         label = f"{identity.label}-{number}" if identity.label else str(number)
     before = [row.generation for row in others if row.label == label]
-    return label, min(max(before) + 1, _MAX_GENERATION) if before else identity.generation
+    # An earlier attempt may arrive after the one that went on.
+    if identity.generation not in before:
+        return label, identity.generation
+    return label, min(max(before) + 1, _MAX_GENERATION)
 
 
 async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, object]:

@@ -1,0 +1,168 @@
+"""Going on with a run: what its folders on this machine and the server know of it."""
+
+from __future__ import annotations
+
+import glob
+import json
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from steplog import _folder
+from steplog._errors import ServerError, UsageError
+from steplog._facts import new_id
+from steplog._keys import key_from_file
+from steplog._past import Past
+from steplog._writer import RunLog, unpack_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from steplog._facts import Facts
+    from steplog._settings import Settings
+
+_ASK_SECS = 5.0
+"""Longest time that the server is waited for; nothing else of `init` waits for it."""
+WAYS = ("allow", "must", "never", "auto")
+
+
+def check_way(resume: object) -> str:
+    """How to go on: one of `WAYS`, or nothing.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if resume in (None, False, ""):
+        return ""
+    if resume is True:
+        return "auto"
+    if resume not in WAYS:
+        raise UsageError(f"resume must be one of {', '.join(WAYS)}, got {resume!r}")
+    return str(resume)
+
+
+def find(settings: Settings, facts: Facts, way: str) -> tuple[Past | None, str]:
+    """The past of the run that is to go on.
+
+    Returns:
+        The past, None for a new run, and a warning or nothing.
+
+    Raises:
+        UsageError: `must`, and there is no such run; `never`, and there is one; it still runs.
+        ServerError: `must`, and only the server could know, which cannot be asked.
+    """
+    local = _find_local(settings, facts)
+    remote, warning = None, ""
+    if settings.mode == "online":
+        try:
+            remote = _ask_server(settings, facts)
+        except ServerError as error:
+            if way == "must" and local is None:
+                raise
+            warning = f"what the server knows of the run is not known: {error}"
+    past = _join(local, remote)
+    where = f"{settings.entity}/{settings.project}/{facts.id}"
+    if past is None and way == "must":
+        raise UsageError(f'resume="must": there is no run {where}, neither here nor at the server')
+    if past is not None and way == "never":
+        raise UsageError(f'resume="never": there is a run {where} already')
+    return past, warning
+
+
+def _join(local: Past | None, remote: Past | None) -> Past | None:
+    if local is None or remote is None:
+        return local or remote
+    if remote.next_step > local.next_step:  # it went on elsewhere
+        return replace(remote, folder=local.folder)
+    return local
+
+
+def _find_local(settings: Settings, facts: Facts) -> Past | None:
+    past: Past | None = None
+    for folder in _folders(settings, facts):
+        log = RunLog(folder)
+        writers: list[dict[str, Any]] = log.writers()
+        own = [writer for writer in writers if writer["label"] == settings.label]
+        # A finished run's lock stays held while its object lives.
+        if any(writer["live"] and writer["exit_code"] is None for writer in own):
+            raise UsageError(f"the run {facts.id} is still running: its folder is {folder}")
+        before = past or Past()
+        summary = log.summary()
+        starts = [writer["start"] for writer in own if writer["start"]]
+        past = Past(
+            folder=folder,
+            next_step=max([before.next_step, *(writer["last_step"] + 1 for writer in own)]),
+            runtime_nanos=max(before.runtime_nanos, _nanos(summary.get("_runtime"))),
+            generation=max(
+                [before.generation, *(_whole(start, "generation") + 1 for start in starts)]
+            ),
+            config={**before.config, **log.config()},
+            summaries=[*before.summaries, log.summary_state()],
+            facts=starts[-1] if starts else before.facts,
+        )
+    return past
+
+
+def _folders(settings: Settings, facts: Facts) -> Iterator[Path]:
+    """The run's folders on this machine, oldest first."""
+    root = Path(settings.dir or ".").absolute() / _folder.ROOT
+    identity = {"run": facts.id, "entity": settings.entity, "project": settings.project}
+    for folder in sorted(root.glob(f"*-{glob.escape(facts.id)}*")):
+        try:
+            known = json.loads((folder / "run.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            continue  # no run's folder
+        if not folder.is_symlink() and identity.items() <= known.items():
+            yield folder
+
+
+def _ask_server(settings: Settings, facts: Facts) -> Past | None:
+    """What the server knows.
+
+    Raises:
+        ServerError: It cannot be asked.
+    """
+    entity, project, run = (
+        quote(part, safe="") for part in (settings.entity, settings.project, facts.id)
+    )
+    base_url = settings.base_url.rstrip("/")
+    url = f"{base_url}/api/v1/projects/{entity}/{project}/runs/{run}"
+    key = settings.api_key or key_from_file(base_url)
+    headers = {"Authorization": f"Bearer {key}", "Accept": "application/msgpack"}
+    try:
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310  # checked by Settings
+        with urllib.request.urlopen(request, timeout=_ASK_SECS) as answer:  # noqa: S310
+            said: Any = unpack_value(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code == 404:  # noqa: PLR2004  # not found
+                return None
+            raise ServerError(f"{error.code} {error.reason}") from error
+    except (OSError, ValueError) as error:
+        raise ServerError(str(error)) from error
+    own = [writer for writer in said["writers"] if writer["label"] == settings.label]
+    return Past(
+        next_step=0 if said["last_step"] is None else said["last_step"] + 1,
+        runtime_nanos=_nanos(said["summary"].get("_runtime")),
+        generation=max([_whole(writer, "generation") + 1 for writer in own], default=0),
+        config=said["config"],
+        summaries=[bytes.fromhex(state) for state in said["summary_states"]],
+        facts=said,
+    )
+
+
+def _nanos(seconds: object) -> int:
+    return int(seconds * 1e9) if isinstance(seconds, (int, float)) and seconds > 0 else 0
+
+
+def _whole(values: dict[str, Any], name: str) -> int:
+    value = values.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def noted_id(settings: Settings) -> str:
+    """The id of this folder's run that has not come to a good end, else a new one."""
+    return _folder.read_note(Path(settings.dir or ".").absolute() / _folder.ROOT) or new_id()
