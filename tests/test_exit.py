@@ -243,3 +243,42 @@ def test_init_on_a_full_disk_takes_the_temporary_folder(tmp_path):
         assert list((small / "steplog-runs").iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+SPAWNED = """
+import concurrent.futures, copy, multiprocessing, pickle, sys
+import steplog
+
+def work(run, number):
+    run.log({"child": number, "lr": run.config.lr})
+    return run.id
+
+if __name__ == "__main__":
+    run = steplog.init(
+        mode="offline", dir=sys.argv[1], config={"lr": 0.5}, settings={"quiet": True}
+    )
+    assert copy.deepcopy(run) is run and pickle.loads(pickle.dumps(run)) is run
+    run.log({"parent": 1})
+    for method in ("spawn", "forkserver", "fork"):
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+            ids = set(pool.map(work, [run] * 40, range(40)))
+        assert ids == {run.id}
+        child = context.Process(target=work, args=(run, 40))
+        child.start()
+        child.join()
+    run.finish()
+"""
+
+
+def test_a_run_can_be_handed_to_other_processes(tmp_path):
+    folder, errors = run_program(tmp_path, SPAWNED)
+    assert errors == ""
+    log = RunLog(str(folder))
+    rows = [row for row in log.rows() if "child" in row]
+    assert sorted(row["child"] for row in rows) == sorted([*range(41)] * 3)
+    assert {row["lr"] for row in rows} == {0.5}
+    assert {row["_label"].split("-")[0] for row in rows} == {"spawn", "fork"}
+    assert len({row["_label"] for row in rows}) <= 9
+    assert _runs.read(folder).state() == ("finished", 0)
+    assert json.loads((folder / "files" / "summary.json").read_text())["parent"] == 1

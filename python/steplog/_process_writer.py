@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,37 +20,58 @@ if TYPE_CHECKING:
     from steplog._settings import Settings
 
 
+@dataclass(frozen=True)
+class Parent:
+    """Where a run that was pickled came from: its folder, its writer's id, and its config."""
+
+    folder: Path
+    writer: str
+    config: dict[str, object]
+
+
 class ProcessWriter:
-    """Opens a run's folder and this process's writer in it; a forked child opens one of its own.
+    """Opens a run's folder and this process's writer in it; a child process opens one of its own.
 
     Attributes:
         folder: The run's folder; None when disabled.
         id: The present writer's id.
         writer: The present writer, which may be a parent's: see `own`.
-        is_child: Whether this process is a forked child of the one that opened the run.
+        is_child: Whether this process is a child of the one that opened the run.
         warning: Why the folder is not where it was asked for, or nothing.
 
     Raises:
         StorageError: Neither the folder nor the temporary folder can be written.
     """
 
-    def __init__(self, settings: Settings, facts: Facts, past: Past | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        facts: Facts,
+        *,
+        past: Past | None = None,
+        parent: Parent | None = None,
+    ) -> None:
         self._settings = settings
         self._facts = facts
         self._past = past
-        self.folder: Path | None = None
-        self.id = ""
-        self.is_child = False
+        self.folder: Path | None = None if parent is None else parent.folder
+        self.id = "" if parent is None else parent.writer
+        self.is_child = parent is not None
         self.warning = ""
-        self.writer = self._open()
+        self.writer = self._open() if parent is None else self._open_child("spawn")
 
     def own(self) -> Writer | NullWriter:
         """This process's writer: a forked child opens its own, its parent's must not be touched."""
-        if self.writer.is_forked and self.folder is not None:
+        if self.writer.is_forked:
             self.is_child = True
-            identity = self._identity(f"fork-{os.getpid()}")
-            self.writer = open_writer(self.folder, identity, self._settings, keys_file=keys_file())
+            self.writer = self._open_child("fork")
         return self.writer
+
+    def _open_child(self, kind: str) -> Writer | NullWriter:
+        if self.folder is None:
+            return NullWriter()
+        identity = self._identity(f"{kind}-{os.getpid()}")
+        return open_writer(self.folder, identity, self._settings, keys_file=keys_file())
 
     def _open(self) -> Writer | NullWriter:
         if self._settings.mode == "disabled":

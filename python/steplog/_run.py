@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from steplog import _closing, _sync, _values
 from steplog._config_file import ConfigFile
@@ -21,21 +22,21 @@ from steplog._hparams import Config
 from steplog._later import LateValues
 from steplog._metric import metric_of
 from steplog._notices import Notices
-from steplog._process_writer import ProcessWriter
+from steplog._past import Past
+from steplog._process_writer import Parent, ProcessWriter
 from steplog._recording import Recording
 from steplog._summary import Summary
 from steplog._terminal import shorten
 from steplog._writer import NullWriter, Outcome, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
     from steplog._facts import Facts
     from steplog._metric import Metric
-    from steplog._past import Past
     from steplog._settings import Settings
     from steplog._writer import Writer
 
@@ -71,6 +72,7 @@ class Run:
         "__weakref__",
         "_config_file",
         "_ending",
+        "_facts",
         "_late",
         "_log",
         "_notices",
@@ -99,8 +101,10 @@ class Run:
         config: Mapping[str, object] | None = None,
         allow_val_change: bool | None = None,
         past: Past | None = None,
+        parent: Parent | None = None,
     ) -> None:
         facts = facts if past is None else past.complete(facts)
+        self._facts = facts
         self.settings = settings
         self.entity = settings.entity
         self.project = settings.project
@@ -109,7 +113,7 @@ class Run:
         self._notices = Notices(settings)
         self._late = LateValues(self._notices)
         self._yielded = time.perf_counter()
-        self._process = ProcessWriter(settings, facts, past)
+        self._process = ProcessWriter(settings, facts, past=past, parent=parent)
         self._log = self._process.writer.log
         self._ending = Ending(
             self._process, self._notices, settings=settings, facts=facts, url=self.url
@@ -117,11 +121,13 @@ class Run:
         if self._process.warning:
             self._notices.warn("folder", self._process.warning)
         recording = Recording(self._own_writer, self._notices)
-        self._config_file = ConfigFile(self._process.folder, self._notices)
+        known = past or parent
+        # The file of a run is its first process's affair.
+        self._config_file = ConfigFile(None if parent else self._process.folder, self._notices)
         self.config = Config(
             recording,
             allow_val_change=allow_val_change,
-            before=past.config if past else None,
+            before=known.config if known else None,
             changed=self._config_file.change,
         )
         self.summary = Summary(recording.read_summary, recording.put_summary)
@@ -132,6 +138,8 @@ class Run:
         self._config_file.start(self.config.as_dict())
         if settings.mode != "disabled":
             _sync.track(self)
+            _known[self.sync_dir] = self
+        if settings.mode != "disabled" and parent is None:
             goes_on = f" goes on at step {self.starting_step} and" if past else ""
             self._notices.say(f"run {self.name}{goes_on} is recorded in {self._process.folder}")
 
@@ -536,8 +544,30 @@ class Run:
         with anyio.CancelScope(shield=True):
             await self.afinish(_sync.exit_code_of(error))
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Run], tuple[object, ...]]:
+        """In another process: the same run, with a log of that process in the same folder."""
+        parent = None
+        if self._process.folder is not None:
+            parent = Parent(self._process.folder, self._process.id, self.config.as_dict())
+        return _attach, (parent, self.settings, self._facts)
+
     def __repr__(self) -> str:
         return f"<steplog run {self.entity}/{self.project}/{self.id}>"
+
+
+# Of each folder the run that this process has: what is pickled more than once is one run.
+_known: WeakValueDictionary[str, Run] = WeakValueDictionary()
+
+
+def _attach(parent: Parent | None, settings: Settings, facts: Facts) -> Run:
+    found = None if parent is None else _known.get(str(parent.folder))
+    return Run(settings, facts=facts, parent=parent) if found is None else found
 
 
 def _as_dict(data: object) -> dict[str, object]:
