@@ -473,3 +473,24 @@ def test_version_is_quick_to_import():
     )
     assert result.stdout == "[]\n"
     assert invoke("--version").stdout == f"steplog {steplog.__version__}\n"
+
+
+# ---- verify --------------------------------------------------------------------------------
+
+
+def test_verify_says_what_is_sound_and_what_is_damaged(record, tmp_path):
+    good, bad = record(id="good"), record(id="bad", exit_code=None)
+    assert invoke("verify", good).stdout == "good: sound, finished, 5 rows of 1 writer\n"
+    flip(segment(bad), segment(bad).read_bytes().index(b"loss"))
+    result = invoke("verify", tmp_path)
+    assert result.exit_code == 1
+    assert "bad: 1 damage, crashed, 4 rows of 1 writer" in result.stdout
+    assert f" of {segment(bad)}" in result.stdout
+    assert "good: sound" in result.stdout
+    reports = {
+        report["run"]: report for report in lines(invoke("verify", "--json", tmp_path).stdout)
+    }
+    assert reports["good"]["damage"] == []
+    assert reports["bad"]["damage"][0]["file"] == str(segment(bad))
+    assert reports["bad"]["writers"][0]["last_step"] == 4
+    assert invoke("verify", tmp_path / "none").exit_code == 1

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -275,7 +276,7 @@ def test_a_run_can_be_handed_to_other_processes(tmp_path):
     folder, errors = run_program(tmp_path, SPAWNED)
     assert errors == ""
     log = RunLog(str(folder))
-    rows = [row for row in log.rows() if "child" in row]
+    rows: list[dict[str, Any]] = [row for row in log.rows() if "child" in row]
     assert sorted(row["child"] for row in rows) == sorted([*range(41)] * 3)
     assert {row["lr"] for row in rows} == {0.5}
     assert {row["_label"].split("-")[0] for row in rows} == {"spawn", "fork"}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import urllib.error
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +123,9 @@ def _ask_server(settings: Settings, facts: Facts) -> Past | None:
     Raises:
         ServerError: It cannot be asked.
     """
+    import urllib.error  # noqa: PLC0415  # 20 ms: only a run that goes on pays for it
+    import urllib.request  # noqa: PLC0415
+
     entity, project, run = (
         quote(part, safe="") for part in (settings.entity, settings.project, facts.id)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -21,6 +22,15 @@ for number in range(2):
         os._exit(0)
     os.waitpid(pid, 0)
 run.finish()
+"""
+
+
+GROWING = """
+import time, steplog
+run = steplog.init(project="p", id="second", mode="offline", settings={"fsync_secs": 0.1})
+while True:
+    run.log({"a": 1})
+    time.sleep(0.01)
 """
 
 
@@ -88,3 +98,24 @@ os.kill(os.getpid(), signal.{signal})
     assert server.cli("sync", str(tmp_path / "steplog-runs")).returncode == 0
     found = server.get("/projects/local/p/runs/r")
     assert [before, found["state"], found["exit_code"]] == states
+
+
+def test_watch_sends_what_appears_until_ctrl_c(server, tmp_path):
+    runs = tmp_path / "steplog-runs"
+    command = [sys.executable, "-m", "steplog._cli", "sync", "--watch", str(runs)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=server.environ) as watch:
+        child = server.child(tmp_path, "first", mode="offline", steps=50)
+        child.communicate()
+        assert watch.stdout is not None
+        said = watch.stdout.readline()
+        assert "first: 52 records sent, 0 already there" in said
+        child = server.python(tmp_path, GROWING)
+        assert "second: " in watch.stdout.readline()
+        assert "second: " in watch.stdout.readline()
+        child.kill()
+        child.communicate()
+        watch.send_signal(signal.SIGINT)
+        watch.communicate()
+    assert watch.returncode == 130
+    assert len(server.rows("first")) == 50
+    assert len(server.rows("second")) > 0

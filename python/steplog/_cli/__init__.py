@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from steplog._cli import local, serve, sync
+from steplog._cli import local, serve, sync, verify
 from steplog._cli.form import explain, one_line
 from steplog._errors import SteplogError
 from steplog._terminal import say
@@ -85,7 +85,7 @@ def cli() -> None:
     """Record experiments, and see them."""
 
 
-for command in (serve.server, serve.login_link, sync.sync, local.ls, local.cat):
+for command in (serve.server, serve.login_link, sync.sync, local.ls, local.cat, verify.verify):
     cli.add_command(command)
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -29,6 +29,8 @@ _LOOK_SECS = 0.1
 _UPLOAD_SECS = 30 * 86_400.0
 # Uploads of one run at a time: enough to hide the way to the server, little for the server.
 _UPLOADS = 8
+# Pause between two looks of `--watch`.
+_WATCH_SECS = 2.0
 
 
 @click.command()
@@ -42,6 +44,7 @@ _UPLOADS = 8
     show_default=True,
     help="Give a run up after this long without progress.",
 )
+@click.option("--watch", is_flag=True, help="Go on with what appears, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
 def sync(
     dirs: tuple[Path, ...],
@@ -49,6 +52,7 @@ def sync(
     base_url: str | None,
     api_key: str | None,
     timeout_secs: float,
+    watch: bool,
     as_json: bool,
 ) -> None:
     """Send runs to the server: run folders, or folders of them.
@@ -56,20 +60,64 @@ def sync(
     What the server has is not sent again. A run that fails does not keep the others back.
     """
     settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
+    if watch:
+        _watch(dirs, settings, timeout_secs, as_json=as_json)
     folders, failed = _find_all(dirs)
     for folder in folders:
-        report = _sync_run(folder, settings, timeout_secs)
-        failed |= report["error"] is not None
-        if as_json:
-            print(json.dumps(report), flush=True)
-        elif report["error"] is None:
-            sent, already = report["records_sent"], report["records_already"]
-            what = f"{count(sent, 'record')} sent, {already:,} already there"
-            print(f"{report['run']}: {what} ({folder})", flush=True)
-        if report["error"] is not None:
-            say(f"{report['run'] or folder} is not synced: {report['error']}")
+        failed |= not _sync_and_tell(folder, settings, timeout_secs, as_json=as_json)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _sync_and_tell(
+    folder: Path, settings: _settings.Settings, timeout_secs: float, *, as_json: bool
+) -> bool:
+    """Send one run and say what came of it; whether everything is there."""
+    report = _sync_run(folder, settings, timeout_secs)
+    if as_json:
+        print(json.dumps(report), flush=True)
+    elif report["error"] is None:
+        sent, already = report["records_sent"], report["records_already"]
+        what = f"{count(sent, 'record')} sent, {already:,} already there"
+        print(f"{report['run']}: {what} ({folder})", flush=True)
+    if report["error"] is not None:
+        say(f"{report['run'] or folder} is not synced: {report['error']}")
+    return report["error"] is None
+
+
+def _watch(
+    dirs: Sequence[Path], settings: _settings.Settings, timeout_secs: float, *, as_json: bool
+) -> NoReturn:
+    """Send what appears in the folders, again and again; one that fails is tried again later."""
+    done: dict[Path, object] = {}
+    while True:
+        for folder in _watched(dirs):
+            seen = _size_of(folder)
+            if done.get(folder) != seen and _sync_and_tell(
+                folder, settings, timeout_secs, as_json=as_json
+            ):
+                done[folder] = seen
+        time.sleep(_WATCH_SECS)
+
+
+def _watched(dirs: Sequence[Path]) -> list[Path]:
+    """The runs that are there by now; a folder may come later."""
+    folders: dict[Path, Path] = {}
+    for given in dirs:
+        with contextlib.suppress(SteplogError, OSError):
+            for folder in _runs.find(given):
+                folders.setdefault(folder.resolve(), folder)
+    return list(folders.values())
+
+
+def _size_of(folder: Path) -> object:
+    """What tells whether a run's logs have changed: mapped ones are written without a new size."""
+    found = []
+    for segment in sorted((folder / "wal").glob("*/*.wal")):
+        with contextlib.suppress(FileNotFoundError):
+            stat = segment.stat()
+            found.append((segment, stat.st_size, stat.st_mtime_ns))
+    return found
 
 
 def _find_all(dirs: Sequence[Path]) -> tuple[list[Path], bool]:
