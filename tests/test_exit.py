@@ -283,3 +283,26 @@ def test_a_run_can_be_handed_to_other_processes(tmp_path):
     assert len({row["_label"] for row in rows}) <= 9
     assert _runs.read(folder).state() == ("finished", 0)
     assert json.loads((folder / "files" / "summary.json").read_text())["parent"] == 1
+
+
+DAEMON = (
+    PROGRAM
+    + """
+import threading, time
+
+def work():
+    while True:
+        run.log({"a": 2})
+
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)
+"""
+)
+
+
+def test_daemon_threads_that_log_at_exit_are_no_error(tmp_path):
+    folder, errors = run_program(tmp_path, DAEMON)
+    assert errors == ""
+    assert _runs.read(folder).state() == ("finished", 0)
+    assert RunLog(str(folder)).row_count > 100

@@ -447,6 +447,9 @@ class Run:
         Raises nothing but KeyboardInterrupt, when the run has been ended all the same.
         """
         writer = self._process.writer
+        # Threads that the interpreter does not wait for may go on: their calls come too late, and
+        # nobody is left to be told.
+        self._log = _log_nothing
         try:
             self._finish(exit_code, max(self.settings.exit_timeout_secs - spent_secs, 0.0))
         except Exception as error:
@@ -559,6 +562,10 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<steplog run {self.entity}/{self.project}/{self.id}>"
+
+
+def _log_nothing(data: object, step: object = None, commit: object = None) -> None:
+    """Takes the place of the writer's `log` at interpreter exit."""
 
 
 # Of each folder the run that this process has: what is pickled more than once is one run.
