@@ -77,6 +77,24 @@ def as_text(what: str, value: object) -> str:
     raise ArgumentTypeError(f"{what} must be text, got {type(value).__name__}")
 
 
+def as_tags(tags: object) -> tuple[str, ...]:
+    """Tags as texts; one text is one tag.
+
+    Raises:
+        ArgumentTypeError: They are no texts.
+        UsageError: One is empty or over 1 MiB, or there are over 1,000.
+    """
+    several = () if tags is None else (tags,) if isinstance(tags, str) else tags
+    if not isinstance(several, Iterable):
+        raise ArgumentTypeError(f"tags must be texts, got {type(tags).__name__}")
+    listed = tuple(as_text("a tag", tag) for tag in several)
+    if "" in listed:
+        raise UsageError("a tag must not be empty")
+    if len(listed) > MAX_TAGS:
+        raise UsageError(f"a run has at most {MAX_TAGS:,} tags, got {len(listed):,}")
+    return listed
+
+
 @dataclass(frozen=True)
 class Facts:
     """What `init` was told of a run."""
@@ -111,14 +129,7 @@ class Facts:
         run_id = new_id() if run_id is None else run_id
         check_run_id(run_id)
         tags = settings.run_tags if tags is None else tags
-        several = (tags,) if isinstance(tags, str) else tags
-        if not isinstance(several, Iterable):
-            raise ArgumentTypeError(f"tags must be texts, got {type(tags).__name__}")
-        listed = tuple(as_text("a tag", tag) for tag in several)
-        if "" in listed:
-            raise UsageError("a tag must not be empty")
-        if len(listed) > MAX_TAGS:
-            raise UsageError(f"a run has at most {MAX_TAGS:,} tags, got {len(listed):,}")
+        listed = as_tags(tags)
         return cls(
             id=str(run_id),
             name=as_text("name", settings.run_name if name is None else name) or run_id,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from steplog import _closing, _sync, _values
+from steplog import _closing, _facts, _sync, _values
 from steplog._config_file import ConfigFile
 from steplog._ending import Ending
 from steplog._errors import (
@@ -30,7 +31,7 @@ from steplog._terminal import shorten
 from steplog._writer import NullWriter, Outcome, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -57,7 +58,6 @@ class Run:
 
     Attributes:
         id: The run's id, unique in its project.
-        name: Display name.
         entity: Owner of the project.
         project: Project.
         config: Hyperparameters; dict-like.
@@ -83,14 +83,11 @@ class Run:
         "group",
         "id",
         "job_type",
-        "name",
-        "notes",
         "project",
         "resumed",
         "settings",
         "starting_step",
         "summary",
-        "tags",
     )
 
     def __init__(
@@ -108,7 +105,7 @@ class Run:
         self.settings = settings
         self.entity = settings.entity
         self.project = settings.project
-        self.id, self.name, self.notes, self.tags = facts.id, facts.name, facts.notes, facts.tags
+        self.id = facts.id
         self.group, self.job_type = facts.group, facts.job_type
         self._notices = Notices(settings)
         self._late = LateValues(self._notices)
@@ -144,6 +141,43 @@ class Run:
             self._notices.say(f"run {self.name}{goes_on} is recorded in {self._process.folder}")
 
     # ---- what the run is -------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Display name; setting it is in the log when it returns."""
+        return self._facts.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        called = _facts.as_text("name", name) or self.id
+        self._call(replace(self._facts, name=called), "name")
+
+    @property
+    def notes(self) -> str:
+        """A description; setting it is in the log when it returns."""
+        return self._facts.notes
+
+    @notes.setter
+    def notes(self, notes: str | None) -> None:
+        self._call(replace(self._facts, notes=_facts.as_text("notes", notes)), "notes")
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Labels for finding the run; setting them is in the log when it returns."""
+        return self._facts.tags
+
+    @tags.setter
+    def tags(self, tags: Sequence[str] | str | None) -> None:
+        self._call(replace(self._facts, tags=_facts.as_tags(tags)), "tags")
+
+    def _call(self, facts: Facts, what: str) -> None:
+        value = getattr(facts, what)
+        try:
+            plain = list(value) if isinstance(value, tuple) else value
+            self._own_writer().put_facts({what: plain})
+        except StorageError as error:
+            self._notices.lose(1, error)
+        self._facts = facts
 
     @property
     def sync_dir(self) -> str:

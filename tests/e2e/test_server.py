@@ -440,3 +440,17 @@ def test_integers_of_any_size_reach_the_server(online, server):
     assert (row["combinations"], row["after"], "too_long" in row) == (10**309, 1, False)
     found = server.get("/projects/local/p/runs:query", {"sort": [{"k": "config.seed"}]})
     assert found["ids"] == ["r"]
+
+
+def test_a_run_is_called_otherwise_while_it_runs(online, server):
+    with online("r", name="first", tags=["a"]) as run:
+        run.name = "second"
+        run.tags = ["b", "c"]
+        run.notes = "why"
+        with pytest.raises(steplog.UsageError, match="a tag must not be empty"):
+            run.tags = [""]
+        assert (run.name, run.tags, run.notes) == ("second", ("b", "c"), "why")
+    found = server.get("/projects/local/p/runs/r")
+    assert (found["name"], found["tags"], found["notes"]) == ("second", ["b", "c"], "why")
+    (entry,) = [json.loads(server.cli("ls", "--json", run.sync_dir).stdout)]
+    assert entry["name"] == "second"

@@ -123,6 +123,7 @@ SEGMENTS: list[list[list[Any]]] = [
         [1, wall(4), {"lr": 0.01, "seed": 2**53 + 1}],
         [5, wall(4), False, METRIC],
         [6, wall(4)],
+        [7, wall(4), {"notes": "später", "tags": ["a", "b"]}],
         history(2, 5, FOREIGN),
         [3, wall(6), [["n", "gone"], ["best"]], [[["best"], -0.0]]],
         LOST_ROW,

@@ -204,6 +204,7 @@ class Ingest:
             config=decoded.config,
             keys=decoded.keys,
             exit_code=decoded.exit_code,
+            facts=decoded.facts,
             preempting=decoded.preempting,
             closed=batch.closed,
         )

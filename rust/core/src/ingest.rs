@@ -53,6 +53,8 @@ pub struct Decoded {
     pub config: Vec<Value>,
     /// Exit code, if the run ended.
     pub exit_code: Option<i64>,
+    /// What the run is called from now on, in order.
+    pub facts: Vec<Value>,
     /// The process said that it is about to be preempted.
     pub preempting: bool,
     /// Statistics of each key.
@@ -174,6 +176,10 @@ impl Decoder {
                 self.points(position, &history, progress, into)?;
             }
             Record::Summary { wall, .. } | Record::Metric { wall, .. } => seen(wall),
+            Record::Facts { wall, facts } => {
+                seen(wall);
+                into.facts.push(facts);
+            }
             Record::Preempting { wall } => {
                 seen(wall);
                 into.preempting = true;

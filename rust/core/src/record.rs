@@ -29,6 +29,8 @@ pub mod kind {
     pub const METRIC: u64 = 5;
     /// The process is about to be preempted.
     pub const PREEMPTING: u64 = 6;
+    /// The run is called otherwise.
+    pub const FACTS: u64 = 7;
 }
 
 /// One record, its values still as bytes where most readers pass them on.
@@ -74,6 +76,13 @@ pub enum Record<'a> {
     Preempting {
         /// Wall clock, nanoseconds since the epoch.
         wall: i64,
+    },
+    /// The run is called otherwise than its start says: name, notes or tags.
+    Facts {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// What changes, a map.
+        facts: Value,
     },
     /// A kind that this build does not know.
     Unknown(u64),
@@ -187,6 +196,13 @@ impl<'a> Record<'a> {
                 expect(2, cursor.at())?;
                 Self::Preempting {
                     wall: cursor.i64("preempting time")?,
+                }
+            }
+            kind::FACTS => {
+                expect(3, cursor.at())?;
+                Self::Facts {
+                    wall: cursor.i64("facts time")?,
+                    facts: map(cursor, "facts")?,
                 }
             }
             other => {
@@ -336,6 +352,15 @@ pub fn preempting(wall: u64) -> Vec<u8> {
     out
 }
 
+/// Encodes a facts record.
+#[must_use]
+pub fn facts(wall: u64, facts: &Value) -> Vec<u8> {
+    let mut out = vec![0x93, 7];
+    write_u64_fixed(&mut out, wall);
+    facts.write(&mut out);
+    out
+}
+
 /// Encodes an exit record.
 #[must_use]
 pub fn exit(wall: u64, code: i64) -> Vec<u8> {
@@ -415,7 +440,7 @@ mod tests {
             Record::parse(&parsed).unwrap(),
             Record::Config {
                 wall: 3,
-                entries: identity
+                entries: identity.clone()
             }
         );
         let deleted = vec![vec!["x".to_owned()]];
@@ -437,6 +462,13 @@ mod tests {
                 wall: 7,
                 overwrite: true,
                 metric: defined
+            }
+        );
+        assert_eq!(
+            Record::parse(&facts(4, &identity)).unwrap(),
+            Record::Facts {
+                wall: 4,
+                facts: identity.clone()
             }
         );
         assert_eq!(

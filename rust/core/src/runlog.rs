@@ -277,6 +277,14 @@ impl WriterLog {
                 Some(history.wall)
             }
             Record::Summary { wall, .. } | Record::Metric { wall, .. } => Some(wall),
+            Record::Facts { wall, facts } => {
+                if let (Some(Value::Map(start)), Value::Map(entries)) = (&mut self.start, facts) {
+                    for (key, value) in entries {
+                        set(start, key, value);
+                    }
+                }
+                Some(wall)
+            }
             Record::Preempting { wall } => {
                 self.preempting = true;
                 Some(wall)

@@ -96,6 +96,7 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
             Some(json!([int(wall), overwrite, tagged(&metric.to_value())])),
         ),
         Record::Preempting { wall } => (6, Some(json!([int(wall)]))),
+        Record::Facts { wall, facts } => (7, Some(json!([int(wall), tagged(&facts)]))),
         Record::Unknown(kind) => (kind, None),
     })
 }
@@ -127,6 +128,7 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             metric,
         } => record::metric(wall.try_into()?, overwrite, &metric),
         Record::Preempting { wall } => record::preempting(wall.try_into()?),
+        Record::Facts { wall, facts } => record::facts(wall.try_into()?, &facts),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })
 }

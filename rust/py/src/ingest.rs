@@ -164,6 +164,15 @@ impl Decoded {
     }
 
     #[getter]
+    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        self.inner
+            .facts
+            .iter()
+            .map(|facts| to_object(py, facts))
+            .collect()
+    }
+
+    #[getter]
     fn preempting(&self) -> bool {
         self.inner.preempting
     }

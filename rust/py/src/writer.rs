@@ -334,6 +334,13 @@ impl Writer {
         self.append(&record::summary(self.inner.wall(), &deleted, &set))
     }
 
+    fn put_facts(&self, facts: &Bound<'_, PyDict>) -> PyResult<u64> {
+        self.append(&record::facts(
+            self.inner.wall(),
+            &to_value(facts.as_any())?,
+        ))
+    }
+
     fn mark_preempting(&self) -> PyResult<u64> {
         self.append(&record::preempting(self.inner.wall()))
     }

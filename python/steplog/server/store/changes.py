@@ -42,6 +42,7 @@ class Change:
     keys: Sequence[tuple[str, int, int, int]] = ()
     exit_code: int | None = None
     preempting: bool = False
+    facts: Sequence[dict[str, object]] = ()
     closed: bool = False
     recount: Sequence[tuple[str, int, int, int]] | None = field(default=None)
     """All keys of the run counted anew, after records were lost to a power failure."""
@@ -71,6 +72,18 @@ def _leaves(
             yield {**row, "kind": _TEXT, "number": None, "text": value[:1000]}
 
 
+def called(facts: dict[str, object]) -> dict[str, object]:
+    """What a record of facts says of a run's row; what is of a wrong type is left as it was."""
+    found: dict[str, object] = {}
+    for name in ("name", "notes"):
+        if isinstance(facts.get(name), str) and (facts[name] or name == "notes"):
+            found[name] = facts[name]
+    tags = facts.get("tags")
+    if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+        found["tags"] = tags
+    return found
+
+
 class Changes:
     """Applies what batches change."""
 
@@ -96,6 +109,8 @@ class Changes:
                 "last_step": max(row.last_step, change.last_step),
                 "updated": max(row.updated, change.last_wall),
             }
+            for facts in change.facts:
+                run |= called(facts)
             leaves: list[dict[str, object]] = []
             if change.config:
                 before = unpack_tree(row.config)
