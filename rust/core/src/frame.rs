@@ -68,6 +68,20 @@ pub fn head_word(segment: u32, offset: usize, payload: &[u8]) -> u64 {
     (u64::from(crc) << 32) | len
 }
 
+/// The head word of a frame that is being written: no length yet, and in the place of the CRC the
+/// length to come, so that recovery knows the hole that a thread leaves which dies at it.
+#[inline]
+pub(crate) fn announced(len: usize) -> u64 {
+    (len as u64) << 32
+}
+
+/// Where a hole ends that begins at `offset`, if this head word announces one.
+fn hole_end(word: u64, offset: usize) -> Option<usize> {
+    let len = payload_len(word >> 32);
+    let is_announced = payload_len(word) == 0 && (1..=MAX_RECORD_BYTES).contains(&len);
+    is_announced.then(|| offset + framed_len(len))
+}
+
 /// The payload length of a head word.
 #[must_use]
 pub fn payload_len(word: u64) -> usize {
@@ -195,8 +209,8 @@ pub enum Found<'a> {
         /// The record.
         payload: &'a [u8],
     },
-    /// Bytes that are no frame, though a frame follows them or they are not zero: damage. A gap of
-    /// zeros between frames is what a thread leaves that died between reserving and publishing.
+    /// Bytes that are no frame: damage. A gap of zeros, or of bytes that were announced and never
+    /// published, is what a thread leaves that died in its call.
     Damage {
         /// Where it begins.
         offset: usize,
@@ -207,7 +221,7 @@ pub enum Found<'a> {
 
 /// Walks the frames of a segment's bytes and finds every one that checks.
 ///
-/// A torn tail (zeros, or one incomplete frame at the very end) is normal and ends the walk.
+/// A torn tail (a hole, or one incomplete frame at the very end) is normal and ends the walk.
 #[derive(Debug)]
 pub struct Scan<'a> {
     bytes: &'a [u8],
@@ -250,21 +264,16 @@ impl<'a> Scan<'a> {
             .unwrap_or_default()
     }
 
-    fn is_zero(&self, from: usize, to: usize) -> bool {
-        self.rest(from)
-            .iter()
-            .take(to.saturating_sub(from))
-            .all(|byte| *byte == 0)
+    /// The head word at `at`; what stands behind the last whole one is a tail, torn off.
+    fn word(&self, at: usize) -> u64 {
+        let word = self.rest(at).first_chunk::<FRAME_HEAD>();
+        word.map_or(0, |word| u64::from_le_bytes(*word))
     }
 
     /// Whether the bytes from `from` on are one frame that ends behind the file: a write cut short.
     fn is_cut_short(&self, from: usize) -> bool {
-        let rest = self.rest(from);
-        let Some(head) = rest.first_chunk::<FRAME_HEAD>() else {
-            return true;
-        };
-        let len = payload_len(u64::from_le_bytes(*head));
-        len <= MAX_RECORD_BYTES && FRAME_HEAD + len > rest.len()
+        let len = payload_len(self.word(from));
+        len <= MAX_RECORD_BYTES && FRAME_HEAD + len > self.rest(from).len()
     }
 }
 
@@ -274,9 +283,12 @@ impl<'a> Iterator for Scan<'a> {
     fn next(&mut self) -> Option<Found<'a>> {
         let start = self.offset;
         let mut at = start;
+        // Where the hole ends that `at` is in, and the first bytes that are in none.
+        let mut hole = start;
+        let mut stray = None;
         while at < self.end() {
             if let Some(payload) = checked(self.bytes, self.base, self.segment, at) {
-                if at > start && !self.is_zero(start, at) {
+                if stray.is_some() {
                     self.offset = at;
                     return Some(Found::Damage {
                         offset: start,
@@ -289,16 +301,22 @@ impl<'a> Iterator for Scan<'a> {
                     payload,
                 });
             }
+            let word = self.word(at);
+            if at >= hole && stray.is_none() && word != 0 {
+                match hole_end(word, at) {
+                    Some(end) => hole = end,
+                    None => stray = Some(at),
+                }
+            }
             at += 8;
         }
         self.offset = self.end();
-        if self.is_zero(start, self.end()) || self.is_cut_short(start) {
-            return None;
-        }
-        Some(Found::Damage {
-            offset: start,
-            end: self.end(),
-        })
+        stray
+            .filter(|stray| !self.is_cut_short(*stray))
+            .map(|_| Found::Damage {
+                offset: start,
+                end: self.end(),
+            })
     }
 }
 
@@ -368,15 +386,33 @@ mod tests {
         }
 
         #[test]
-        fn holes_between_frames_are_skipped(payloads in payloads(), which in any::<usize>()) {
+        fn holes_between_frames_are_skipped(payloads in payloads(), which in any::<usize>(), copied in any::<bool>()) {
             let (mut bytes, offsets) = segment(&payloads, 64);
             let victim = which % payloads.len();
             let end = offsets[victim] + framed_len(payloads[victim].len());
-            bytes[offsets[victim]..end].fill(0);
+            if copied {
+                let word = announced(payloads[victim].len());
+                bytes[offsets[victim]..offsets[victim] + FRAME_HEAD].copy_from_slice(&word.to_le_bytes());
+            } else {
+                bytes[offsets[victim]..end].fill(0);
+            }
             let mut rest = payloads;
             rest.remove(victim);
             prop_assert_eq!(frames(&bytes), (rest, 0));
         }
+    }
+
+    #[test]
+    fn a_hole_excuses_its_own_bytes_and_no_more() {
+        let payloads = [vec![7; 20], vec![8; 20], vec![9; 20]];
+        let (mut bytes, offsets) = segment(&payloads, 16);
+        bytes[offsets[0]..offsets[0] + 8].copy_from_slice(&announced(20).to_le_bytes());
+        assert_eq!(frames(&bytes), (payloads[1..].to_vec(), 0));
+        bytes[offsets[1] + 9] ^= 1;
+        assert_eq!(frames(&bytes), (payloads[2..].to_vec(), 1));
+        // Behind a hole a tail may be torn, too.
+        bytes.truncate(offsets[1] + 12);
+        assert_eq!(frames(&bytes), (vec![], 0));
     }
 
     #[test]

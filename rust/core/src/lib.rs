@@ -11,12 +11,15 @@ pub mod drain;
 pub mod error;
 pub mod frame;
 pub mod ingest;
+mod memory;
 pub mod metric;
 pub mod native;
 pub mod path;
 pub mod pattern;
 mod platform;
 pub mod progress;
+#[cfg(test)]
+mod proof;
 pub mod reader;
 pub mod record;
 mod repeat;
@@ -26,6 +29,7 @@ pub mod signal;
 pub mod steps;
 mod stepset;
 pub mod summary;
+mod sync;
 mod synced;
 #[expect(
     unsafe_code,
