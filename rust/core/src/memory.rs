@@ -10,17 +10,24 @@
     reason = "the log is written and read through shared memory"
 )]
 
+#[cfg(not(all(test, feature = "loom")))]
 use std::borrow::Cow;
+#[cfg(not(all(test, feature = "loom")))]
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
+#[cfg(all(test, feature = "loom"))]
+pub(crate) use crate::proof::model::Map;
+
 /// The map of a segment's file, allocated as long as it is.
+#[cfg(not(all(test, feature = "loom")))]
 #[derive(Debug)]
 pub(crate) struct Map(MmapRaw);
 
+#[cfg(not(all(test, feature = "loom")))]
 impl Map {
     pub(crate) fn new(file: &File, bytes: usize) -> io::Result<Self> {
         MmapOptions::new().len(bytes).map_raw(file).map(Self)

@@ -1,9 +1,21 @@
 //! What proves the log: seams where it can be stopped and its disk can fail, and the tests that do.
+#![cfg_attr(
+    feature = "loom",
+    expect(dead_code, reason = "loom runs `orders` and no other test")
+)]
 
+#[cfg(not(feature = "loom"))]
 mod crash;
 pub(crate) mod disk;
+#[cfg(not(feature = "loom"))]
 mod faults;
+#[cfg(not(feature = "loom"))]
 mod holes;
+#[cfg(feature = "loom")]
+pub(crate) mod model;
+#[cfg(feature = "loom")]
+mod orders;
+#[cfg(not(feature = "loom"))]
 mod power;
 pub(crate) mod stop;
 
