@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Another environment that is active must not be the one that is built into.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
-.PHONY: build demo test bench tools loom
+.PHONY: build demo test bench tools loom fuzz
 # Every order in which threads can append, rotate, read and close.
 LOOM := cargo test --package steplog-core --lib --features loom --locked --quiet proof::orders
 
@@ -51,6 +51,14 @@ test: tools $(BIN)/maturin web/node_modules
 
 loom:
 	$(LOOM)
+
+# Each target for SECS seconds, from what is kept in the repository and what was found before.
+SECS ?= 60
+fuzz:
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "the fuzzer is missing: rustup toolchain install nightly; cargo install cargo-fuzz"; exit 1; }
+	cd rust/fuzz; for target in frame record recovery; do mkdir -p target/corpus/$$target; \
+	  cargo +nightly fuzz run --fuzz-dir . $$target target/corpus/$$target corpus/$$target -- \
+	    -max_total_time=$(SECS) -timeout=10 -malloc_limit_mb=512 -max_len=65536 -verbosity=0 || exit 1; done
 
 bench: build
 	$(BIN)/pip install -q --group bench

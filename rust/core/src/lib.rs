@@ -29,6 +29,7 @@ pub mod signal;
 pub mod steps;
 mod stepset;
 pub mod summary;
+mod sums;
 mod sync;
 mod synced;
 #[expect(
