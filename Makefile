@@ -5,7 +5,9 @@ BIN := .venv/bin
 # Another environment that is active must not be the one that is built into.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
-.PHONY: build demo test bench tools
+.PHONY: build demo test bench tools loom fuzz
+# Every order in which threads can append, rotate, read and close.
+LOOM := cargo test --package steplog-core --lib --features loom --locked --quiet proof::orders
 
 tools:
 	@command -v cargo >/dev/null || { echo "cargo is missing: get Rust with https://rustup.rs, or from your system"; exit 1; }
@@ -35,6 +37,7 @@ test: tools $(BIN)/maturin web/node_modules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked --quiet
+	$(LOOM)
 	$(BIN)/pip install -q --group lint --group test --group demo
 	$(BIN)/maturin develop --release --locked --extras server
 	$(BIN)/ruff check .
@@ -45,6 +48,17 @@ test: tools $(BIN)/maturin web/node_modules
 	npm --prefix web run check
 	@test -x /usr/bin/chromium || echo "no Chromium: the browser tests are skipped; get it with: apt-get install chromium"
 	$(BIN)/pytest -q
+
+loom:
+	$(LOOM)
+
+# Each target for SECS seconds, from what is kept in the repository and what was found before.
+SECS ?= 60
+fuzz:
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "the fuzzer is missing: rustup toolchain install nightly; cargo install cargo-fuzz"; exit 1; }
+	cd rust/fuzz; for target in frame record recovery; do mkdir -p target/corpus/$$target; \
+	  cargo +nightly fuzz run --fuzz-dir . $$target target/corpus/$$target corpus/$$target -- \
+	    -max_total_time=$(SECS) -timeout=10 -malloc_limit_mb=512 -max_len=65536 -verbosity=0 || exit 1; done
 
 bench: build
 	$(BIN)/pip install -q --group bench

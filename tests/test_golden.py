@@ -66,14 +66,32 @@ def payload_at(segment, number, offset):
     return payload if crc == crc32c(checked) else None
 
 
+def first_stray(segment, start, end):
+    """Where the bytes begin that are neither zeros nor in a hole that is announced."""
+    while start < end:
+        length, coming = struct.unpack_from("<II", segment[start : start + 8].ljust(8, b"\0"))
+        if length == 0 and 0 < coming <= MAX_RECORD_BYTES:
+            start += 8 + coming + -coming % 8
+        elif any(segment[start : start + 8]):
+            return start
+        else:
+            start += 8
+    return None
+
+
 def is_damage(segment, start, end):
     """Whether the bytes between two frames, or behind the last, are what no crash leaves."""
-    if not any(segment[start:end]):
-        return False
-    if end < len(segment):
-        return True
-    length = int.from_bytes(segment[start : start + 4], "little")
-    return end - start >= 8 and not end - start < 8 + length <= 8 + MAX_RECORD_BYTES
+    stray = first_stray(segment, start, end)
+    if stray is None or end < len(segment):
+        return stray is not None
+    length = int.from_bytes(segment[stray : stray + 4], "little")
+    return end - stray >= 8 and not end - stray < 8 + length <= 8 + MAX_RECORD_BYTES
+
+
+def test_an_announced_hole_is_no_damage_and_excuses_nothing_behind_it():
+    hole = struct.pack("<II", 0, 20) + b"x" * 24
+    for tail, is_told in [(b"", False), (bytes(64), False), (b"y" * 64, True)]:
+        assert is_damage(hole + tail, 0, len(hole + tail)) == is_told
 
 
 def scan(segment, number):

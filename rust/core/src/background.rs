@@ -23,6 +23,9 @@ use crate::wal::Wal;
 
 /// How often the writer's thread looks at the log.
 const TICK: Duration = Duration::from_millis(50);
+/// How long the end waits for calls that were under way: their threads may be out of turn.
+const LAST_CALLS: Duration = Duration::from_secs(1);
+
 /// What the callers of a log and its threads share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -37,7 +40,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn drain(&self) -> MutexGuard<'_, Drain> {
+    pub(crate) fn drain(&self) -> MutexGuard<'_, Drain> {
         self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +71,7 @@ impl Shared {
         }
     }
 
-    fn storage_failed(&self, error: &Error) {
+    pub(crate) fn storage_failed(&self, error: &Error) {
         let errno = match error {
             Error::Io { source, .. } => source.raw_os_error().unwrap_or(0),
             Error::NoSegment { errno, .. } => *errno,
@@ -79,17 +82,19 @@ impl Shared {
     }
 
     /// Syncs the log; what is drained by now is then known to be on the disk.
-    fn sync(&self) -> Result<()> {
-        let (passed, limit, last) = {
+    pub(crate) fn sync(&self) -> Result<()> {
+        // One look at all of them: the drain, which others move on, passes segments meanwhile.
+        let (passed, unpassed, limit, last) = {
             let drain = self.drain();
-            (drain.passed().to_vec(), drain.limit(), drain.last)
+            let unpassed = self.wal.unpassed();
+            (drain.passed().to_vec(), unpassed, drain.limit(), drain.last)
         };
         for segment in &passed {
             segment.sync(segment.capacity())?;
             segment.cut()?;
         }
         self.drain().forget_passed(passed.len());
-        for segment in self.wal.unpassed() {
+        for segment in unpassed {
             let is_drained = segment.number() == limit.segment;
             segment.sync(if is_drained { limit.offset } else { 0 })?;
         }
@@ -97,9 +102,17 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether a closed log is read to its end: no call is under way any more.
+    fn is_read(&self) -> bool {
+        let end = self.wal.current();
+        let limit = self.drain().limit();
+        end.sealed_at() == Some(limit.offset) && limit.segment == end.number()
+    }
+
     pub(crate) fn run_writer(&self) {
         let mut synced = Instant::now();
         let mut more = false;
+        let mut closing_since = None;
         loop {
             if !more {
                 self.wake_writer.wait(TICK);
@@ -109,12 +122,20 @@ impl Shared {
                 let state = self.progress.get();
                 (state.closing.is_some(), state.sync_wanted)
             };
+            if closing {
+                closing_since.get_or_insert_with(Instant::now);
+            }
             let unsynced = self
                 .follow(closing || wanted, &mut more)
                 .unwrap_or_else(|error| {
                     self.storage_failed(&error);
                     false
                 });
+            if closing_since.is_some_and(|since| since.elapsed() < LAST_CALLS) && !self.is_read() {
+                more = true;
+                self.wake_writer.wait(Duration::from_millis(1));
+                continue;
+            }
             if closing || wanted || (unsynced && synced.elapsed() >= self.fsync) {
                 if let Err(error) = self.sync() {
                     self.storage_failed(&error);

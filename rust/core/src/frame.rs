@@ -20,6 +20,7 @@
 
 use crate::error::{Error, Result};
 use crate::record::{FORMAT, MAX_RECORD_BYTES};
+use crate::sums::Sums;
 
 /// Size of a segment's head.
 pub const SEGMENT_HEAD: usize = 256;
@@ -58,14 +59,34 @@ pub fn framed_len(len: usize) -> usize {
 #[must_use]
 pub fn head_word(segment: u32, offset: usize, payload: &[u8]) -> u64 {
     let len = payload.len() as u64 & 0xffff_ffff;
+    let crc = crc32c::crc32c_append(seed(segment, offset, len), payload);
+    (u64::from(crc) << 32) | len
+}
+
+/// The CRC of what stands before a payload, though not in the file.
+#[inline]
+fn seed(segment: u32, offset: usize, len: u64) -> u32 {
     let mut seed = [0_u8; 12];
     seed[0..4].copy_from_slice(&segment.to_le_bytes());
     let offset = (offset as u64).to_le_bytes();
     seed[4..8].copy_from_slice(&[offset[0], offset[1], offset[2], offset[3]]);
     let low = len.to_le_bytes();
     seed[8..12].copy_from_slice(&[low[0], low[1], low[2], low[3]]);
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&seed), payload);
-    (u64::from(crc) << 32) | len
+    crc32c::crc32c(&seed)
+}
+
+/// The head word of a frame that is being written: no length yet, and in the place of the CRC the
+/// length to come, so that recovery knows the hole that a thread leaves which dies at it.
+#[inline]
+pub(crate) fn announced(len: usize) -> u64 {
+    (len as u64) << 32
+}
+
+/// Where a hole ends that begins at `offset`, if this head word announces one.
+fn hole_end(word: u64, offset: usize) -> Option<usize> {
+    let len = payload_len(word >> 32);
+    let is_announced = payload_len(word) == 0 && (1..=MAX_RECORD_BYTES).contains(&len);
+    is_announced.then(|| offset + framed_len(len))
 }
 
 /// The payload length of a head word.
@@ -195,8 +216,8 @@ pub enum Found<'a> {
         /// The record.
         payload: &'a [u8],
     },
-    /// Bytes that are no frame, though a frame follows them or they are not zero: damage. A gap of
-    /// zeros between frames is what a thread leaves that died between reserving and publishing.
+    /// Bytes that are no frame: damage. A gap of zeros, or of bytes that were announced and never
+    /// published, is what a thread leaves that died in its call.
     Damage {
         /// Where it begins.
         offset: usize,
@@ -207,13 +228,16 @@ pub enum Found<'a> {
 
 /// Walks the frames of a segment's bytes and finds every one that checks.
 ///
-/// A torn tail (zeros, or one incomplete frame at the very end) is normal and ends the walk.
+/// A torn tail (a hole, or one incomplete frame at the very end) is normal and ends the walk.
 #[derive(Debug)]
 pub struct Scan<'a> {
     bytes: &'a [u8],
     base: usize,
     segment: u32,
     offset: usize,
+    /// Bytes read of what looked like frames and was none.
+    in_vain: usize,
+    sums: Option<Sums<'a>>,
 }
 
 impl<'a> Scan<'a> {
@@ -225,6 +249,8 @@ impl<'a> Scan<'a> {
             base: 0,
             segment,
             offset: SEGMENT_HEAD,
+            in_vain: 0,
+            sums: None,
         }
     }
 
@@ -236,6 +262,8 @@ impl<'a> Scan<'a> {
             base,
             segment,
             offset: base,
+            in_vain: 0,
+            sums: None,
         }
     }
 
@@ -250,21 +278,37 @@ impl<'a> Scan<'a> {
             .unwrap_or_default()
     }
 
-    fn is_zero(&self, from: usize, to: usize) -> bool {
-        self.rest(from)
-            .iter()
-            .take(to.saturating_sub(from))
-            .all(|byte| *byte == 0)
+    /// The head word at `at`; what stands behind the last whole one is a tail, torn off.
+    fn word(&self, at: usize) -> u64 {
+        let word = self.rest(at).first_chunk::<FRAME_HEAD>();
+        word.map_or(0, |word| u64::from_le_bytes(*word))
+    }
+
+    /// The payload of the frame at `at`, as [`checked`] finds it.
+    fn frame_at(&mut self, at: usize) -> Option<&'a [u8]> {
+        let word = self.word(at);
+        let len = payload_len(word);
+        if len == 0 || len > MAX_RECORD_BYTES || at + FRAME_HEAD + len > self.end() {
+            return None;
+        }
+        if self.in_vain > self.bytes.len() {
+            let bytes = self.bytes;
+            let sums = self.sums.get_or_insert_with(|| Sums::of(bytes));
+            let seed = seed(self.segment, at, len as u64);
+            let crc = sums.append(seed, at + FRAME_HEAD - self.base, len)?;
+            if u64::from(crc) != word >> 32 {
+                return None;
+            }
+        }
+        let payload = checked(self.bytes, self.base, self.segment, at);
+        self.in_vain += payload.map_or(len, |_| 0);
+        payload
     }
 
     /// Whether the bytes from `from` on are one frame that ends behind the file: a write cut short.
     fn is_cut_short(&self, from: usize) -> bool {
-        let rest = self.rest(from);
-        let Some(head) = rest.first_chunk::<FRAME_HEAD>() else {
-            return true;
-        };
-        let len = payload_len(u64::from_le_bytes(*head));
-        len <= MAX_RECORD_BYTES && FRAME_HEAD + len > rest.len()
+        let len = payload_len(self.word(from));
+        len <= MAX_RECORD_BYTES && FRAME_HEAD + len > self.rest(from).len()
     }
 }
 
@@ -274,9 +318,12 @@ impl<'a> Iterator for Scan<'a> {
     fn next(&mut self) -> Option<Found<'a>> {
         let start = self.offset;
         let mut at = start;
+        // Where the hole ends that `at` is in, and the first bytes that are in none.
+        let mut hole = start;
+        let mut stray = None;
         while at < self.end() {
-            if let Some(payload) = checked(self.bytes, self.base, self.segment, at) {
-                if at > start && !self.is_zero(start, at) {
+            if let Some(payload) = self.frame_at(at) {
+                if stray.is_some() {
                     self.offset = at;
                     return Some(Found::Damage {
                         offset: start,
@@ -289,16 +336,22 @@ impl<'a> Iterator for Scan<'a> {
                     payload,
                 });
             }
+            let word = self.word(at);
+            if at >= hole && stray.is_none() && word != 0 {
+                match hole_end(word, at) {
+                    Some(end) => hole = end,
+                    None => stray = Some(at),
+                }
+            }
             at += 8;
         }
         self.offset = self.end();
-        if self.is_zero(start, self.end()) || self.is_cut_short(start) {
-            return None;
-        }
-        Some(Found::Damage {
-            offset: start,
-            end: self.end(),
-        })
+        stray
+            .filter(|stray| !self.is_cut_short(*stray))
+            .map(|_| Found::Damage {
+                offset: start,
+                end: self.end(),
+            })
     }
 }
 
@@ -357,6 +410,15 @@ mod tests {
         }
 
         #[test]
+        fn sums_find_what_checking_finds(payloads in payloads(), which in any::<usize>()) {
+            let (mut bytes, offsets) = segment(&payloads, 64);
+            bytes[offsets[which % payloads.len()]] ^= 1;
+            let mut scan = Scan::new(&bytes, 3);
+            scan.in_vain = usize::MAX / 2;
+            prop_assert!(scan.eq(Scan::new(&bytes, 3)));
+        }
+
+        #[test]
         fn a_flipped_byte_costs_one_frame_and_is_reported(payloads in payloads(), which in any::<usize>(), bit in 0_u8..8) {
             let (mut bytes, offsets) = segment(&payloads, 64);
             let victim = which % payloads.len();
@@ -368,15 +430,47 @@ mod tests {
         }
 
         #[test]
-        fn holes_between_frames_are_skipped(payloads in payloads(), which in any::<usize>()) {
+        fn holes_between_frames_are_skipped(payloads in payloads(), which in any::<usize>(), copied in any::<bool>()) {
             let (mut bytes, offsets) = segment(&payloads, 64);
             let victim = which % payloads.len();
             let end = offsets[victim] + framed_len(payloads[victim].len());
-            bytes[offsets[victim]..end].fill(0);
+            if copied {
+                let word = announced(payloads[victim].len());
+                bytes[offsets[victim]..offsets[victim] + FRAME_HEAD].copy_from_slice(&word.to_le_bytes());
+            } else {
+                bytes[offsets[victim]..end].fill(0);
+            }
             let mut rest = payloads;
             rest.remove(victim);
             prop_assert_eq!(frames(&bytes), (rest, 0));
         }
+    }
+
+    #[test]
+    fn bytes_that_all_look_like_lengths_are_read_a_few_times_only() {
+        let looks = 0x0001_0000_u64.to_le_bytes().repeat(1 << 14);
+        let (mut bytes, offsets) = segment(&[looks, b"after".to_vec()], 0);
+        bytes[SEGMENT_HEAD] ^= 8;
+        let mut scan = Scan::new(&bytes, 3);
+        let frame = Found::Frame {
+            offset: offsets[1],
+            payload: b"after",
+        };
+        assert_eq!(scan.nth(1), Some(frame));
+        assert!(scan.in_vain < 3 * bytes.len());
+    }
+
+    #[test]
+    fn a_hole_excuses_its_own_bytes_and_no_more() {
+        let payloads = [vec![7; 20], vec![8; 20], vec![9; 20]];
+        let (mut bytes, offsets) = segment(&payloads, 16);
+        bytes[offsets[0]..offsets[0] + 8].copy_from_slice(&announced(20).to_le_bytes());
+        assert_eq!(frames(&bytes), (payloads[1..].to_vec(), 0));
+        bytes[offsets[1] + 9] ^= 1;
+        assert_eq!(frames(&bytes), (payloads[2..].to_vec(), 1));
+        // Behind a hole a tail may be torn, too.
+        bytes.truncate(offsets[1] + 12);
+        assert_eq!(frames(&bytes), (vec![], 0));
     }
 
     #[test]

@@ -13,12 +13,15 @@ pub mod error;
 mod exit_status;
 pub mod frame;
 pub mod ingest;
+mod memory;
 pub mod metric;
 pub mod native;
 pub mod path;
 pub mod pattern;
 mod platform;
 pub mod progress;
+#[cfg(test)]
+mod proof;
 pub mod reader;
 pub mod record;
 mod repeat;
@@ -28,6 +31,8 @@ pub mod signal;
 pub mod steps;
 mod stepset;
 pub mod summary;
+mod sums;
+mod sync;
 mod synced;
 #[expect(
     unsafe_code,

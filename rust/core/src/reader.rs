@@ -151,8 +151,9 @@ impl LogReader {
         let problem = match frame::read_segment_head(head.get(..filled).unwrap_or_default()) {
             Ok((number, _)) if number == self.segment => None,
             Ok((number, _)) => Some(format!("the head says segment {number}")),
-            // An empty file is a segment that was being prepared when its process died.
-            Err(_) if filled == 0 => None,
+            // A segment that was being prepared when its process died, or whose head had not reached
+            // the disk when the power went: none of its records is missed for that.
+            Err(_) if head.iter().all(|byte| *byte == 0) => None,
             // The place is told beside it.
             Err(Error::Malformed { what, .. }) => Some(what.to_owned()),
             Err(error) => Some(error.to_string()),
@@ -456,6 +457,7 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         std::fs::write(dir.path().join("notes.txt"), b"foreign").unwrap();
         std::fs::write(dir.path().join("00000002.wal"), b"").unwrap();
+        std::fs::write(dir.path().join("00000003.wal"), [0; 1000]).unwrap();
         let mut reader = LogReader::new(dir.path());
         positions.remove(5);
         assert_eq!(all(&mut reader, None), positions);

@@ -150,7 +150,7 @@ impl<'a> Record<'a> {
             kind::HISTORY => {
                 expect(6, cursor.at())?;
                 Self::History(History {
-                    step: cursor.i64("step")?,
+                    step: step(cursor)?,
                     wall: cursor.i64("history time")?,
                     runtime: cursor.i64("history runtime")?,
                     commit: cursor.bool("commit")?,
@@ -223,6 +223,16 @@ fn map(cursor: &mut Cursor<'_>, what: &'static str) -> Result<Value> {
             at: cursor.at(),
         }),
     }
+}
+
+/// A step: below 0 is none, which stands for "no step" in a summary.
+fn step(cursor: &mut Cursor<'_>) -> Result<i64> {
+    let at = cursor.at();
+    let step = cursor.i64("step")?;
+    if step < 0 {
+        return Err(Error::Malformed { what: "step", at });
+    }
+    Ok(step)
 }
 
 fn raw_map<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
@@ -497,6 +507,7 @@ mod tests {
             &[0x92, 2, 0xc0],
             &[0x93, 4, 1, 0xc3],
             &[0x93, 4, 1, 1, 1],
+            &[0x96, 2, 0xff, 1, 1, 0xc3, 0x80],
         ] {
             assert!(Record::parse(garbage).is_err(), "{garbage:?}");
         }

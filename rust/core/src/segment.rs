@@ -1,45 +1,50 @@
-//! One file of the log: maps it, reserves room in it, publishes frames.
-//!
-//! This is the one file with unsafe code. The soundness argument: a frame's bytes are written only
-//! by the thread that reserved them (the reserve counter hands out each byte once), they are read
-//! only behind an acquire load of the frame's head word, which is stored (release) after them, and
-//! never written again. The file is cut only behind the last reserved byte, and its space has been
-//! allocated before it is mapped, so an access never faults.
-#![expect(
-    unsafe_code,
-    reason = "the log is written and read through shared memory"
-)]
+//! One file of the log: reserves room in it, publishes frames, reads them.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-
-use memmap2::{MmapOptions, MmapRaw};
+use std::sync::PoisonError;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::error::{Result, io_at};
 use crate::frame::{
-    FRAME_HEAD, Identity, SEGMENT_HEAD, framed_len, head_word, payload_len, segment_head,
+    FRAME_HEAD, Identity, SEGMENT_HEAD, announced, framed_len, head_word, payload_len, segment_head,
 };
-use crate::platform;
+use crate::memory::Map;
+use crate::platform::{self, Span};
+#[cfg(test)]
+use crate::proof::stop::{Point, at as stopped};
+use crate::sync::{AtomicUsize, Mutex};
+
+/// Where an append can be stopped by a test.
+#[cfg(not(test))]
+enum Point {
+    Reserved,
+    Announced,
+    Copied,
+}
+
+#[cfg(not(test))]
+#[inline]
+fn stopped(_at: Point) -> bool {
+    false
+}
 
 /// How a segment's bytes reach the file.
 #[derive(Debug)]
 enum Store {
     /// Shared memory: a copy and a release store.
-    Mapped(MmapRaw),
+    Mapped(Map),
     /// One `write(2)` a record, on file systems where a full disk would be met as SIGBUS.
-    Written(Mutex<()>),
+    /// Whether bytes of a write that failed stand behind the last frame.
+    Written(Mutex<bool>),
 }
 
 /// Folders between a segment and the one that the user gave: writer, `wal`, run, and that one.
 const FOLDERS: usize = 4;
 
 /// Waits until a segment's name is on the disk, and those of the folders that it is in.
-#[cfg(unix)]
 fn sync_names(path: &Path) -> Result<()> {
     for folder in path.ancestors().skip(1).take(FOLDERS) {
         let named = if folder.as_os_str().is_empty() {
@@ -47,16 +52,8 @@ fn sync_names(path: &Path) -> Result<()> {
         } else {
             folder
         };
-        File::open(named)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io_at("sync", named))?;
+        platform::sync_folder(named).map_err(io_at("sync", named))?;
     }
-    Ok(())
-}
-
-/// Names reach the disk with their file here.
-#[cfg(not(unix))]
-fn sync_names(_path: &Path) -> Result<()> {
     Ok(())
 }
 
@@ -96,27 +93,19 @@ impl Segment {
         mapped: bool,
     ) -> Result<Self> {
         let path = dir.join(file_name(number));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(io_at("create", &path))?;
+        let file = platform::create(&path).map_err(io_at("create", &path))?;
         let head = segment_head(identity, number);
-        let made = file
-            .write_all_at(&head, 0)
+        let made = platform::write(&file, &path, &head, 0)
             .map_err(io_at("write", &path))
             .and_then(|()| {
                 if !mapped {
-                    return Ok(Store::Written(Mutex::new(())));
+                    return Ok(Store::Written(Mutex::new(false)));
                 }
-                platform::allocate(&file, capacity).map_err(io_at("allocate space for", &path))?;
-                let map = MmapOptions::new()
-                    .len(capacity)
-                    .map_raw(&file)
-                    .map_err(io_at("map", &path))?;
-                platform::populate(&map);
-                Ok(Store::Mapped(map))
+                platform::allocate(&file, &path, capacity)
+                    .map_err(io_at("allocate space for", &path))?;
+                platform::map(&file, &path, capacity)
+                    .map(Store::Mapped)
+                    .map_err(io_at("map", &path))
             });
         match made {
             Ok(store) => Ok(Self {
@@ -131,7 +120,7 @@ impl Segment {
             }),
             Err(error) => {
                 // Nothing was logged into it; the error at hand says more than a second one would.
-                drop(std::fs::remove_file(&path));
+                drop(platform::remove(&path));
                 Err(error)
             }
         }
@@ -191,6 +180,14 @@ impl Segment {
         }
     }
 
+    /// Goes on with an append that a test has stopped.
+    #[cfg(test)]
+    pub(crate) fn publish_late(&self, offset: usize, payload: &[u8]) {
+        if let Store::Mapped(map) = &self.store {
+            self.publish(map, offset, payload);
+        }
+    }
+
     #[cold]
     fn seal_from(&self, offset: usize) {
         // Reservations are handed out once: exactly one of those that do not fit begins inside.
@@ -200,22 +197,28 @@ impl Segment {
     }
 
     #[inline]
-    fn publish(&self, map: &MmapRaw, offset: usize, payload: &[u8]) {
+    fn publish(&self, map: &Map, offset: usize, payload: &[u8]) {
         let word = head_word(self.number, offset, payload).to_le();
-        // SAFETY: `offset` and the frame's length were checked against the map's size.
-        let head = unsafe { map.as_mut_ptr().add(offset) };
-        // SAFETY: as above; the head takes the first 8 bytes.
-        let body = unsafe { head.add(FRAME_HEAD) };
-        // SAFETY: these bytes are this reservation's alone, and nobody reads them before the store below.
-        unsafe { std::ptr::copy_nonoverlapping(payload.as_ptr(), body, payload.len()) };
-        // SAFETY: a map is page-aligned and frames are at multiples of 8; the word is only ever
-        // accessed atomically.
-        let head = unsafe { AtomicU64::from_ptr(head.cast()) };
+        if stopped(Point::Reserved) {
+            return;
+        }
+        // The caller has seen that the frame fits.
+        let Some(head) = map.word(offset) else { return };
+        // Says how far the hole goes, should this thread die here.
+        head.store(announced(payload.len()).to_le(), Ordering::Relaxed);
+        compiler_fence(Ordering::Release);
+        if stopped(Point::Announced) {
+            return;
+        }
+        map.fill(offset + FRAME_HEAD, payload);
+        if stopped(Point::Copied) {
+            return;
+        }
         head.store(word, Ordering::Release);
     }
 
-    fn write(&self, lock: &Mutex<()>, need: usize, payload: &[u8]) -> io::Result<Appended> {
-        let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write(&self, lock: &Mutex<bool>, need: usize, payload: &[u8]) -> io::Result<Appended> {
+        let mut is_torn = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let offset = self.reserved.load(Ordering::Acquire);
         if self.sealed_at().is_some() || offset + need > self.capacity {
             self.seal_from(offset);
@@ -225,7 +228,13 @@ impl Segment {
         frame.extend_from_slice(&head_word(self.number, offset, payload).to_le_bytes());
         frame.extend_from_slice(payload);
         frame.resize(need, 0);
-        self.file.write_all_at(&frame, offset as u64)?;
+        if *is_torn {
+            // A shorter frame would leave the end of what is there behind it.
+            platform::cut(&self.file, &self.path, offset)?;
+        }
+        *is_torn = true;
+        platform::write(&self.file, &self.path, &frame, offset)?;
+        *is_torn = false;
         self.reserved.store(offset + need, Ordering::Release);
         Ok(Appended::At(offset))
     }
@@ -254,30 +263,20 @@ impl Segment {
         }
         match &self.store {
             Store::Mapped(map) => {
-                // SAFETY: `offset` and the head's length were checked against the map's size.
-                let head = unsafe { map.as_mut_ptr().add(offset) };
-                // SAFETY: aligned as in `publish`; the word is only ever accessed atomically.
-                let word = unsafe { AtomicU64::from_ptr(head.cast()) }.load(Ordering::Acquire);
+                let word = map
+                    .word(offset)
+                    .map_or(0, |word| word.load(Ordering::Acquire));
                 let len = payload_len(u64::from_le(word));
-                if len == 0 || offset + FRAME_HEAD + len > self.capacity {
-                    return Ok(None);
-                }
-                // SAFETY: checked against the map's size.
-                let body = unsafe { head.add(FRAME_HEAD) };
-                // SAFETY: published (acquire above), and never written again.
-                Ok(Some(Cow::Borrowed(unsafe {
-                    std::slice::from_raw_parts(body, len)
-                })))
+                Ok(map.bytes(offset + FRAME_HEAD, len).filter(|_| len > 0))
             }
             Store::Written(_) => {
                 if offset >= self.reserved.load(Ordering::Acquire) {
                     return Ok(None);
                 }
                 let mut head = [0; FRAME_HEAD];
-                self.file.read_exact_at(&mut head, offset as u64)?;
+                platform::read(&self.file, &self.path, &mut head, offset)?;
                 let mut payload = vec![0; payload_len(u64::from_le_bytes(head))];
-                self.file
-                    .read_exact_at(&mut payload, (offset + FRAME_HEAD) as u64)?;
+                platform::read(&self.file, &self.path, &mut payload, offset + FRAME_HEAD)?;
                 Ok(Some(Cow::Owned(payload)))
             }
         }
@@ -292,9 +291,12 @@ impl Segment {
         let from = self.synced.load(Ordering::Acquire);
         let to = self.reserved();
         match &self.store {
-            Store::Mapped(map) if from < to => map.flush_range(from, to - from),
+            Store::Mapped(map) if from < to => {
+                let len = to - from;
+                platform::sync_map(map, &self.path, Span { from, len })
+            }
             Store::Mapped(_) => Ok(()),
-            Store::Written(_) => self.file.sync_data(),
+            Store::Written(_) => platform::sync_file(&self.file, &self.path),
         }
         .map_err(io_at("sync", &self.path))?;
         if from == 0 {
@@ -307,59 +309,20 @@ impl Segment {
     /// Gives back the space behind a sealed segment's end.
     pub(crate) fn cut(&self) -> Result<()> {
         match self.sealed_at() {
-            Some(end) => self
-                .file
-                .set_len(end as u64)
-                .map_err(io_at("cut", &self.path)),
+            Some(end) => {
+                platform::cut(&self.file, &self.path, end).map_err(io_at("cut", &self.path))
+            }
             None => Ok(()),
         }
     }
 
     /// Removes the file of a segment that was prepared and never used.
     pub(crate) fn discard(&self) -> Result<()> {
-        std::fs::remove_file(&self.path).map_err(io_at("remove", &self.path))
+        platform::remove(&self.path).map_err(io_at("remove", &self.path))
     }
 }
 
 /// The file name of a segment.
 pub(crate) fn file_name(number: u32) -> String {
     format!("{number:08}.wal")
-}
-
-/// Tells a forked child from its parent: the reserve counters are private memory while the mapped
-/// pages are shared, so a child must never append.
-#[derive(Debug)]
-pub(crate) struct ForkFlag(MmapRaw);
-
-impl ForkFlag {
-    /// A page that reads as zero in a child. Other systems than Linux have no such page: there forks
-    /// are told by the SDK's own hook.
-    pub(crate) fn new() -> io::Result<Self> {
-        let page = MmapOptions::new().len(8).map_anon()?;
-        let page = MmapRaw::from(page);
-        #[cfg(target_os = "linux")]
-        // SAFETY: the range is this map's, anonymous and private, as the advice demands; what it
-        // changes is seen in forked children only.
-        unsafe {
-            rustix::mm::madvise(
-                page.as_mut_ptr().cast(),
-                page.len(),
-                rustix::mm::Advice::LinuxWipeOnFork,
-            )
-        }?;
-        let flag = Self(page);
-        flag.word().store(1, Ordering::Relaxed);
-        Ok(flag)
-    }
-
-    fn word(&self) -> &AtomicU64 {
-        // SAFETY: the map is page-aligned, at least 8 bytes, and only accessed through this.
-        unsafe { AtomicU64::from_ptr(self.0.as_mut_ptr().cast()) }
-    }
-
-    /// Whether this process is a fork of the one that made the flag.
-    #[inline]
-    pub(crate) fn is_forked(&self) -> bool {
-        self.word().load(Ordering::Relaxed) == 0
-    }
 }

@@ -13,6 +13,10 @@ pub const MAX_DIGITS: usize = 4_300;
 /// How deep containers may nest; user values beyond are refused by the encoder.
 pub const MAX_DEPTH: usize = 64;
 
+/// Items that room is made for at once. A length is a claim, and 72 of them may stand in one another:
+/// those of a record of 12 MiB would come to tens of gigabytes.
+const MAX_CLAIM: usize = 1_024;
+
 /// One value as it was logged; nothing is rounded, widened or reordered.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -386,8 +390,7 @@ impl<'a> Cursor<'a> {
             Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
                 self.at = start;
                 let len = self.array_len(what)?;
-                // A length is a claim: room is made for what can really follow.
-                let mut items = Vec::with_capacity(len.min(self.bytes.len() - self.at));
+                let mut items = Vec::with_capacity(len.min(MAX_CLAIM));
                 for _ in 0..len {
                     items.push(self.value_at(what, depth)?);
                 }
@@ -396,7 +399,7 @@ impl<'a> Cursor<'a> {
             Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => {
                 self.at = start;
                 let len = self.map_len(what)?;
-                let mut entries = Vec::with_capacity(len.min(self.bytes.len() - self.at));
+                let mut entries = Vec::with_capacity(len.min(MAX_CLAIM));
                 for _ in 0..len {
                     let key = self.str(what)?.to_owned();
                     entries.push((key, self.value_at(what, depth)?));

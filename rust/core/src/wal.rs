@@ -2,19 +2,20 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-
-use arc_swap::ArcSwap;
 
 use crate::error::{Error, Result, io_at};
 use crate::frame::{FRAME_HEAD, Identity, SEGMENT_HEAD, framed_len, position};
+use crate::memory::ForkFlag;
 use crate::platform;
 use crate::record::MAX_RECORD_BYTES;
-use crate::segment::{Appended, ForkFlag, Segment};
+use crate::segment::{Appended, Segment};
 use crate::signal::Signal;
+use crate::sync::{ArcSwap, AtomicBool, Mutex, MutexGuard};
 use crate::termination::{self, Latest};
 
 /// How records reach the disk.
@@ -44,7 +45,7 @@ impl Default for SegmentSizes {
     }
 }
 
-/// After a segment could not be had, the next attempt waits this long: each costs a system call.
+/// After a call could have no segment, the next one that tries waits this long: it costs system calls.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Who takes the next segment. The lock is taken when a segment is full, never by an append that
@@ -204,13 +205,14 @@ impl Wal {
         let next = match rotation.next.take() {
             Some(next) if next.capacity() >= room => next,
             small => {
-                if let Some(small) = small {
-                    // Its number must be used next: make it anew, with room for the record.
-                    small.discard()?;
+                // Make it anew, with room for the record; one that cannot be removed stays, empty.
+                if let Some(small) = small
+                    && small.discard().is_ok()
+                {
                     rotation.next_number = small.number();
                 }
                 rotation.next_bytes = rotation.next_bytes.max(room.next_power_of_two());
-                self.make(&mut rotation)?
+                self.make_in_call(&mut rotation)?
             }
         };
         lock(&self.queue).push_back(Arc::clone(&next));
@@ -223,22 +225,19 @@ impl Wal {
     }
 
     fn make(&self, rotation: &mut Rotation) -> Result<Arc<Segment>> {
-        if let Some((since, errno, reason)) = &rotation.failed
-            && since.elapsed() < RETRY
-        {
-            return Err(Error::NoSegment {
-                errno: *errno,
-                reason: reason.clone(),
-            });
-        }
         let bytes = rotation.next_bytes.next_multiple_of(8);
-        match Segment::create(
-            &self.dir,
-            &self.identity,
-            rotation.next_number,
-            bytes,
-            self.mapped,
-        ) {
+        let made = loop {
+            let number = rotation.next_number;
+            let made = Segment::create(&self.dir, &self.identity, number, bytes, self.mapped);
+            match &made {
+                // One that failed before, and could not be removed: readers find nothing in it.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+                    rotation.next_number += 1;
+                }
+                _ => break made,
+            }
+        };
+        match made {
             Ok(segment) => {
                 rotation.failed = None;
                 rotation.next_number += 1;
@@ -251,10 +250,26 @@ impl Wal {
                     _ => 0,
                 };
                 let reason = error.to_string();
-                rotation.failed = Some((Instant::now(), errno, reason.clone()));
                 Err(Error::NoSegment { errno, reason })
             }
         }
+    }
+
+    /// As [`Wal::make`], unless that has just failed a call.
+    fn make_in_call(&self, rotation: &mut Rotation) -> Result<Arc<Segment>> {
+        if let Some((since, errno, reason)) = &rotation.failed
+            && since.elapsed() < RETRY
+        {
+            return Err(Error::NoSegment {
+                errno: *errno,
+                reason: reason.clone(),
+            });
+        }
+        let made = self.make(rotation);
+        if let Err(Error::NoSegment { errno, reason }) = &made {
+            rotation.failed = Some((Instant::now(), *errno, reason.clone()));
+        }
+        made
     }
 
     /// Makes the next segment ready, so that no append has to. Called by the writer's thread.
@@ -359,6 +374,8 @@ pub fn is_live(writer_dir: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::frame::{Found, Scan};
+    use crate::platform::Call;
+    use crate::proof::disk::{Disk, Fault};
 
     const SMALL: SegmentSizes = SegmentSizes {
         first_bytes: 4096,
@@ -480,20 +497,32 @@ mod tests {
     #[test]
     fn a_segment_that_cannot_be_made_loses_the_record_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::under(dir.path());
         let wal = wal(dir.path(), Mode::Auto);
-        // The next segment's name is taken: creating it fails as a full disk would.
-        std::fs::write(dir.path().join("00000002.wal"), b"in the way").unwrap();
+        disk.fail(Call::Allocate, Fault::Errno(libc::ENOSPC));
         let mut lost = 0;
         for _ in 0..100 {
             match wal.append(&[1; 100]) {
                 Ok(_) => {}
-                Err(Error::NoSegment { reason, .. }) => {
+                Err(Error::NoSegment { errno, reason }) => {
                     assert!(reason.contains("00000002.wal"), "{reason}");
+                    assert_eq!(errno, libc::ENOSPC);
                     lost += 1;
                 }
                 Err(other) => panic!("{other}"),
             }
         }
         assert_eq!(lost, 100 - (4096 - 256) / 112);
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_left_alone_and_costs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let wal = wal(dir.path(), Mode::Auto);
+        let taken = dir.path().join("00000002.wal");
+        std::fs::write(&taken, b"in the way").unwrap();
+        let positions: Vec<_> = (0..100).map(|_| wal.append(&[1; 100]).unwrap()).collect();
+        assert!(positions.iter().all(|at| at >> 32 != 2) && positions[99] >> 32 == 3);
+        assert_eq!(std::fs::read(taken).unwrap(), b"in the way");
     }
 }

@@ -220,8 +220,9 @@ impl Writer {
     #[inline]
     pub fn append(&self, payload: &[u8]) -> Result<u64> {
         let appended = self.shared.wal.append(payload);
-        if let Err(Error::NoSegment { .. }) = &appended {
+        if let Err(error @ Error::NoSegment { .. }) = &appended {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            self.shared.storage_failed(error);
         }
         appended
     }
@@ -326,14 +327,15 @@ impl Writer {
         Ok(whole)
     }
 
-    /// The numbers, with everything logged before this call.
-    ///
-    /// # Errors
-    /// The log cannot be read back.
-    pub fn status(&self) -> Result<Status> {
-        let drain = self.shared.catch_up()?;
+    /// The numbers, with everything logged before this call, unless the log cannot be read back: then
+    /// they say so.
+    pub fn status(&self) -> Status {
+        let drain = self.shared.catch_up().unwrap_or_else(|error| {
+            self.shared.storage_failed(&error);
+            self.shared.drain()
+        });
         let state = self.shared.progress.get();
-        Ok(Status {
+        Status {
             records: drain.records,
             rows: drain.rows,
             values: drain.values,
@@ -345,7 +347,7 @@ impl Writer {
             server: state.server.clone(),
             storage_error: state.storage_error.clone(),
             mapped: self.shared.wal.is_mapped(),
-        })
+        }
     }
 
     /// How far records have come; for waiting.
@@ -480,7 +482,7 @@ mod tests {
         assert!(writer.join(Duration::from_secs(10)).unwrap());
         assert!(writer.progress().get().synced > position);
         assert!(matches!(writer.append(&bytes), Err(Error::Closed)));
-        let status = writer.status().unwrap();
+        let status = writer.status();
         assert_eq!(
             (status.records, status.rows, status.values, status.lost),
             (3, 1, 1, 0)
@@ -492,5 +494,23 @@ mod tests {
                 < 1000
         );
         assert!(!dir.path().join("00000002.wal").exists());
+    }
+
+    #[test]
+    fn finish_waits_for_a_call_that_is_under_way() {
+        use crate::proof::stop::{self, Fate, Point};
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(options(dir.path().to_path_buf())).unwrap();
+        let bytes = record::history(0, 1, 1, true, &[("a".to_owned(), Value::Int(3))]);
+        stop::next_append(Point::Copied, Fate::Vanish);
+        let position = writer.append(&bytes).unwrap();
+        writer.begin_finish(0, Duration::from_secs(5)).unwrap();
+        let soon = Duration::from_millis(20);
+        assert!(!writer.join(soon).unwrap());
+        let (_, offset) = crate::frame::place(position);
+        writer.shared.wal.current().publish_late(offset, &bytes);
+        assert!(writer.join(Duration::from_secs(10)).unwrap());
+        // The start, the row and the exit, which stands behind it.
+        assert_eq!(writer.status().records, 3);
     }
 }

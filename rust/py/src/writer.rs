@@ -351,7 +351,7 @@ impl Writer {
     }
 
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let status = py.detach(|| self.inner.status()).map_err(to_py)?;
+        let status = py.detach(|| self.inner.status());
         let dict = PyDict::new(py);
         for (name, value) in [
             ("records", status.records),

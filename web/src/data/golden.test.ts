@@ -77,13 +77,26 @@ class Segment {
     return crc === this.view.getUint32(offset + 4, true) ? payload : undefined;
   }
 
+  /** Where the bytes begin that are neither zeros nor in a hole that is announced. */
+  private stray(start: number, end: number): number | undefined {
+    for (let at = start; at < end;) {
+      if (at + 8 > this.bytes.length)
+        return this.bytes.subarray(at).every((byte) => byte === 0) ? undefined : at;
+      const [length, coming] = [this.view.getUint32(at, true), this.view.getUint32(at + 4, true)];
+      if (length === 0 && coming > 0 && coming <= MAX_RECORD_BYTES) at += 8 + Math.ceil(coming / 8) * 8;
+      else if (length !== 0 || coming !== 0) return at;
+      else at += 8;
+    }
+    return undefined;
+  }
+
   /** Whether the bytes between two frames, or behind the last, are what no crash leaves. */
   private isDamage(start: number, end: number): boolean {
-    if (this.bytes.subarray(start, end).every((byte) => byte === 0)) return false;
-    if (end < this.bytes.length) return true;
-    if (end - start < 8) return false;
-    const length = this.view.getUint32(start, true);
-    return length > MAX_RECORD_BYTES || start + 8 + length <= end;
+    const stray = this.stray(start, end);
+    if (stray === undefined || end < this.bytes.length) return stray !== undefined;
+    if (end - stray < 8) return false;
+    const length = this.view.getUint32(stray, true);
+    return length > MAX_RECORD_BYTES || stray + 8 + length <= end;
   }
 
   readInto(found: Found): void {

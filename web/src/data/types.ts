@@ -1,14 +1,7 @@
 /** What the server answers, spelled as on the wire. */
 
 export type RunState =
-  | 'running'
-  | 'preempting'
-  | 'finished'
-  | 'crashed'
-  | 'failed'
-  | 'killed'
-  | 'preempted'
-  | 'pending';
+  'running' | 'preempting' | 'finished' | 'crashed' | 'failed' | 'killed' | 'preempted' | 'pending';
 export type XAxis = 'step' | 'wall' | 'relative';
 export type SortDir = 'asc' | 'desc';
 

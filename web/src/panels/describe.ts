@@ -62,7 +62,8 @@ export function emptyRunText(run: Pick<Run, 'state' | 'key_count'> | null): {
     : { title: 'Nothing to draw', detail: `The run ${ended(run.state)} without logging a number.` };
 }
 
-const ended = (state: RunState): string => (state === 'killed' || state === 'preempted' ? `was ${state}` : state);
+const ended = (state: RunState): string =>
+  state === 'killed' || state === 'preempted' ? `was ${state}` : state;
 
 /** Why a workspace has no charts, from the states of all its runs; null while they are not known. */
 export function emptyWorkspaceText(states: readonly RunState[] | null): { title: string; detail: string } {
