@@ -468,3 +468,24 @@ def test_the_server_knows_the_metrics_and_computes_the_same_summary(online, serv
     assert [metric["name"] for metric in found["metrics"]] == ["loss", "acc", "late"]
     assert found["metrics"][0]["step_metric"] == "epoch"
     assert sum(row["epoch"] == 7 for row in server.rows("r")) == 100
+
+
+def test_a_key_is_hidden_by_its_most_exact_definition_in_each_of_its_runs(online, server):
+    row = dict.fromkeys(["loss", "sys/cpu", "sys/gpu/0", "sys/gpu/1", "_sys"], 1)
+    with online("r") as run:
+        run.define_metric("sys/*", hidden=True)
+        run.define_metric("sys/gpu/*")
+        run.define_metric("sys/gpu/1", hidden=True)
+        run.log(row)
+
+    def hidden(path):
+        keys = server.get(f"/projects/local/p/{path}keys")["keys"]
+        return [key["name"] for key in keys if key["hidden"]]
+
+    assert hidden("runs/r/") == hidden("") == ["sys/cpu", "sys/gpu/1"]
+    with online("other") as run:
+        run.define_metric("*", hidden=True)
+        run.define_metric("sys/cpu")
+        run.log(row)
+    assert hidden("runs/other/") == ["loss", "sys/gpu/0", "sys/gpu/1"]
+    assert hidden("") == ["sys/gpu/1"]
