@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import socket
@@ -117,6 +118,12 @@ def test_cat_prints_summary_and_config(record):
     assert invoke("cat", folder, "--config").stdout == '{"lr": 0.1}\n'
 
 
+def test_cat_prints_one_thing(record):
+    result = invoke("cat", record(), "--summary", "--config")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--summary and --config" in result.stderr
+
+
 def test_cat_keeps_everything_before_a_torn_tail(record):
     folder = record(exit_code=None)
     path = segment(folder)
@@ -221,6 +228,22 @@ def test_ls_prints_a_table_of_the_default_folder(record, tmp_path, monkeypatch):
     head, line = invoke("ls").stdout.splitlines()
     assert head.split() == ["RUN", "NAME", "PROJECT", "STATE", "ROWS", "SYNCED", "STARTED"]
     assert line.split()[1:6] == ["a\N{REPLACEMENT CHARACTER}name", "p", "finished", "5", "no"]
+
+
+def test_ls_shows_letters_of_each_name_on_a_narrow_terminal(record, tmp_path):
+    record(name="a-long-name-of-a-run", id="run12345")
+    screen, terminal = pty.openpty()
+    command = [*STEPLOG, "ls", tmp_path / "steplog-runs"]
+    with os.fdopen(screen, "rb", 0) as shown:
+        environ = {**os.environ, "COLUMNS": "60", "TERM": "xterm", "NO_COLOR": "1"}
+        subprocess.run(command, stdout=terminal, env=environ, check=True)
+        os.close(terminal)
+        table = re.sub(r"\x1b\[[\d;]*m", "", shown.read(65536).decode()).splitlines()
+    assert max(map(len, table)) <= 60
+    assert table[0].split() == ["RUN", "NAME", "PROJECT", "STATE", "ROWS", "SYNCED", "STARTED"]
+    run, name, project, state, rows, *_ = table[1].split()
+    assert (run, project, state, rows) == ("run12345", "p", "finished", "5")
+    assert name.startswith("a-long")
 
 
 def test_ls_goes_on_after_a_folder_that_cannot_be_read(record, tmp_path):

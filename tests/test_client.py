@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 
+import anyio
 import pytest
 
 import steplog
@@ -134,6 +135,27 @@ def test_keys_and_steps_narrow_the_rows(api):
     assert {*steps[0]} == {"_step", "_timestamp", "_runtime"}
 
 
+def test_any_keys_and_ten_thousand_can_be_asked_for(api, here, tmp_path):
+    names = ["a,b", "ü&=+%", *(f"some/rather/long/name/of/a/key/{at}" for at in range(9_998))]
+    settings = {"base_url": here, "quiet": True}
+    with steplog.init(project="many", dir=str(tmp_path), id="r", settings=settings) as run:
+        for step in range(3):
+            run.log(dict.fromkeys(names, step))
+        run.log({"a,b": 3})
+
+    async def read(keys):
+        async with AsyncApi(here) as other:
+            found = await other.run("many/r")
+            return [row async for row in found.scan_history(keys, page_size=2)]
+
+    for keys, steps, width in ((names, 3, 10_003), (["a,b"], 4, 4)):
+        rows = list(api.run("many/r").scan_history(keys, page_size=2))
+        assert [(row["_step"], row["a,b"], len(row)) for row in rows] == [
+            (step, step, width) for step in range(steps)
+        ]
+        assert anyio.run(read, keys) == rows
+
+
 def test_history_is_a_frame_that_loses_nothing(api, monkeypatch):
     pytest.importorskip("pandas")
     frame = api.run("p/steps").history()
@@ -231,9 +253,22 @@ def test_without_a_key_it_says_where_to_put_one(tmp_path, monkeypatch):
 
 def test_mistakes_are_raised_at_the_call(api):
     run = api.run("p/values")
-    for arguments in ({"page_size": 0}, {"min_step": -1}, {"keys": "a"}, {"keys": ["a,b"]}):
+    for arguments in ({"page_size": 0}, {"min_step": -1}, {"max_step": 2**63}, {"keys": [""]}):
         with pytest.raises(steplog.UsageError):
             run.scan_history(**arguments)
+    mistyped = ({"page_size": "1"}, {"min_step": 0.5}, {"keys": "a"}, {"keys": [5]})
+    for mistake in mistyped:
+        with pytest.raises(steplog.ArgumentTypeError):
+            run.scan_history(**mistake)
+    for call in (
+        lambda: api.run(5),
+        lambda: api.runs(5),
+        lambda: api.runs("p", 5),
+        lambda: api.runs("p", page_size="x"),
+        lambda: run.history(keys=5),
+    ):
+        with pytest.raises(steplog.ArgumentTypeError):
+            call()
     for call in (lambda: api.run("r"), lambda: api.runs("a/p", "b"), lambda: api.runs("")):
         with pytest.raises(steplog.UsageError):
             call()

@@ -44,7 +44,16 @@ RUNS = {
     "sparklines": None,
     "aggs": None,
 }
+ROWS = {
+    "keys": ["y"],
+    "min_step": 0,
+    "max_step": 9,
+    "label": "",
+    "limit": 10,
+    "cursor": "WyIiLCAiMCJd",
+}
 REQUESTS = [
+    ("POST", f"{RUN}/history:query", ROWS),
     ("POST", f"{PROJECT}/series:query", {"panels": [PANEL], "version": 1}),
     ("POST", f"{PROJECT}/runs:query", RUNS),
     ("PATCH", RUN, {"name": "n", "notes": "", "tags": ["t"]}),
@@ -179,9 +188,25 @@ async def test_no_field_of_a_live_message_breaks_the_socket(filled):
             for text in fuzzed(message):
                 await answers(socket, text)
         await socket.send_bytes(b"\0")
-        assert (await socket.receive_json())["t"] == "error"
+        refused = await socket.receive_json()
+        assert (refused["t"], refused["id"], refused["code"]) == ("error", None, "malformed")
         (refused,) = await answers(socket, '{"t": ["sub"], "id": 7}')
         assert (refused["t"], refused["id"], refused["field"]) == ("error", 7, "t")
+    assert filled.stop() == (0, "")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_live_message_that_is_too_large_closes_the_socket_with_1009(filled):
+    headers = {"Authorization": f"Bearer {filled.key}"}
+    for size in ((4 << 20) + 1, 20 << 20):
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.ws_connect(filled.url + "/api/v1/live") as socket,
+        ):
+            await socket.receive_json()
+            await socket.send_str("x" * size)
+            closed = await socket.receive(10)
+            assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 1009)
     assert filled.stop() == (0, "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -106,6 +107,23 @@ def test_a_step_written_again_counts_once_with_its_last_value(server, online):
     assert (drawn["columns"]["x"], drawn["columns"]["y"]) == ([3.0, 4.0], [2.0, 5.0])
 
 
+def test_history_is_asked_by_a_body_as_by_an_address(server, online):
+    with online("r") as run:
+        for step in range(10):
+            run.log({"a,b": step, "c": step} if step % 2 else {"c": step})
+    body = {"keys": ["a,b"], "min_step": 2, "max_step": 9, "limit": 2, "label": ""}
+    status, headers, data = server.ask(f"{RUN}/history:query", body)
+    assert (status, headers["Content-Type"]) == (200, "application/x-ndjson")
+    rows = [json.loads(line) for line in data.splitlines()]
+    assert [(row["_step"], row["a,b"], "c" in row) for row in rows] == [(3, 3, 0), (5, 5, 0)]
+    body["cursor"] = headers["Steplog-Cursor"]
+    _, headers, data = server.ask(f"{RUN}/history:query", body)
+    assert [json.loads(line)["_step"] for line in data.splitlines()] == [7]
+    assert headers["Steplog-Cursor"] is None
+    asked = server.ask(f"{RUN}/history?keys=c&max_step=3")[2]
+    assert server.ask(f"{RUN}/history:query", {"keys": ["c"], "max_step": 3})[2] == asked
+
+
 def test_a_deleted_run_is_gone_and_its_id_can_be_used_again(server, online):
     for value in (1.0, 2.0):
         with online("r") as run:
@@ -183,6 +201,7 @@ PATHS = [
     ("DELETE", RUN),
     ("GET", f"{RUN}/keys"),
     ("GET", f"{RUN}/history"),
+    ("POST", f"{RUN}/history:query"),
     ("GET", f"{RUN}/writers/w"),
     ("POST", f"{RECORDS}?after=0"),
     ("POST", "/api/v1/login-links"),
@@ -226,6 +245,13 @@ def test_an_empty_key_is_nobodys_even_where_one_is_stored(server):
     for sent in ("Bearer ", "Bearer", "Basic YXBpOg==", "Basic", "Basic é"):
         headers = {"Authorization": sent.encode().decode("latin-1")}
         assert server.ask("/api/v1/session", headers=headers)[0] == 401, sent
+
+
+def test_basic_authentication_is_for_the_user_api(server):
+    for user, expected in (("api", 200), ("", 401), ("root", 401)):
+        sent = base64.b64encode(f"{user}:{server.key}".encode()).decode()
+        headers = {"Authorization": f"Basic {sent}"}
+        assert server.ask("/api/v1/session", headers=headers)[0] == expected, user
 
 
 def test_a_login_link_works_once(server):
@@ -282,7 +308,12 @@ BAD = [
     ("POST", "/api/v1/projects/local/p/series:query", b'{"panels": [1]}', {}, 400),
     ("POST", "/api/v1/projects/local/p/series:query", b'{"panels": {}}', {}, 400),
     ("GET", f"{RUN}/history?limit=x", None, {}, 400),
+    ("GET", f"{RUN}/history?limit=0", None, {}, 400),
+    ("GET", f"{RUN}/history?limit=50001", None, {}, 400),
     ("GET", f"{RUN}/history?cursor=x", None, {}, 400),
+    ("POST", f"{RUN}/history:query", b'{"keys": "y"}', {}, 400),
+    ("POST", f"{RUN}/history:query", b'{"keys": [""]}', {}, 400),
+    ("POST", f"{RUN}/history:query", b'{"limit": 0}', {}, 400),
     ("GET", "/api/v1/projects/local/p/runs/..%2F..%2Fetc", None, {}, 400),
     ("GET", "/api/v1/projects/local/%2E%2E/keys", None, {}, 400),
     ("GET", "/api/v1/projects/local/a%00b/keys", None, {}, 400),
@@ -352,6 +383,16 @@ def test_a_client_that_goes_away_in_mid_upload_is_no_error(server):
     assert server.stop() == (0, "")
 
 
+def test_long_addresses_work_and_what_is_no_http_is_refused_in_silence(server):
+    assert server.ask(f"/api/v1/session?z={'x' * 60_000}")[0] == 200
+    assert server.ask(f"/api/v1/session?z={'x' * 70_000}")[0] == 400
+    for sent in (b"\0\1\2\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\na b\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(sent)
+            assert client.recv(100).startswith(b"HTTP/1.0 400"), sent
+    assert server.stop() == (0, "")
+
+
 def test_a_zstd_bomb_is_refused(server):
     # RFC 8878: a frame without a content size, a window of 128 KiB, and run-length blocks of it.
     blocks = [(0x20000 << 3 | 1 << 1 | last).to_bytes(3, "little") + b"\0" for last in (0, 1)]
@@ -361,8 +402,11 @@ def test_a_zstd_bomb_is_refused(server):
 
 def test_a_second_server_says_who_holds_the_folder_or_the_port(server, tmp_path):
     data = str(server.folder / "data")
+    file = tmp_path / "file"
+    file.touch()
     for arguments, words in (
-        (["--port", "0", "--data", data], "in use by process"),
+        (["--port", "0", "--data", data], f"in use by process {server.process.pid}: {data}"),
+        (["--port", "0", "--data", str(file)], f"cannot use the data folder: File exists: {file}"),
         (["--port", str(server.port), "--data", str(tmp_path / "other")], "cannot listen"),
     ):
         done = subprocess.run(
@@ -436,7 +480,8 @@ def test_integers_of_any_size_reach_the_server(online, server):
     assert run.status()["skipped"] == 1
     found = server.get("/projects/local/p/runs/r")
     assert (found["state"], found["summary"]["after"]) == ("finished", 1)
-    (row,) = steplog.Api(base_url=server.url).run("p/r").scan_history()
+    with steplog.Api(base_url=server.url) as api:
+        (row,) = api.run("p/r").scan_history()
     assert (row["combinations"], row["after"], "too_long" in row) == (10**309, 1, False)
     found = server.get("/projects/local/p/runs:query", {"sort": [{"k": "config.seed"}]})
     assert found["ids"] == ["r"]
@@ -454,3 +499,24 @@ def test_a_run_is_called_otherwise_while_it_runs(online, server):
     assert (found["name"], found["tags"], found["notes"]) == ("second", ["b", "c"], "why")
     (entry,) = [json.loads(server.cli("ls", "--json", run.sync_dir).stdout)]
     assert entry["name"] == "second"
+
+
+def test_a_key_is_hidden_by_its_most_exact_definition_in_each_of_its_runs(online, server):
+    row = dict.fromkeys(["loss", "sys/cpu", "sys/gpu/0", "sys/gpu/1", "_sys"], 1)
+    with online("r") as run:
+        run.define_metric("sys/*", hidden=True)
+        run.define_metric("sys/gpu/*")
+        run.define_metric("sys/gpu/1", hidden=True)
+        run.log(row)
+
+    def hidden(path):
+        keys = server.get(f"/projects/local/p/{path}keys")["keys"]
+        return [key["name"] for key in keys if key["hidden"]]
+
+    assert hidden("runs/r/") == hidden("") == ["sys/cpu", "sys/gpu/1"]
+    with online("other") as run:
+        run.define_metric("*", hidden=True)
+        run.define_metric("sys/cpu")
+        run.log(row)
+    assert hidden("runs/other/") == ["loss", "sys/gpu/0", "sys/gpu/1"]
+    assert hidden("") == ["sys/gpu/1"]

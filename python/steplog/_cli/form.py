@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steplog._errors import SteplogError, StorageError
 from steplog._terminal import say
 
 if TYPE_CHECKING:
@@ -18,12 +17,10 @@ def one_line(text: str) -> str:
 
 def explain(error: Exception) -> str:
     """The error in one line: what failed, why, where."""
-    if isinstance(error, OSError) and not isinstance(error, SteplogError):
+    if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__
         where = f": {error.filename}" if error.filename else ""
         return one_line(f"{reason}{where}")
-    if isinstance(error, StorageError) and error.strerror:
-        return one_line(error.strerror)
     return one_line(str(error)) or type(error).__name__
 
 

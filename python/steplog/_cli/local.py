@@ -16,6 +16,8 @@ from steplog._errors import SteplogError, StorageError
 from steplog._states import LIVE
 from steplog._terminal import printable, say
 
+_LEAST_WIDTHS = {"NAME": 6, "PROJECT": 7, "STATE": 10, "STARTED": 10}
+
 
 @click.command()
 @click.argument("dir", default="steplog-runs", type=click.Path(path_type=Path))
@@ -88,12 +90,14 @@ def _print_rich(head: list[str], lines: list[list[str]]) -> None:
     colours = {"finished": "green", "failed": "red", "crashed": "red"}
     colours |= dict.fromkeys(LIVE, "blue")
     table = Table(box=None, pad_edge=False)
-    for name in head:
+    for number, name in enumerate(head):
         justify: Literal["left", "right"] = "right" if name == "ROWS" else "left"
-        # On a narrow terminal the names give way.
-        shrinks = name in {"NAME", "PROJECT"}
-        width = None if shrinks else max(len(line[len(table.columns)]) for line in [head, *lines])
-        table.add_column(name, justify=justify, no_wrap=not shrinks, min_width=width)
+        widest = max(len(line[number]) for line in [head, *lines])
+        # On a narrow terminal names are folded, and the others broken between their words.
+        least = min(widest, _LEAST_WIDTHS.get(name, widest))
+        table.add_column(
+            name, justify=justify, no_wrap=least == widest, min_width=least, overflow="fold"
+        )
     for line in lines:
         cells = [Text(cell) for cell in line]
         cells[3].stylize(colours.get(line[3].split()[0], ""))
@@ -109,20 +113,22 @@ def _local_time(seconds: float | None) -> str:
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
-@click.option("--summary", "what", flag_value="summary", help="Print the summary instead.")
-@click.option("--config", "what", flag_value="config", help="Print the config instead.")
-def cat(run_dir: Path, what: str | None) -> None:
+@click.option("--summary", is_flag=True, help="Print the summary instead.")
+@click.option("--config", is_flag=True, help="Print the config instead.")
+def cat(run_dir: Path, *, summary: bool, config: bool) -> None:
     """Print a run's rows as JSON lines.
 
     Damage in the log is reported on stderr and gives exit code 1; everything around it is printed.
     """
+    if summary and config:
+        raise click.UsageError("--summary and --config exclude each other")
     # A logged integer may have more digits than Python converts unasked.
     sys.set_int_max_str_digits(0)
     run = _runs.read(run_dir)
     warn_of_damage(run)
     failed = bool(run.damage)
-    if what is not None:
-        print(json.dumps(run.log.summary() if what == "summary" else run.log.config()))
+    if summary or config:
+        print(json.dumps(run.log.summary() if summary else run.log.config()))
     else:
         failed |= not _print_rows(run)
     if failed:

@@ -92,6 +92,7 @@ class Run(Facts):
 
         Raises:
             UsageError: An argument is out of range.
+            ArgumentTypeError: An argument is of a type that it cannot have.
             ServerError: While iterating: the server refused or cannot be reached.
         """
         return self._rows(Selection.of(keys, page_size, min_step=min_step, max_step=max_step))
@@ -117,7 +118,8 @@ class Run(Facts):
             pandas: Return a DataFrame when pandas is installed; a list of rows otherwise.
 
         Raises:
-            UsageError: A key cannot be asked for.
+            UsageError: A key is empty.
+            ArgumentTypeError: A key is no text.
             ServerError: The server refused or cannot be reached.
         """
         rows = list(self.scan_history(keys, 10_000))
@@ -155,10 +157,11 @@ class Api:
 
         Raises:
             UsageError: A name or number is out of range.
+            ArgumentTypeError: An argument is of a type that it cannot have.
             ServerError: While iterating: the server refused or cannot be reached.
         """
-        check_runs_page(page_size)
-        return self._runs(self._portal.reader.project(project, entity), page_size)
+        place = self._portal.reader.project(project, entity)
+        return self._runs(place, check_runs_page(page_size))
 
     def _runs(self, place: tuple[str, str], page_size: int) -> Iterator[Run]:
         start: int | None = 0
@@ -175,6 +178,7 @@ class Api:
 
         Raises:
             UsageError: `path` is neither.
+            ArgumentTypeError: `path` is no text.
             ServerError: There is no such run, or the server refused or cannot be reached.
         """
         facts = self._portal.call(self._portal.reader.run, path)

@@ -48,6 +48,7 @@ class AsyncRun(Facts):
 
         Raises:
             UsageError: An argument is out of range.
+            ArgumentTypeError: An argument is of a type that it cannot have.
             ServerError: While iterating: the server refused or cannot be reached.
         """
         return self._rows(Selection.of(keys, page_size, min_step=min_step, max_step=max_step))
@@ -74,7 +75,8 @@ class AsyncRun(Facts):
             pandas: Return a DataFrame when pandas is installed; a list of rows otherwise.
 
         Raises:
-            UsageError: A key cannot be asked for.
+            UsageError: A key is empty.
+            ArgumentTypeError: A key is no text.
             ServerError: The server refused or cannot be reached.
         """
         rows = [row async for row in self.scan_history(keys, 10_000)]
@@ -111,10 +113,11 @@ class AsyncApi:
 
         Raises:
             UsageError: A name or number is out of range.
+            ArgumentTypeError: An argument is of a type that it cannot have.
             ServerError: While iterating: the server refused or cannot be reached.
         """
-        check_runs_page(page_size)
-        return self._runs(self._reader.project(project, entity), page_size)
+        place = self._reader.project(project, entity)
+        return self._runs(place, check_runs_page(page_size))
 
     async def _runs(self, place: tuple[str, str], page_size: int) -> AsyncIterator[AsyncRun]:
         start: int | None = 0
@@ -131,6 +134,7 @@ class AsyncApi:
 
         Raises:
             UsageError: `path` is neither.
+            ArgumentTypeError: `path` is no text.
             ServerError: There is no such run, or the server refused or cannot be reached.
         """
         return AsyncRun(**vars(await self._reader.run(path)), reader=self._reader)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -12,17 +14,18 @@ from urllib.parse import quote, urlencode
 import anyio
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
 
-from steplog._errors import ServerError, UsageError
+from steplog._errors import ArgumentTypeError, ServerError, UsageError
 from steplog._settings import check_name
 from steplog.client.connection import MSGPACK, Connection, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Row = dict[str, Any]
 
 _MAX_PAGE = 50_000
 _MAX_RUNS_PAGE = 1000
+_MAX_STEP = (1 << 63) - 1
 _BIG_INT = 1
 _EXACT_FLOAT = 1 << 53
 _OF_EVERY_ROW = {"_step", "_timestamp", "_runtime", "_label"}
@@ -37,7 +40,8 @@ class Facts:
         project: The project.
         id: The run's id, unique in the project.
         name: Display name.
-        state: `running`, `finished`, `crashed`, `failed`, `killed` or `pending`.
+        state: `running`, `preempting`, `finished`, `crashed`, `failed`, `killed`, `preempted` or
+            `pending`.
         config: Hyperparameters, nested as they were set.
         summary: Last or chosen values, nested as they were logged.
     """
@@ -53,36 +57,37 @@ class Facts:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows of a run, as the query of the first page."""
+    """Which rows of a run, as the body of the first page's request."""
 
-    query: str
+    asked: Mapping[str, object]
     only_of_every_row: bool
 
     @classmethod
     def of(
-        cls, keys: Sequence[str] | None, page_size: int, *, min_step: int, max_step: int | None
+        cls,
+        keys: Sequence[str] | None,
+        page_size: int,
+        *,
+        min_step: int,
+        max_step: int | None,
     ) -> Selection:
         """Check what the caller asks for.
 
         Raises:
-            UsageError: A number is out of range, or a key cannot be asked for.
+            UsageError: A number is out of range, or a key is empty.
+            ArgumentTypeError: An argument is of a type that it cannot have.
         """
-        if not 1 <= page_size <= _MAX_PAGE:
-            raise UsageError(f"page_size must be 1 to {_MAX_PAGE}, got {page_size}")
-        if min_step < 0 or (max_step is not None and max_step < 0):
-            raise UsageError("min_step and max_step must be at least 0")
-        if isinstance(keys, str):
-            raise UsageError(f"keys must be a list of keys, got {keys!r}")
-        pairs = [("limit", str(page_size)), ("min_step", str(min_step))]
+        asked: dict[str, object] = {
+            "limit": _whole("page_size", page_size, least=1, most=_MAX_PAGE),
+            "min_step": _whole("min_step", min_step, least=0, most=_MAX_STEP),
+        }
         if max_step is not None:
-            pairs.append(("max_step", str(max_step)))
-        for key in keys or []:
-            if not key or "," in key:
-                raise UsageError(f"the key {key!r} cannot be asked for: it is empty or has a comma")
-            if key not in _OF_EVERY_ROW:
-                pairs.append(("keys", key))
-        only_of_every_row = bool(keys) and pairs[-1][0] != "keys"
-        return cls(urlencode(pairs), only_of_every_row)
+            asked["max_step"] = _whole("max_step", max_step, least=0, most=_MAX_STEP)
+        wanted = _keys_of(keys)
+        logged = [key for key in wanted if key not in _OF_EVERY_ROW]
+        if logged:
+            asked["keys"] = logged
+        return cls(asked, only_of_every_row=bool(wanted) and not logged)
 
     def narrow(self, row: Row) -> Row:
         """The row without the values that came along unasked."""
@@ -102,7 +107,11 @@ class Reader:
 
         Raises:
             UsageError: It is neither.
+            ArgumentTypeError: It is no text.
         """
+        _check_text("project", project)
+        if entity is not None:
+            _check_text("entity", entity)
         owner, slash, name = project.rpartition("/")
         if slash and entity is not None and owner != entity:
             raise UsageError(f"{project!r} does not belong to the entity {entity!r}")
@@ -112,7 +121,13 @@ class Reader:
         return owner, name
 
     async def run(self, path: str) -> Facts:
-        """The run of `project/id` or `entity/project/id`."""
+        """The run of `project/id` or `entity/project/id`.
+
+        Raises:
+            UsageError: It is neither.
+            ArgumentTypeError: It is no text.
+        """
+        _check_text("path", path)
         project, _, run = path.rpartition("/")
         if not project or not run:
             raise UsageError(f"a run is project/id or entity/project/id, got {path!r}")
@@ -164,24 +179,56 @@ class Reader:
     ) -> tuple[list[Row], str | None]:
         """A page of rows, and the cursor of the next."""
         project = _project_path(run.entity, run.project)
-        where = f"{project}/runs/{quote(run.id, safe='')}/history?{selection.query}"
-        if cursor is not None:
-            where += "&" + urlencode({"cursor": cursor})
-        data, after = await self.connection.ask(where, accept=MSGPACK)
+        where = f"{project}/runs/{quote(run.id, safe='')}/history"
+        asked = {**selection.asked, **({} if cursor is None else {"cursor": cursor})}
+        if "keys" in asked:  # too many for an address, or with commas
+            where += ":query"
+            data, after = await self.connection.ask(where, body=asked, accept=MSGPACK)
+        else:
+            where += "?" + urlencode(asked)
+            data, after = await self.connection.ask(where, accept=MSGPACK)
         try:
             return [selection.narrow(_unescaped(row)) for row in _unpack(data)], after
         except (ValueError, AttributeError) as error:
             raise _unreadable(self.connection.base_url + where) from error
 
 
-def check_runs_page(page_size: int) -> None:
-    """Check the number of runs of a page.
+def check_runs_page(page_size: int) -> int:
+    """The number of runs of a page, checked.
 
     Raises:
         UsageError: It is out of range.
+        ArgumentTypeError: It is no integer.
     """
-    if not 1 <= page_size <= _MAX_RUNS_PAGE:
-        raise UsageError(f"page_size must be 1 to {_MAX_RUNS_PAGE}, got {page_size}")
+    return _whole("page_size", page_size, least=1, most=_MAX_RUNS_PAGE)
+
+
+def _whole(what: str, value: object, *, least: int, most: int) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # NumPy's integers are some, too
+    except TypeError:
+        raise ArgumentTypeError(f"{what} must be an integer, got {type(value).__name__}") from None
+    if not least <= number <= most:
+        raise UsageError(f"{what} must be {least:,} to {most:,}, got {number:,}")
+    return number
+
+
+def _check_text(what: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"{what} must be text, got {type(value).__name__}")
+
+
+def _keys_of(keys: object) -> list[str]:
+    if keys is None:
+        return []
+    if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
+        raise ArgumentTypeError(f"keys must be a list of keys, got {keys!r}")
+    found = list(keys)
+    for key in found:
+        _check_text("a key", key)
+        if not key:
+            raise UsageError("a key is not empty")
+    return found
 
 
 def _or_gone(found: Facts | Exception) -> Facts | None:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from steplog._errors import StorageError
 from steplog._keys import keys_file
@@ -22,7 +23,7 @@ from steplog.server.ingest import Ingest
 from steplog.server.live import Live
 from steplog.server.query import Query
 from steplog.server.rows import Rows
-from steplog.server.schema import API, MAX_BODY_BYTES, PROBLEM, Code, Problem
+from steplog.server.schema import API, MAX_BODY_BYTES, MAX_LINE_BYTES, PROBLEM, Code, Problem
 from steplog.server.store.exact import page_json
 from steplog.server.store.folder import DataFolder
 from steplog.server.store.meta import MetaStore
@@ -247,7 +248,12 @@ async def serve(*, host: str, port: int, data: Path, fsync: bool = True) -> None
         server.publish_key()
         # Batches are zstd, and decompressed with a limit by the decoder: not before.
         runner = web.AppRunner(
-            server.app(), access_log=None, auto_decompress=False, shutdown_timeout=5.0
+            server.app(),
+            access_log=None,
+            auto_decompress=False,
+            shutdown_timeout=5.0,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
         )
         await runner.setup()
         await web.SockSite(runner, listener).start()
@@ -259,6 +265,11 @@ async def serve(*, host: str, port: int, data: Path, fsync: bool = True) -> None
             await runner.cleanup()
         listener.close()
         await server.aclose()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a log record tells of more than of a client that does not speak HTTP: it is told."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -284,5 +295,6 @@ def run_server(*, host: str, port: int, data: Path) -> None:
         StorageError: The data folder or the port cannot be used.
     """
     logging.basicConfig(level=logging.WARNING, format="steplog server: %(message)s")
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(host=host, port=port, data=data))

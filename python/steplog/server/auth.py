@@ -204,7 +204,8 @@ def _sent_key(header: str) -> str | None:
         return rest.strip()
     if scheme.lower() == "basic":  # as W&B's clients send it: user `api`
         try:
-            return b64decode(rest, validate=True).decode().partition(":")[2]
+            user, _, key = b64decode(rest, validate=True).decode().partition(":")
         except ValueError:
             return ""
+        return key if user == "api" else ""
     return None

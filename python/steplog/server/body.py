@@ -76,13 +76,13 @@ def runs_query(body: dict[str, Any]) -> RunsQuery:
     _refuse_unsupported(body, _UNSUPPORTED_OF_RUNS)
     if body.get("count") not in (None, "exact"):  # it may be unhashable
         raise Problem(Code.UNSUPPORTED, "`count` is always exact", field="count")
-    columns = _list_of_text(body, "columns", ["name", "state", "created"], most=_MAX_COLUMNS)
+    columns = texts_of(body, "columns", ["name", "state", "created"], most=_MAX_COLUMNS)
     return RunsQuery(
         columns={name: _section(name, field="columns") for name in columns},
         sort=_sorts(body),
         search=_search(body),
-        limit=_number(body, "limit", _DEFAULT_LIMIT, most=MAX_RUNS_PAGE),
-        offset=_number(body, "offset", 0, most=1 << 40),
+        limit=number_of(body, "limit", _DEFAULT_LIMIT, most=MAX_RUNS_PAGE),
+        offset=number_of(body, "offset", 0, most=1 << 40),
     )
 
 
@@ -97,16 +97,28 @@ def _is_one_of(value: object, *names: str) -> bool:
     return isinstance(value, str) and value in names
 
 
-def _number(body: dict[str, Any], name: str, default: int, *, most: int) -> int:
+def number_of(
+    body: Mapping[str, Any], name: str, default: int, *, most: int, least: int = 0
+) -> int:
+    """A whole number of a body.
+
+    Raises:
+        Problem: It is none, or out of range.
+    """
     value = body.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise Problem(Code.INVALID, f"`{name}` is a number from 0 to {most}", field=name)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise Problem(Code.INVALID, f"`{name}` is a number from {least:,} to {most:,}", field=name)
     return value
 
 
-def _list_of_text(body: dict[str, Any], name: str, default: list[str], *, most: int) -> list[str]:
+def texts_of(body: Mapping[str, Any], name: str, default: list[str], *, most: int) -> list[str]:
+    """A list of texts of a body.
+
+    Raises:
+        Problem: It is none, or too long.
+    """
     value = body.get(name)
     if value is None:
         return default
@@ -115,7 +127,7 @@ def _list_of_text(body: dict[str, Any], name: str, default: list[str], *, most: 
         or len(value) > most
         or not all(isinstance(item, str) for item in value)
     ):
-        raise Problem(Code.INVALID, f"`{name}` is a list of at most {most} texts", field=name)
+        raise Problem(Code.INVALID, f"`{name}` is a list of at most {most:,} texts", field=name)
     return value
 
 

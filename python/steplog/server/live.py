@@ -21,6 +21,7 @@ from steplog.server.schema import (
     API,
     COALESCE_SECS,
     HEARTBEAT_MILLIS,
+    MAX_BODY_BYTES,
     MAX_QUERY_BYTES,
     Code,
     Problem,
@@ -77,7 +78,9 @@ class Live:
 
         From here on nothing may answer over HTTP: it would be written into the socket's frames.
         """
-        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_QUERY_BYTES)
+        # A message is read whole before it is too large: of unread bytes the client would get a
+        # reset connection, and not the reason.
+        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_BODY_BYTES)
         await socket.prepare(request)
         self._sockets.add(socket)
         page = _Page(socket, hub=self._hub, query=self._query, charts=self._charts)
@@ -115,10 +118,15 @@ class _Page:
         sender = asyncio.create_task(self._send_changes())
         try:
             async for message in self._socket:
-                if message.type is WSMsgType.TEXT:
-                    await self._receive(message.data)
+                if message.type is WSMsgType.ERROR:
+                    break
+                data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
+                if len(data) > MAX_QUERY_BYTES:
+                    await self._socket.close(code=WSCloseCode.MESSAGE_TOO_BIG)
+                elif message.type is WSMsgType.TEXT:
+                    await self._receive(data)
                 else:
-                    await self._send({"t": "error", "detail": "messages are JSON text"})
+                    await self._refuse(None, Problem(Code.MALFORMED, "messages are JSON text"))
         finally:
             forget()
             sender.cancel()
@@ -137,7 +145,7 @@ class _Page:
 
     # ---- from the page -----------------------------------------------------------------------
 
-    async def _receive(self, text: str) -> None:
+    async def _receive(self, text: bytes) -> None:
         number: object = None
         try:
             message = _object(text)
@@ -303,7 +311,7 @@ def _problem_of(error: Exception) -> Problem:
     return Problem(Code.INTERNAL, "this is a bug of the server; its log says more")
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: bytes) -> dict[str, Any]:
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -19,6 +19,7 @@ from steplog.server.schema import (
     flatten,
 )
 from steplog.server.store.exact import pack, page_json
+from steplog.server.store.keys import KeyRecords
 from steplog.server.store.runs import (
     RunRecords,
     config_of,
@@ -48,6 +49,7 @@ class Query:
         drop: Callable[[str, str, str], None],
     ) -> None:
         self._runs = RunRecords(meta)
+        self._keys = KeyRecords(meta)
         self._series = series
         self._hub = hub
         self._drop = drop
@@ -117,7 +119,7 @@ class Query:
             asked = [str(run_value(row, "id")) for row in rows]
         found = await self._runs.stored(entity, project, asked[:MAX_RUNS_PAGE])
         numbers = [run.number for run in found.values()]
-        return self._json({"keys": await self._runs.keys(numbers)})
+        return self._json({"keys": await self._keys.of_runs(numbers)})
 
     async def _find(self, request: web.Request) -> sa.Row[tuple[Any, ...]]:
         entity, project = project_of(request)
@@ -150,7 +152,7 @@ class Query:
             "summary": summary_of(row),
             "metrics": row.metrics,
             "writers": await self._runs.writers(row.id),
-            "key_count": await self._runs.key_count(row.id),
+            "key_count": await self._keys.count(row.id),
             "last_step": row.last_step if row.last_step >= 0 else None,
             "records": row.records,
         }
@@ -163,7 +165,7 @@ class Query:
     async def run_keys(self, request: web.Request) -> web.Response:
         """The keys of one run."""
         row = await self._find(request)
-        return self._json({"keys": await self._runs.keys([row.id])})
+        return self._json({"keys": await self._keys.of_runs([row.id])})
 
     async def change_run(self, request: web.Request) -> web.Response:
         """Change a run's name, notes or tags."""

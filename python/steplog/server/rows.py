@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 
+from steplog.server.body import number_of, read_json, texts_of
 from steplog.server.query import project_of
 from steplog.server.schema import (
     API,
+    MAX_HISTORY_KEYS,
     MAX_HISTORY_PAGE,
     MAX_INT64,
     MSGPACK,
@@ -25,14 +27,17 @@ from steplog.server.store.history import Page, read_page
 from steplog.server.store.runs import RunRecords
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore
 
 _DEFAULT_LIMIT = 1000
+_INT64_DIGITS = 19
 
 
 class Rows:
-    """The handler of a run's history."""
+    """The handlers of a run's history."""
 
     def __init__(self, meta: MetaStore, series: SeriesStore) -> None:
         self._runs = RunRecords(meta)
@@ -40,13 +45,20 @@ class Rows:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes."""
-        return [web.get(f"{API}/projects/{{entity}}/{{project}}/runs/{{run}}/history", self.get)]
+        path = f"{API}/projects/{{entity}}/{{project}}/runs/{{run}}/history"
+        return [web.get(path, self.get), web.post(f"{path}:query", self.query)]
 
     async def get(self, request: web.Request) -> web.Response:
         """A page of rows; the header `Steplog-Cursor` leads to the next."""
+        return await self._answer(request, _page_of(_asked(request)))
+
+    async def query(self, request: web.Request) -> web.Response:
+        """As `get`, asked by a body: for many keys, and for keys with commas."""
+        return await self._answer(request, _page_of(await read_json(request)))
+
+    async def _answer(self, request: web.Request, page: Page) -> web.Response:
         entity, project = project_of(request)
         run = check_run(request.match_info["run"])
-        page = _page_of(request)
         found = (await self._runs.stored(entity, project, [run])).get(run)
         if found is None:
             raise Problem(Code.NOT_FOUND, f"there is no run {run!r} in {entity}/{project}")
@@ -63,32 +75,41 @@ class Rows:
         return web.Response(body=text.encode(), content_type=NDJSON, headers=headers)
 
 
-def _page_of(request: web.Request) -> Page:
-    keys = [key for text in request.query.getall("keys", []) for key in text.split(",") if key]
+def _asked(request: web.Request) -> dict[str, object]:
+    """The body that would ask for the same as an address."""
+    body: dict[str, object] = dict(request.query)
+    for name in ("min_step", "max_step", "limit"):
+        text = request.query.get(name, "")
+        if text.isascii() and text.isdigit() and len(text) <= _INT64_DIGITS:
+            body[name] = int(text)
+    body["keys"] = [
+        key for text in request.query.getall("keys", []) for key in text.split(",") if key
+    ]
+    return body
+
+
+def _page_of(body: Mapping[str, Any]) -> Page:
+    keys = texts_of(body, "keys", [], most=MAX_HISTORY_KEYS)
+    if "" in keys:
+        raise Problem(Code.INVALID, "a key is not empty", field="keys")
+    label = body.get("label")
+    if not isinstance(label, (str, type(None))):
+        raise Problem(Code.INVALID, "`label` is text", field="label")
     return Page(
-        first=_number(request, "min_step", 0, most=MAX_INT64),
-        end=_number(request, "max_step", MAX_INT64, most=MAX_INT64),
-        label=request.query.get("label"),
+        first=number_of(body, "min_step", 0, most=MAX_INT64),
+        end=number_of(body, "max_step", MAX_INT64, most=MAX_INT64),
+        label=label,
         keys=keys,
-        after=_cursor(request.query.get("cursor", "")),
-        limit=max(1, _number(request, "limit", _DEFAULT_LIMIT, most=MAX_HISTORY_PAGE)),
+        after=_cursor(body.get("cursor")),
+        limit=number_of(body, "limit", _DEFAULT_LIMIT, least=1, most=MAX_HISTORY_PAGE),
     )
 
 
-def _number(request: web.Request, name: str, default: int, *, most: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):  # noqa: PLR2004  # digits of 2^63
-        raise Problem(Code.INVALID, f"`{name}` is a number from 0 to {most}", field=name)
-    return int(text)
-
-
-def _cursor(text: str) -> tuple[str, int]:
-    if not text:
+def _cursor(text: object) -> tuple[str, int]:
+    if text is None or text == "":
         return "", -1
     try:
-        label, step = orjson.loads(base64.urlsafe_b64decode(text))
+        label, step = orjson.loads(base64.urlsafe_b64decode(text))  # type: ignore[arg-type]  # refused below
         place = (label, int(step))
     except (OverflowError, TypeError, ValueError) as error:
         raise Problem(

@@ -32,6 +32,9 @@ MAX_SERIES = 2000
 MAX_PX = 20_000
 MAX_RUNS_PAGE = 1000
 MAX_HISTORY_PAGE = 50_000
+MAX_HISTORY_KEYS = 100_000
+MAX_LINE_BYTES = 64 << 10
+"""Of a request's first line, and of each header: addresses of the page hold what it shows."""
 MAX_INT64 = (1 << 63) - 1
 MAX_UINT64 = (1 << 64) - 1
 

@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
 import { Exact } from '../data/exactJson';
-import { formatAgo, formatDuration, formatInstant, formatLogged, formatSummary, formatValue } from './format';
+import {
+  formatAgo,
+  formatDuration,
+  formatInstant,
+  formatLogged,
+  formatStep,
+  formatSummary,
+  formatValue,
+  formatWhole,
+} from './format';
 
 test('values keep their significant digits', () => {
   expect(formatValue(1.02)).toBe('1.020');
@@ -18,6 +27,12 @@ test('NaN and infinities are named', () => {
 
 test('a narrow column gets a power of ten instead of a long integer', () => {
   expect([12345678, 123456789].map((value) => formatValue(value, 4, 1e8))).toEqual(['12,345,678', '1.235e8']);
+});
+
+test('steps are written out, or said to be about', () => {
+  expect(formatWhole(new Exact('4611686018427387904'))).toBe('4,611,686,018,427,387,904');
+  expect([formatWhole(1234), formatStep(1234.4)]).toEqual(['1,234', '1,234']);
+  expect(formatStep(2 ** 62)).toBe('≈ 4.611686018427388e18');
 });
 
 test('a table shows what was logged, or says that it left something out', () => {

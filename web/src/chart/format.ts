@@ -1,5 +1,5 @@
 /** Numbers, times and durations as text. */
-import { exactText, numberOf } from '../data/exactJson';
+import { Exact, exactText, numberOf } from '../data/exactJson';
 
 /**
  * A value with `digits` significant digits; integers below `whole` are written out with thousands separators.
@@ -14,6 +14,17 @@ export function formatValue(value: number, digits = 4, whole = 1e15): string {
   if (size >= 1e6 || size < 1e-4) return withMinus(value.toExponential(digits - 1).replace('e+', 'e'));
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return withMinus(value.toFixed(decimals));
+}
+
+/** An integer with thousands separators, every digit of it. */
+export function formatWhole(value: number | Exact): string {
+  return withMinus(BigInt(value instanceof Exact ? value.text : value).toLocaleString('en-US'));
+}
+
+/** A step of an x axis; where the axis cannot tell neighbours apart, it says about which. */
+export function formatStep(value: number): string {
+  const step = Math.round(value);
+  return Number.isSafeInteger(step) ? formatWhole(step) : `≈ ${formatValue(step, 16, 0)}`;
 }
 
 /** Digits of a number in a table before its fraction is cut off. */

@@ -5,7 +5,7 @@ import type { PanelData, Series } from '../data/panelData';
 import type { XAxis } from '../data/types';
 import { drawSeries, type SeriesStyle } from './draw';
 import { fractionsOf, xExtent, yExtent, yRange, wholeRange, type Range } from './extent';
-import { linearTicks, logTicks, relativeTicks, wallTicks, type Ticks } from './ticks';
+import { fittingTicks, linearTicks, logTicks, relativeTicks, wallTicks, type Ticks } from './ticks';
 
 export interface ChartView {
   data: PanelData;
@@ -29,6 +29,8 @@ export interface ChartEvents {
 const AXIS_FONT = '11px "Inter Variable", system-ui, sans-serif';
 const X_AXIS_HEIGHT = 26;
 const LABEL_PX = 6.4;
+/** Right of the plot, where no label needs more. */
+const LEAST_PADDING = 10;
 /** What uPlot believes to draw: the series are drawn by ourselves. */
 const UNIT_DATA: uPlot.AlignedData = [
   [0, 1],
@@ -42,6 +44,15 @@ const color = (name: string) => () =>
 export const fontsReady: Promise<unknown> =
   typeof document === 'undefined' ? Promise.resolve() : document.fonts.load('11px "Inter Variable"');
 
+let pen: CanvasRenderingContext2D | null = null;
+
+/** CSS pixels of an axis label as it is drawn. */
+function labelWidth(label: string): number {
+  pen ??= document.createElement('canvas').getContext('2d') as CanvasRenderingContext2D;
+  pen.font = AXIS_FONT;
+  return pen.measureText(label).width;
+}
+
 export class LineChart {
   private plot: uPlot | null = null;
   private x: Range = [0, 1];
@@ -49,6 +60,8 @@ export class LineChart {
   /** Where a value lies on its axis, from 0 to 1. */
   private xFraction = fractionsOf([0, 1], false);
   private yFraction = fractionsOf([0, 1], false);
+  /** Those of x, until what they depend on changes: they are asked for many times a picture. */
+  private heldTicks: Ticks | null = null;
   private width = 0;
   private height = 0;
 
@@ -70,6 +83,7 @@ export class LineChart {
   resize(width: number, height: number): void {
     if (width === this.width && height === this.height) return;
     [this.width, this.height] = [width, height];
+    this.heldTicks = null;
     if (this.plot) this.plot.setSize({ width, height });
     else this.build();
   }
@@ -122,6 +136,7 @@ export class LineChart {
   private measure(): void {
     const { data, range, log } = this.view;
     this.x = range ?? xExtent(data) ?? [0, 1];
+    this.heldTicks = null;
     let extent: Range | null = null;
     for (const { track } of data.series) {
       const own = yExtent(track, data.header, this.x, log);
@@ -146,7 +161,7 @@ export class LineChart {
     return {
       width: this.width,
       height: this.height,
-      padding: [8, 10, 0, 0],
+      padding: [8, () => this.rightPadding(), 0, 0],
       legend: { show: false },
       // uPlot knows fractions of the axes only: it gives up on axes of huge, tiny or very close numbers.
       scales: { x: { time: false, range: [0, 1] }, y: { range: [0, 1] } },
@@ -193,11 +208,25 @@ export class LineChart {
       const count = Math.min(6, Math.max(2, Math.floor(this.height / 34)));
       return this.view.log ? logTicks(...this.y, count) : linearTicks(...this.y, count);
     }
+    if (this.heldTicks) return this.heldTicks;
     const count = Math.min(6, Math.max(2, Math.floor(this.width / 56)));
+    const room = this.plotBox.width || this.width * 0.8;
+    const place = (value: number) => this.xFraction(value) * room;
+    this.heldTicks = fittingTicks((fewer) => this.xTicks(fewer), count, place, labelWidth);
+    return this.heldTicks;
+  }
+
+  private xTicks(count: number): Ticks {
     if (this.view.axis === 'wall') return wallTicks(...this.x, count);
     return this.view.axis === 'relative'
       ? relativeTicks(...this.x, count)
       : linearTicks(...this.x, count, true);
+  }
+
+  /** As much as half of the widest label: the last tick may lie at the very edge of the plot. */
+  private rightPadding(): number {
+    const widest = Math.max(0, ...this.ticks('x').labels.map(labelWidth));
+    return Math.max(LEAST_PADDING, Math.ceil(widest / 2) + 2);
   }
 
   private draw(plot: uPlot): void {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { linearTicks, logTicks, niceStep, relativeTicks, wallTicks } from './ticks';
+import { fittingTicks, linearTicks, logTicks, niceStep, relativeTicks, wallTicks } from './ticks';
 
 test('steps are 1, 2 or 5 times a power of ten', () => {
   expect([0.03, 0.9, 1, 3, 7, 1900].map(niceStep)).toEqual([0.05, 1, 1, 5, 10, 2000]);
@@ -31,6 +31,31 @@ test('labels that would be too long say how much more than the first', () => {
   expect(linearTicks(1700000000, 1700000002, 5).labels.slice(0, 3)).toEqual(['1700000000', '+0.5', '+1.0']);
   expect(linearTicks(1, 1 + 1e-15, 3).labels.slice(0, 2)).toEqual(['1', '+5e-16']);
   expect(linearTicks(-1e300, 1e300, 4).labels).toEqual(['−1e300', '−5e299', '0', '5e299', '1e300']);
+});
+
+test('no label is below its unit, and none is longer than it need be', () => {
+  expect(linearTicks(850, 1000, 4).labels).toEqual(['850', '900', '950', '1000']);
+  expect(linearTicks(0, 1e6, 5).labels).toEqual(['0', '200k', '400k', '600k', '800k', '1000k']);
+  expect(linearTicks(-2000, 2000, 8).labels).toContain('−500');
+  expect(linearTicks(1e6, 1.2e6, 5).labels.slice(0, 2)).toEqual(['1.00M', '1.05M']);
+  expect(linearTicks(543_216, 543_220, 4).labels.at(-1)).toBe('543220');
+});
+
+test('labels of x keep apart, by fewer ticks if need be', () => {
+  const from = Date.UTC(2026, 0, 5, 10, 3);
+  for (const span of [5, 40, 300, 950, 5000, 90_000])
+    for (const width of [120, 180, 290, 800]) {
+      const place = (value: number) => ((value - from) / span) * width;
+      const make = (count: number) => wallTicks(from, from + span, count);
+      const { at, labels } = fittingTicks(make, 6, place, (label) => label.length * 6.4);
+      expect(at.length).toBeGreaterThan(0);
+      labels.slice(1).forEach((label, i) => {
+        const room = place(at[i + 1] as number) - place(at[i] as number);
+        expect(room).toBeGreaterThan(((label.length + (labels[i] as string).length) / 2) * 6.4);
+      });
+    }
+  const fraction = (span: number) => wallTicks(from, from + span, 5).labels[1]?.split(/[.,]/)[1];
+  expect([5, 300, 950, 5000].map(fraction)).toEqual(['001', '1', '2', undefined]);
 });
 
 test('whole steps only on the step axis', () => {

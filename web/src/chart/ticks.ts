@@ -21,6 +21,33 @@ const SUFFIXES: [number, string][] = [
   [1e6, 'M'],
   [1e3, 'k'],
 ];
+const NO_SUFFIX: [number, string] = [1, ''];
+
+/** Between two labels of an x axis, in CSS pixels. */
+const LABEL_GAP = 12;
+
+/**
+ * The ticks of an x axis whose labels do not run into each other: those for `count`, or else for fewer; at the
+ * least those for one.
+ *
+ * @param place Where a value lies, in CSS pixels.
+ * @param widthOf How wide a label is drawn, in CSS pixels.
+ */
+export function fittingTicks(
+  make: (count: number) => Ticks,
+  count: number,
+  place: (value: number) => number,
+  widthOf: (label: string) => number,
+): Ticks {
+  const ticks = make(count);
+  const widths = ticks.labels.map(widthOf);
+  const fits = ticks.at.every((at, i) => {
+    if (i === 0) return true;
+    const half = ((widths[i - 1] as number) + (widths[i] as number)) / 2;
+    return place(at) - place(ticks.at[i - 1] as number) >= half + LABEL_GAP;
+  });
+  return fits || count <= 1 ? ticks : fittingTicks(make, count - 1, place, widthOf);
+}
 
 /** Characters of the longest label: a fifth of a narrow chart's width. */
 const LONGEST = 11;
@@ -53,9 +80,19 @@ function wholeLabels(at: readonly number[], step: number): string[] {
     const digits = Math.max(0, Math.ceil(Math.log10(greatest / step)));
     return at.map((value) => (value === 0 ? '0' : shortExponent(value, Math.min(digits, 6))));
   }
-  const [unit, suffix] = SUFFIXES.find(
-    ([size]) => greatest >= size && (step >= size / 1000 || greatest >= 10 * size),
-  ) ?? [1, ''];
+  // 850 rather than 0.85k: no label is below its unit.
+  const least = Math.min(...at.filter(Boolean).map(Math.abs));
+  const longest = (labels: readonly string[]) => Math.max(...labels.map((label) => label.length));
+  return [...SUFFIXES.filter(([size]) => least >= size * (1 - 1e-9)), NO_SUFFIX]
+    .map((unit) => unitLabels(at, step, unit))
+    .reduce((best, labels) => (longest(labels) < longest(best) ? labels : best));
+}
+
+function unitLabels(
+  at: readonly number[],
+  step: number,
+  [unit, suffix]: readonly [number, string],
+): string[] {
   const decimals = Math.min(12, Math.max(0, -Math.floor(Math.log10(step / unit) + 1e-9)));
   return at.map((value) => (value === 0 ? '0' : `${minus((value / unit).toFixed(decimals))}${suffix}`));
 }
@@ -160,6 +197,12 @@ function elapsed(value: number, step: number): string {
   return `${sign}${Math.floor(size / DAY)}d${hours ? `${hours}h` : ''}`;
 }
 
+/** As many digits of a second as a step of milliseconds needs. */
+function fractionOf(step: number): Intl.DateTimeFormatOptions {
+  if (step >= SECOND) return {};
+  return { fractionalSecondDigits: step < 10 ? 3 : step < 100 ? 2 : 1 };
+}
+
 /** Ticks of epoch milliseconds, in the browser's zone and language. */
 export function wallTicks(min: number, max: number, count: number): Ticks {
   if (!(max > min)) return { at: [], labels: [] };
@@ -173,7 +216,7 @@ export function wallTicks(min: number, max: number, count: number): Ticks {
       ? { month: 'short', day: 'numeric' }
       : step >= MINUTE
         ? { hour: '2-digit', minute: '2-digit' }
-        : { minute: '2-digit', second: '2-digit', ...(step < SECOND && { fractionalSecondDigits: 3 }) };
+        : { minute: '2-digit', second: '2-digit', ...fractionOf(step) };
   const format = new Intl.DateTimeFormat(undefined, style);
   return { at, labels: at.map((value) => format.format(value)) };
 }

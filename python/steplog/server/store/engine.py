@@ -93,6 +93,7 @@ class Engine:
                 "the series store cannot lie in a folder with '?' in its path",
                 str(path),
             )
+        self._path = path
         limits = "&".join(f"{name}={value}" for name, value in _LIMITS.items())
         self._target = f"{path}?{limits}"
         self._connect: Callable[[str], Any] = _chdb.connect  # type: ignore[attr-defined]  # no stubs
@@ -136,7 +137,9 @@ class Engine:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work)
         except BrokenThreadPool as error:
-            raise StorageError(errno.EIO, "the series store cannot be opened") from error
+            raise StorageError(
+                errno.EIO, "the series store cannot be opened", str(self._path)
+            ) from error
 
     def _query(self, sql: str, params: Mapping[str, Param]) -> Columns:
         try:

@@ -94,7 +94,9 @@ class MetaStore:
                 await connection.run_sync(_migrate)
                 await connection.commit()
         except SQLAlchemyError as error:
-            raise StorageError(errno.EIO, f"the metadata store failed: {error}") from error
+            raise StorageError(
+                errno.EIO, f"the metadata store failed: {error}", self._engine.url.database
+            ) from error
         async with self.write() as connection:
             found = await connection.scalar(sa.select(SERVER.c.server_id))
             if found is None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from steplog._states import LIVE
-from steplog.server.schema import kind_names
 from steplog.server.store.exact import unpack_tree
 from steplog.server.store.tables import (
     DELETED,
@@ -174,38 +173,6 @@ class RunRecords:
         async with self._meta.read() as connection:
             states = await connection.scalars(query.order_by(WRITERS.c.id))
             return [state for state in states if state]
-
-    async def key_count(self, run_id: int) -> int:
-        """How many keys a run has logged."""
-        query = (
-            sa.select(sa.func.count())
-            .select_from(KEYS)
-            .where(KEYS.c.run_id == run_id, KEYS.c.key != "")
-        )
-        async with self._meta.read() as connection:
-            return int(await connection.scalar(query) or 0)
-
-    async def keys(self, run_ids: Sequence[int]) -> list[dict[str, object]]:
-        """The keys that runs have logged, by name."""
-        query = sa.select(KEYS).where(KEYS.c.run_id.in_(run_ids), KEYS.c.key != "")
-        found: dict[str, list[int]] = {}
-        async with self._meta.read() as connection:
-            for row in await connection.execute(query):
-                sums = found.setdefault(row.key, [0, 0, 0, -1])
-                sums[0] |= row.kinds
-                sums[1] += 1
-                sums[2] += row.n
-                sums[3] = max(sums[3], row.last_step)
-        return [
-            {
-                "name": key,
-                "kinds": kind_names(kinds),
-                "n_runs": runs,
-                "n": points,
-                "last_step": last,
-            }
-            for key, (kinds, runs, points, last) in sorted(found.items())
-        ]
 
     async def query(
         self,
