@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ if ends == "yes":
 threading.Event().wait()
 """
 
-SCENARIOS = {
+SCENARIOS: dict[str, dict[str, Any]] = {
     "online": {"mode": "online"},
     "offline": {"mode": "offline"},
     # The first segments hold 1 and 2 MiB: the log goes on to the next one several times.
