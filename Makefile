@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Another environment that is active must not be the one that is built into.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
-.PHONY: build demo test bench tools loom fuzz
+.PHONY: build demo test bench tools loom fuzz crash
 # Every order in which threads can append, rotate, read and close.
 LOOM := cargo test --package steplog-core --lib --features loom --locked --quiet proof::orders
 
@@ -59,6 +59,12 @@ fuzz:
 	cd rust/fuzz; for target in frame record recovery; do mkdir -p target/corpus/$$target; \
 	  cargo +nightly fuzz run --fuzz-dir . $$target target/corpus/$$target corpus/$$target -- \
 	    -max_total_time=$(SECS) -timeout=10 -malloc_limit_mb=512 -max_len=65536 -verbosity=0 || exit 1; done
+
+# Processes killed at any moment, by the hundred; a few of them are in `make test`.
+KILLS ?= 200
+crash: build
+	$(BIN)/pip install -q --group test
+	STEPLOG_KILLS=$(KILLS) $(BIN)/pytest -q tests/e2e/test_kills.py tests/e2e/test_crash.py
 
 bench: build
 	$(BIN)/pip install -q --group bench
