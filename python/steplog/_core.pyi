@@ -124,6 +124,7 @@ class RunLog:
         keys_file: str | Path,
         timeout_secs: float,
         start: dict[str, object] | None = None,
+        revive: bool = False,
     ) -> SyncJob: ...
 
 @final

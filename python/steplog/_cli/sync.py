@@ -208,6 +208,7 @@ def _sync_writers(
             keys_file=_keys.keys_file(),
             timeout_secs=_UPLOAD_SECS,
             start=run.stand_in(writer),
+            revive=True,
         )
         for writer in writers
     ]

@@ -56,6 +56,7 @@ class _Batch:
     writer: str
     after: int
     closed: bool
+    revives: bool
     body: bytes
 
 
@@ -94,7 +95,8 @@ class Ingest:
         after = _after(request)
         closed = request.query.get("closed") == "1"
         body = await request.read()
-        batch = _Batch(entity, project, run, writer, after, closed, body)
+        revives = request.query.get("revive") == "1"
+        batch = _Batch(entity, project, run, writer, after, closed, revives, body)
         name = (entity, project, run, writer)
         async with self._locks.of(name):
             # A client that goes away must not leave a batch half done.
@@ -162,9 +164,7 @@ class Ingest:
 
     async def _create(self, batch: _Batch) -> Writer:
         where = (batch.entity, batch.project, batch.run)
-        # A live writer never goes back to its start by itself: who does was asked to.
-        is_wanted = batch.closed or batch.after == 0
-        if not is_wanted and await self._records.was_deleted(*where, writer=batch.writer):
+        if not batch.revives and await self._records.was_deleted(*where, writer=batch.writer):
             raise _deleted()
         if batch.after > 0:
             raise _conflict(0)

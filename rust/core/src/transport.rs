@@ -34,6 +34,8 @@ pub struct Target {
     pub writer: String,
     /// The key.
     pub key: KeySource,
+    /// Whether a run that was deleted may come back.
+    pub revive: bool,
 }
 
 /// A server's answer.
@@ -81,6 +83,7 @@ pub struct Http {
     url: Url,
     base_url: String,
     key: KeySource,
+    revive: bool,
 }
 
 impl Http {
@@ -124,6 +127,7 @@ impl Http {
             url,
             base_url: target.base_url.trim_end_matches('/').to_owned(),
             key: target.key.clone(),
+            revive: target.revive,
         })
     }
 
@@ -221,6 +225,9 @@ impl Transport for Http {
             .append_pair("after", &after.to_string());
         if closed {
             url.query_pairs_mut().append_pair("closed", "1");
+        }
+        if self.revive {
+            url.query_pairs_mut().append_pair("revive", "1");
         }
         let request = self
             .client

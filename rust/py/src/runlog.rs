@@ -94,7 +94,7 @@ impl RunLog {
         }
     }
 
-    #[pyo3(signature = (writer, *, base_url, entity, project, run, api_key, keys_file, timeout_secs, start=None))]
+    #[pyo3(signature = (writer, *, base_url, entity, project, run, api_key, keys_file, timeout_secs, start=None, revive=false))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     fn sync(
         &self,
@@ -107,6 +107,7 @@ impl RunLog {
         keys_file: PathBuf,
         timeout_secs: f64,
         start: Option<&Bound<'_, PyDict>>,
+        revive: bool,
     ) -> PyResult<SyncJob> {
         let Some(log) = self.inner.writers.iter().find(|log| log.writer == writer) else {
             return Err(UsageError::new_err(format!(
@@ -121,6 +122,7 @@ impl RunLog {
             run,
             writer: writer.to_owned(),
             key,
+            revive,
         };
         let start = start.map(|start| to_value(start.as_any())).transpose()?;
         let deadline =

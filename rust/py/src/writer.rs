@@ -235,6 +235,7 @@ impl Writer {
             run: run.clone(),
             writer: writer.clone(),
             key: api_key.map_or(KeySource::File(keys_file), KeySource::Given),
+            revive: false,
         });
         let options = Options {
             dir,
