@@ -128,6 +128,38 @@ const steps = {
     await page.getByRole('button', { name: 'Clear search' }).click();
     await page.locator('[data-testid=run]').first().waitFor();
   },
+  async 'hints at an unfinished regex without asking for it'() {
+    const asked = [];
+    const note = (request) =>
+      request.url().includes('runs:query') && asked.push(request.postDataJSON().search?.q);
+    page.on('request', note);
+    const count = await page.locator('[data-testid=run]').count();
+    await page.locator('[data-testid=run-search]').pressSequentially('(run');
+    await page.locator('[data-testid=run-search-hint]').waitFor();
+    assert.equal(await page.locator('[data-testid=run]').count(), count);
+    await page.locator('[data-testid=run-search]').pressSequentially(') 0');
+    await page.locator('[data-testid=run-search-hint]').waitFor({ state: 'detached' });
+    await until(() => document.querySelectorAll('[data-testid=run]').length === 1);
+    page.off('request', note);
+    assert.ok(!asked.includes('(run') && asked.includes('(run) 0'), asked.join());
+    await page.fill('[data-testid=run-search]', '');
+    await until((n) => document.querySelectorAll('[data-testid=run]').length === n, count);
+  },
+  async 'cuts off no label of x'() {
+    for (const query of ['z=0:1000000', 'z=543200:543220', 'x=wall&z=1767607200000:1767607200500']) {
+      await page.goto(`${workspace}?${query}`);
+      await page.locator('[data-testid=panel][data-status=ready] canvas').first().waitFor();
+      const edges = await page.locator('[data-testid=panel] canvas').evaluateAll((canvases) =>
+        canvases.map((canvas) => {
+          const { data } = canvas.getContext('2d').getImageData(canvas.width - 1, 0, 1, canvas.height);
+          return data.some((byte) => byte > 0);
+        }),
+      );
+      assert.ok(edges.length > 0 && !edges.includes(true), query);
+    }
+    await page.goto(workspace);
+    await ready();
+  },
   async 'changes the x axis and the scale of y'() {
     for (const axis of ['relative', 'wall', 'step']) {
       await page.selectOption('[data-testid=x-axis]', axis);

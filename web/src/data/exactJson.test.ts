@@ -26,6 +26,12 @@ test('only what people logged is exact, columns of it too', () => {
   ).toEqual({ created: 17, cols: { created: [1], 'summary.loss': [new Exact('1.0'), null, 'NaN'] } });
 });
 
+test('the last step of a run is exact', () => {
+  const read = (step: string) => (parseExact(`{"last_step": ${step}}`) as { last_step: unknown }).last_step;
+  expect(read('4611686018427387904')).toEqual(new Exact('4611686018427387904'));
+  expect(read('12')).toBe(12);
+});
+
 test('reads what JSON.parse reads', () => {
   const text = JSON.stringify(
     { a: [[], {}, '\u2028\\"', '__proto__', 1e21], b: { c: null }, '"': ' ' },

@@ -11,9 +11,9 @@ export class Exact {
 /** Commas and colons only separate: without them the rest still reads in one way. */
 const TOKEN = /[{}[\]]|"(?:[^"\\]|\\.)*"|[^\s{}[\],:"]+/gs;
 /** Members and columns that hold what people logged; the other numbers are the server's own, and small. */
-const LOGGED = /^(config|summary)(\.|$)/;
+const LOGGED = /^(last_step$|(config|summary)(\.|$))/;
 
-/** As `JSON.parse`, but a number of a config or summary that would lose something is an {@link Exact}. */
+/** As `JSON.parse`, but a number of a config, summary or last step that would lose something is an {@link Exact}. */
 export function parseExact(text: string): unknown {
   const tokens = text.match(TOKEN) ?? [];
   let at = 0;

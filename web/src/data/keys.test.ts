@@ -17,4 +17,11 @@ test('joinKey is the inverse of keySegments', () => {
 test('displayKey shows what was logged', () => {
   expect(displayKey('train/loss')).toBe('train/loss');
   expect(displayKey('lr\\.0')).toBe('lr.0');
+  expect(['  ', '\t', '\u00a0', '\u200b', ' a'].map(displayKey)).toEqual([
+    '"  "',
+    '"\\t"',
+    '"\u00a0"',
+    '"\u200b"',
+    ' a',
+  ]);
 });

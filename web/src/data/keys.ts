@@ -24,7 +24,12 @@ export function joinKey(segments: readonly string[]): string {
   return segments.map((segment) => segment.replaceAll('\\', '\\\\').replaceAll('.', '\\.')).join('.');
 }
 
-/** The key as people logged it: segments joined by dots, without escapes. */
+/** A text as it is, or quoted when there would be nothing to see. */
+export function visibleText(text: string): string {
+  return /^[\s\p{C}\p{Z}]*$/u.test(text) ? JSON.stringify(text) : text;
+}
+
+/** The key as people logged it: segments joined by dots, without escapes; quoted when it is only white space. */
 export function displayKey(key: string): string {
-  return key.includes('\\') ? keySegments(key).join('.') : key;
+  return visibleText(key.includes('\\') ? keySegments(key).join('.') : key);
 }

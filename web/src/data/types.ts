@@ -1,14 +1,8 @@
 /** What the server answers, spelled as on the wire. */
+import type { Exact } from './exactJson';
 
 export type RunState =
-  | 'running'
-  | 'preempting'
-  | 'finished'
-  | 'crashed'
-  | 'failed'
-  | 'killed'
-  | 'preempted'
-  | 'pending';
+  'running' | 'preempting' | 'finished' | 'crashed' | 'failed' | 'killed' | 'preempted' | 'pending';
 export type XAxis = 'step' | 'wall' | 'relative';
 export type SortDir = 'asc' | 'desc';
 
@@ -66,7 +60,8 @@ export interface Run {
   summary: Record<string, unknown>;
   writers: { writer: string; label: string; generation: number; acknowledged: number }[];
   key_count: number;
-  last_step: number | null;
+  /** `Exact` beyond 2^53. */
+  last_step: number | Exact | null;
 }
 
 export interface KeyInfo {
@@ -75,6 +70,8 @@ export interface KeyInfo {
   n: number;
   last_step: number;
   n_runs?: number;
+  /** Every run that has logged it hides it. */
+  hidden: boolean;
 }
 
 export interface PanelQuery {

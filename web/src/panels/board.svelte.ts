@@ -27,6 +27,8 @@ export class Board {
   /** The run under the pointer in the sidebar. */
   highlight = $state<string | null>(null);
   looks = $state.raw<ReadonlyMap<string, Look>>(NONE);
+  /** Labels of a run that its charts may not all have. */
+  writers = $state.raw<readonly { run: string; label: string }[]>([]);
   names = $state.raw<ReadonlyMap<string, string>>(NONE);
   /** Whether axis labels can be drawn. */
   fonts = $state(false);

@@ -41,7 +41,9 @@ test('chips tell of NaN, of hidden values and of nothing finite', () => {
 test('a run that has ended without values waits for nothing', () => {
   expect(emptyRunText({ state: 'running', key_count: 0 }).detail).toMatch(/^Waiting/);
   expect(emptyRunText(null).detail).toMatch(/^Waiting/);
-  for (const state of ['finished', 'failed', 'crashed', 'killed'] as const)
+  expect(emptyRunText({ state: 'preempting', key_count: 0 }).detail).toMatch(/^Waiting/);
+  expect(emptyRunText({ state: 'preempted', key_count: 0 }).detail).toMatch(/was preempted without/);
+  for (const state of ['finished', 'failed', 'crashed', 'killed', 'preempted'] as const)
     expect(emptyRunText({ state, key_count: 0 }).title).toBe('The run logged nothing');
   expect(emptyRunText({ state: 'killed', key_count: 2 }).detail).toBe(
     'The run was killed without logging a number.',

@@ -1,5 +1,5 @@
 /** What a chart says in words: for screen readers, and the chips beside its title. */
-import { formatValue } from '../chart/format';
+import { formatStep, formatValue } from '../chart/format';
 import type { PanelData } from '../data/panelData';
 import { trackLength } from '../data/panelData';
 import type { Run, RunState } from '../data/types';
@@ -22,7 +22,7 @@ export function chartChips(data: PanelData, log: boolean): Chip[] {
   if (!finite && data.points > 0) chips.push({ text: 'no finite values', x: null });
   if (nans > 0 && first !== undefined)
     chips.push({
-      text: data.header.unit === 'step' ? `first NaN at ${first.toLocaleString('en-US')}` : `${nans} NaN`,
+      text: data.header.unit === 'step' ? `first NaN at ${formatStep(first)}` : `${nans} NaN`,
       x: first,
     });
   if (log && data.series.some(({ meta }) => meta.y !== null && meta.y[0] <= 0))
@@ -42,7 +42,7 @@ export function chartSummary(title: string, data: PanelData, names: ReadonlyMap<
     const last = values[values.length - 1] as number;
     if (last < lowest) [lowest, name] = [last, names.get(meta.run) ?? meta.run];
   }
-  const upTo = data.header.unit === 'step' ? `, up to step ${(data.lastX ?? 0).toLocaleString('en-US')}` : '';
+  const upTo = data.header.unit === 'step' ? `, up to step ${formatStep(data.lastX ?? 0)}` : '';
   const best = name ? `; lowest last value ${name} ${formatValue(lowest)}` : '';
   return `${title}, ${runs} ${runs === 1 ? 'run' : 'runs'}${upTo}${best}`;
 }
@@ -62,7 +62,11 @@ export function emptyRunText(run: Pick<Run, 'state' | 'key_count'> | null): {
     : { title: 'Nothing to draw', detail: `The run ${ended(run.state)} without logging a number.` };
 }
 
-const ended = (state: RunState): string => (state === 'killed' || state === 'preempted' ? `was ${state}` : state);
+/** Why there are no charts of keys that are all hidden. */
+export const ALL_HIDDEN = { title: 'Every key is hidden', detail: 'Their definitions say so: hidden=True.' };
+
+const ended = (state: RunState): string =>
+  state === 'killed' || state === 'preempted' ? `was ${state}` : state;
 
 /** Why a workspace has no charts, from the states of all its runs; null while they are not known. */
 export function emptyWorkspaceText(states: readonly RunState[] | null): { title: string; detail: string } {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { assignLooks, hashId } from './colors';
+import { assignLooks, dashOf, hashId, labelRanks, orderedLabels } from './colors';
 
 const ids = Array.from({ length: 40 }, (_, i) => `run-${i}`);
 
@@ -22,4 +22,15 @@ test('adding a run at the end changes no other', () => {
   const before = assignLooks(ids.slice(0, 12));
   const after = assignLooks(ids.slice(0, 13));
   for (const [id, look] of before) expect(after.get(id)).toEqual(look);
+});
+
+test('labels of one run have dashes of their own, the first a solid line', () => {
+  const labels = ['10', '', '2', '9', '1', '3'];
+  const rank = labelRanks([...labels, ...labels].map((label) => ({ run: 'a', label })));
+  expect(orderedLabels([...labels, ''])).toEqual(['', '1', '2', '3', '9', '10']);
+  expect(orderedLabels(labels).map((label) => rank('a', label))).toEqual([0, 1, 2, 3, 4, 5]);
+  expect([rank('b', ''), rank('a', 'new')]).toEqual([0, 0]);
+  expect(dashOf(0)).toEqual([]);
+  expect(new Set(Array.from({ length: 12 }, (_, i) => dashOf(i).join())).size).toBe(12);
+  expect(labelRanks([{ run: 'a', label: 'rank-1' }])('a', 'rank-1')).toBe(0);
 });

@@ -3,7 +3,7 @@
 export interface Look {
   /** Index into the palette of the theme. */
   hue: number;
-  /** Index into {@link DASHES}: 0 for the first ten visible runs. */
+  /** Of {@link dashOf}: 0 for the first ten visible runs. */
   dash: number;
 }
 
@@ -12,7 +12,16 @@ export const PALETTE = {
   light: '#2d66f3 #b35713 #5d9669 #f0265b #5b10c9 #155f58 #9a9725 #5a261c #865d8f #8f9298'.split(' '),
   dark: '#4ca2fc #ec9421 #5a8e70 #e70775 #7a49f1 #88e8fe #e3d99f #a56033 #8f7695 #aeb1b6'.split(' '),
 } as const;
-export const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
+const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3]];
+/** More dots than this between two strokes cannot be counted. */
+const MOST_DOTS = 9;
+
+/** A dash in CSS pixels: solid, strokes, dots, then strokes with one dot between them, two dots, … */
+export function dashOf(index: number): readonly number[] {
+  const plain = DASHES[index % (DASHES.length + MOST_DOTS)];
+  const dots = (index % (DASHES.length + MOST_DOTS)) - DASHES.length + 1;
+  return plain ?? [10, 3, ...Array<number[]>(dots).fill([2, 3]).flat()];
+}
 
 /** FNV-1a over UTF-16 units: only has to spread short ids evenly. */
 export function hashId(id: string): number {
@@ -34,9 +43,26 @@ export function assignLooks(visible: readonly string[]): Map<string, Look> {
     let hue = hashId(id) % hues;
     while ((taken[hue] as number) > round) hue = (hue + 1) % hues;
     taken[hue] = (taken[hue] as number) + 1;
-    looks.set(id, { hue, dash: round % DASHES.length });
+    looks.set(id, { hue, dash: round });
   }
   return looks;
+}
+
+/** Labels in their order: none at all, then as people count. */
+export function orderedLabels(labels: Iterable<string>): string[] {
+  return [...new Set(labels)].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}
+
+/** The place of each label among those of its run: the first one's line is drawn as the run's own. */
+export function labelRanks(
+  writers: Iterable<{ run: string; label: string }>,
+): (run: string, label: string) => number {
+  const labels = new Map<string, Set<string>>();
+  for (const { run, label } of writers) labels.set(run, (labels.get(run) ?? new Set()).add(label));
+  const ranks = new Map<string, Map<string, number>>();
+  for (const [run, found] of labels)
+    ranks.set(run, new Map(orderedLabels(found).map((label, rank) => [label, rank])));
+  return (run, label) => ranks.get(run)?.get(label) ?? 0;
 }
 
 /** The colour of a look in a theme. */

@@ -9,6 +9,8 @@ const AGAIN_MILLIS = 3000;
 export class KeyList {
   /** Keys with numbers to draw, sorted by name. */
   plotted = $state.raw<KeyInfo[]>([]);
+  /** Of these, those that have a panel. */
+  readonly panels = $derived(this.plotted.filter((key) => !key.hidden));
   status = $state<'loading' | 'ready' | 'error'>('loading');
   error = $state.raw<ApiError | null>(null);
   private timer: number | null = null;
@@ -26,7 +28,7 @@ export class KeyList {
     try {
       const keys = this.run ? await getRunKeys(this.ref, this.run) : await getProjectKeys(this.ref);
       const plotted = keys.filter(isPlotted);
-      const names = plotted.map((key) => key.name).join('\n');
+      const names = plotted.map((key) => `${key.hidden} ${key.name}`).join('\n');
       // The same names keep the same panels: no rebuild of sections.
       if (names !== this.names || this.status !== 'ready') this.plotted = plotted;
       this.names = names;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { foldedByDefault, isPlotted, matcherOf, sectionsOf } from './sections';
 
-const key = (name: string, kinds = ['number']) => ({ name, kinds, n: 1, last_step: 0 });
+const key = (name: string, kinds = ['number']) => ({ name, kinds, n: 1, last_step: 0, hidden: false });
 const matches = (query: string, text: string) => {
   const matcher = matcherOf(query);
   return matcher.ok && matcher.test(text);
