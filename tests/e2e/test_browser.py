@@ -141,15 +141,17 @@ def test_a_run_page_shows_every_digit_and_labels_any_span(online, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_run_page_tells_writers_steps_and_keys_apart(online, tmp_path):
-    settings: dict[str, object] = {"base_url": online.url, "quiet": True}
+    def start(label):
+        settings = {"base_url": online.url, "quiet": True, "label": label}
+        return steplog.init(project="p", dir=str(tmp_path), id="r", settings=settings)
+
     for label in ("", "2", "10"):
-        settings["label"] = label
-        with steplog.init(project="p", dir=str(tmp_path), id="r", settings=settings) as run:
+        with start(label) as run:
             run.define_metric("sys/*", hidden=True)
             run.define_metric("sys/gpu")
             for step in range(5):
                 run.log({"a": step + len(label), "  ": 1, "sys/cpu": 1, "sys/gpu": 1}, step=step)
-    with steplog.init(project="p", dir=str(tmp_path), id="r", settings=settings) as run:
+    with start("10") as run:
         run.log({"a": 1}, step=2**62 - 1)
     expected = {
         "step": f"{2**62 - 1:,}",

@@ -13,9 +13,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -520,3 +522,38 @@ def test_a_key_is_hidden_by_its_most_exact_definition_in_each_of_its_runs(online
         run.log(row)
     assert hidden("runs/other/") == ["loss", "sys/gpu/0", "sys/gpu/1"]
     assert hidden("") == ["sys/gpu/1"]
+
+
+def test_a_writer_that_knows_of_no_deletion_does_not_bring_its_run_back(online, server, tmp_path):
+    with online("r") as run:
+        run.log({"y": 1})
+    bodies = []
+
+    class Recorder(BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.answer({"acknowledged": 1 << 60})
+
+        def do_GET(self):
+            self.answer({"acknowledged": 0})
+
+        def answer(self, said):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(said).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as stand_in:
+        threading.Thread(target=stand_in.serve_forever, daemon=True).start()
+        base_url = f"http://127.0.0.1:{stand_in.server_port}"
+        server.cli("sync", run.sync_dir, "--base-url", base_url, "--api-key", "k" * 40)
+        stand_in.shutdown()
+    (writer,) = server.get("/projects/local/p/runs/r")["writers"]
+    records = f"{RUN}/writers/{writer['writer']}/records?after=0"
+    assert server.ask(RUN, method="DELETE")[0] == 204
+    assert server.ask(records, bodies[0], headers=ZSTD)[0] == 410
+    assert server.ask(RUN)[0] == 404
+    assert server.ask(f"{records}&revive=1", bodies[0], headers=ZSTD)[0] == 200
+    assert server.ask(RUN)[0] == 200

@@ -76,6 +76,8 @@ test.each([
 
 test('a single point has an x range', () => {
   expect(xExtent(new PanelData(rawFrame([{ run: 'a', points: [[7, 1]] }])))).toEqual([6, 8]);
+  const huge = new PanelData(rawFrame([{ run: 'a', points: [[2 ** 62, 1]] }]));
+  expect(xExtent(huge)).toEqual([2 ** 62 - 4096, 2 ** 62 + 4096]);
   expect(xExtent(new PanelData(rawFrame([{ run: 'a', points: [] }])))).toBe(null);
   expect(xExtent(raw)).toEqual([0, 4]);
 });

@@ -28,7 +28,8 @@ export function xExtent(data: PanelData): Range | null {
     range = range ? [Math.min(range[0], own[0]), Math.max(range[1], end)] : [own[0], end];
   }
   if (range && range[0] === range[1]) {
-    const room = data.header.unit === 'ms' ? 1000 : 1;
+    // Of a huge x one more is the same float.
+    const room = Math.max(data.header.unit === 'ms' ? 1000 : 1, Math.abs(range[0]) * LEAST_SPAN);
     return [range[0] - room, range[1] + room];
   }
   return range;
