@@ -218,32 +218,63 @@ def test_ctrl_c_while_runs_are_finished_at_exit_ends_all_of_them(tmp_path):
         assert (writer["exit_code"], writer["records"]) == (0, 3)
 
 
-def test_init_on_a_full_disk_takes_the_temporary_folder(tmp_path):
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk")
-    try:
-        (small / "filler").write_bytes(b"x" * (200 << 10))
-        code = PROGRAM.replace("sys.argv[1]", "sys.argv[2]") + "print(run.sync_dir)"
-        process = subprocess.run(
-            [sys.executable, "-c", code, "", str(small)],
-            capture_output=True,
-            text=True,
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of its own; gives a function that makes it that large."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+
+    def mount(size):
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
             check=False,
-            env={**os.environ, "TMPDIR": str(tmp_path)},
+            capture_output=True,
         )
-        assert process.stdout.startswith(str(tmp_path / "steplog-runs")), process.stderr
-        assert f"cannot write {small}/steplog-runs" in process.stderr
-        assert RunLog(process.stdout.strip()).row_count == 1
-        assert list((small / "steplog-runs").iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+        if mounted.returncode:
+            pytest.skip("no right to mount a small disk")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", str(folder)], check=False, capture_output=True)
+
+
+def test_init_on_a_full_disk_takes_the_temporary_folder(tmp_path, small_disk):
+    small = small_disk("256k")
+    (small / "filler").write_bytes(b"x" * (200 << 10))
+    code = PROGRAM.replace("sys.argv[1]", "sys.argv[2]") + "print(run.sync_dir)"
+    process = subprocess.run(
+        [sys.executable, "-c", code, "", str(small)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert process.stdout.startswith(str(tmp_path / "steplog-runs")), process.stderr
+    assert f"cannot write {small}/steplog-runs" in process.stderr
+    assert RunLog(process.stdout.strip()).row_count == 1
+    assert list((small / "steplog-runs").iterdir()) == []
+
+
+def test_a_disk_is_filled_to_its_end_and_the_run_still_ends_well(small_disk):
+    small = small_disk("6m")
+    code = """
+import os, sys, steplog
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+for number in range(300_000):
+    run.log({"a": number})
+    if number == 100_000:
+        import time; time.sleep(0.2)
+run.finish()
+print(run.status()["lost"] > 0, os.statvfs(sys.argv[1]).f_bavail * 4096 < 500_000)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(small)], capture_output=True, text=True, check=False
+    )
+    assert process.stdout.split() == ["True", "True"], process.stderr
+    (folder,) = (small / "steplog-runs").glob("2*")
+    found = _runs.read(folder)
+    assert (found.state(), found.damage) == (("finished", 0), [])
+    assert [row["a"] for row in found.log.rows()][:1000] == list(range(1000))
 
 
 SPAWNED = """

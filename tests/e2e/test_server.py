@@ -524,7 +524,7 @@ def test_a_key_is_hidden_by_its_most_exact_definition_in_each_of_its_runs(online
     assert hidden("") == ["sys/gpu/1"]
 
 
-def test_a_writer_that_knows_of_no_deletion_does_not_bring_its_run_back(online, server, tmp_path):
+def test_a_writer_that_knows_of_no_deletion_does_not_bring_its_run_back(online, server):
     with online("r") as run:
         run.log({"y": 1})
     bodies = []

@@ -57,6 +57,9 @@ fn sync_names(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Room behind a segment's capacity for a log's last record, should no other segment be had.
+pub(crate) const LAST_ROOM: usize = 64;
+
 /// One segment, open for appending.
 ///
 /// Invariants: `reserved` only grows; every byte below `min(reserved, sealed_at)` belongs to one
@@ -101,9 +104,10 @@ impl Segment {
                 if !mapped {
                     return Ok(Store::Written(Mutex::new(false)));
                 }
-                platform::allocate(&file, &path, capacity)
+                let size = capacity + LAST_ROOM;
+                platform::allocate(&file, &path, size)
                     .map_err(io_at("allocate space for", &path))?;
-                platform::map(&file, &path, capacity)
+                platform::map(&file, &path, size)
                     .map(Store::Mapped)
                     .map_err(io_at("map", &path))
             });
@@ -140,7 +144,7 @@ impl Segment {
 
     /// Where the next frame would begin.
     pub(crate) fn reserved(&self) -> usize {
-        self.reserved.load(Ordering::Acquire).min(self.capacity)
+        self.reserved.load(Ordering::Acquire).min(self.size())
     }
 
     /// Where the segment ends, once it takes no more frames.
@@ -186,6 +190,26 @@ impl Segment {
         if let Store::Mapped(map) = &self.store {
             self.publish(map, offset, payload);
         }
+    }
+
+    /// Appends a log's last record to a segment that is full. None when it is not full, or when its
+    /// room is not on the disk: it is not mapped.
+    pub(crate) fn append_last(&self, payload: &[u8]) -> Option<usize> {
+        let Store::Mapped(map) = &self.store else {
+            return None;
+        };
+        let (offset, need) = (self.sealed_at()?, framed_len(payload.len()));
+        if offset + need > self.size() {
+            return None;
+        }
+        self.publish(map, offset, payload);
+        self.sealed_at.store(offset + need, Ordering::Release);
+        Some(offset)
+    }
+
+    /// All that is mapped.
+    fn size(&self) -> usize {
+        self.capacity + LAST_ROOM
     }
 
     #[cold]
@@ -258,7 +282,7 @@ impl Segment {
 
     /// The payload of the frame at `offset`, once it is published.
     pub(crate) fn frame(&self, offset: usize) -> io::Result<Option<Cow<'_, [u8]>>> {
-        if offset >= self.sealed_at.load(Ordering::Acquire) || offset + FRAME_HEAD > self.capacity {
+        if offset >= self.sealed_at.load(Ordering::Acquire) || offset + FRAME_HEAD > self.size() {
             return Ok(None);
         }
         match &self.store {

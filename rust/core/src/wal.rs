@@ -45,6 +45,9 @@ impl Default for SegmentSizes {
     }
 }
 
+/// Segments that are prepared are not made smaller than this where the disk is nearly full.
+const LEAST: usize = 64 << 10;
+
 /// After a call could have no segment, the next one that tries waits this long: it costs system calls.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -192,6 +195,22 @@ impl Wal {
         }
     }
 
+    /// Appends the log's last record, for which there is room also when no segment can be had.
+    ///
+    /// # Errors
+    /// As [`Wal::append`].
+    pub fn append_last(&self, payload: &[u8]) -> Result<u64> {
+        let appended = self.append(payload);
+        if !matches!(appended, Err(Error::NoSegment { .. })) {
+            return appended;
+        }
+        let _nobody_rotates = lock(&self.rotation);
+        let segment = self.current.load();
+        segment
+            .append_last(payload)
+            .map_or(appended, |offset| Ok(position(segment.number(), offset)))
+    }
+
     #[cold]
     fn rotate(&self, full: u32, payload_len: usize) -> Result<()> {
         let mut rotation = lock(&self.rotation);
@@ -212,7 +231,7 @@ impl Wal {
                     rotation.next_number = small.number();
                 }
                 rotation.next_bytes = rotation.next_bytes.max(room.next_power_of_two());
-                self.make_in_call(&mut rotation)?
+                self.make_in_call(&mut rotation, room)?
             }
         };
         lock(&self.queue).push_back(Arc::clone(&next));
@@ -224,12 +243,18 @@ impl Wal {
         Ok(())
     }
 
-    fn make(&self, rotation: &mut Rotation) -> Result<Arc<Segment>> {
-        let bytes = rotation.next_bytes.next_multiple_of(8);
+    /// Makes the next segment, a smaller one where the disk has no room for it, but not below `least`.
+    fn make(&self, rotation: &mut Rotation, least: usize) -> Result<Arc<Segment>> {
+        let mut bytes = rotation.next_bytes.next_multiple_of(8);
         let made = loop {
             let number = rotation.next_number;
             let made = Segment::create(&self.dir, &self.identity, number, bytes, self.mapped);
             match &made {
+                Err(Error::Io { source, .. })
+                    if source.kind() == ErrorKind::StorageFull && bytes / 2 >= least =>
+                {
+                    bytes = (bytes / 2).next_multiple_of(8);
+                }
                 // One that failed before, and could not be removed: readers find nothing in it.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
                     rotation.next_number += 1;
@@ -256,7 +281,7 @@ impl Wal {
     }
 
     /// As [`Wal::make`], unless that has just failed a call.
-    fn make_in_call(&self, rotation: &mut Rotation) -> Result<Arc<Segment>> {
+    fn make_in_call(&self, rotation: &mut Rotation, least: usize) -> Result<Arc<Segment>> {
         if let Some((since, errno, reason)) = &rotation.failed
             && since.elapsed() < RETRY
         {
@@ -265,7 +290,7 @@ impl Wal {
                 reason: reason.clone(),
             });
         }
-        let made = self.make(rotation);
+        let made = self.make(rotation, least);
         if let Err(Error::NoSegment { errno, reason }) = &made {
             rotation.failed = Some((Instant::now(), *errno, reason.clone()));
         }
@@ -281,7 +306,7 @@ impl Wal {
         if rotation.closed || rotation.next.is_some() {
             return Ok(());
         }
-        rotation.next = Some(self.make(&mut rotation)?);
+        rotation.next = Some(self.make(&mut rotation, LEAST)?);
         Ok(())
     }
 

@@ -219,7 +219,11 @@ impl Writer {
     /// As [`Wal::append`]; a record that no segment could be had for is counted as lost.
     #[inline]
     pub fn append(&self, payload: &[u8]) -> Result<u64> {
-        let appended = self.shared.wal.append(payload);
+        self.count_lost(self.shared.wal.append(payload))
+    }
+
+    #[inline]
+    fn count_lost(&self, appended: Result<u64>) -> Result<u64> {
         if let Err(error @ Error::NoSegment { .. }) = &appended {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
             self.shared.storage_failed(error);
@@ -382,7 +386,8 @@ impl Writer {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
-        let exit = self.append(&record::exit(self.wall(), exit_code));
+        let exit = record::exit(self.wall(), exit_code);
+        let exit = self.count_lost(self.shared.wal.append_last(&exit));
         let closed = self.shared.wal.close();
         self.shared
             .progress
