@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from blockbuster import blockbuster_ctx
 
@@ -30,3 +33,22 @@ def start(tmp_path):
         return steplog.init(dir=str(tmp_path), mode="offline", settings=settings, **arguments)
 
     return init
+
+
+@pytest.fixture
+def run_program(tmp_path):
+    """Runs a program that is given a folder; gives its run's folder and what it said on stderr."""
+
+    def run(code):
+        program = tmp_path / "program.py"
+        program.write_text(code)
+        process = subprocess.run(
+            [sys.executable, str(program), str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (folder,) = (tmp_path / "steplog-runs").glob("2*")
+        return folder, process.stderr
+
+    return run

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
@@ -49,17 +48,6 @@ if __name__ == "__main__":
 """
 
 
-def run_program(tmp_path, code):
-    """The folder of a program's run, and what the program printed on stderr."""
-    program = tmp_path / "program.py"
-    program.write_text(code)
-    process = subprocess.run(
-        [sys.executable, str(program), str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    (folder,) = (tmp_path / "steplog-runs").glob("2*")
-    return folder, process.stderr
-
-
 @pytest.mark.parametrize(
     ("end", "exit_code"),
     [
@@ -78,14 +66,14 @@ def run_program(tmp_path, code):
         ("try:\n    sys.exit(3)\nexcept SystemExit:\n    pass", 0),
     ],
 )
-def test_a_run_that_nobody_finishes_knows_how_its_program_ended(tmp_path, end, exit_code):
-    folder, _ = run_program(tmp_path, PROGRAM + end)
+def test_a_run_that_nobody_finishes_knows_how_its_program_ended(run_program, end, exit_code):
+    folder, _ = run_program(PROGRAM + end)
     (writer,) = RunLog(str(folder)).writers()
     assert (writer["exit_code"], writer["damage"]) == (exit_code, [])
 
 
-def test_children_of_multiprocessing_finish_their_logs(tmp_path):
-    folder, errors = run_program(tmp_path, CHILDREN)
+def test_children_of_multiprocessing_finish_their_logs(run_program):
+    folder, errors = run_program(CHILDREN)
     assert "ValueError" in errors
     codes = sorted(str(writer["exit_code"]) for writer in RunLog(str(folder)).writers())
     assert codes == ["0", "0", "1"]
@@ -104,8 +92,8 @@ run.finish()
 """
 
 
-def test_ctrl_c_in_finish_still_says_where_the_run_is(tmp_path):
-    folder, errors = run_program(tmp_path, IMPATIENT)
+def test_ctrl_c_in_finish_still_says_where_the_run_is(run_program):
+    folder, errors = run_program(IMPATIENT)
     assert f"send it with: steplog sync {folder}" in errors
     assert "KeyboardInterrupt" in errors
     (writer,) = RunLog(str(folder)).writers()
@@ -126,73 +114,13 @@ print("went on")
 """
 
 
-def test_a_full_disk_never_raises_into_the_program(tmp_path):
-    folder, errors = run_program(tmp_path, FULL)
+def test_a_full_disk_never_raises_into_the_program(run_program):
+    folder, errors = run_program(FULL)
     assert "Traceback" not in errors, errors
     assert "values are lost" in errors
     rows = [row["a"] for row in RunLog(str(folder)).rows()]
     assert len(rows) > 1_000
     assert rows[:1_000] == list(range(1_000))
-
-
-KILLED = """
-import os, signal, sys, threading, time, steplog
-{before}
-run = steplog.init(mode="offline", dir=sys.argv[1], settings={{"quiet": True}})
-def work():
-    while True:
-        run.log({{"a": 1}})
-threads = [threading.Thread(target=work, daemon=True) for _ in range({threads})]
-for thread in threads:
-    thread.start()
-time.sleep(0.05)
-run.log({{"last": 1}}, step=1 << 40)
-{after}
-os.kill(os.getpid(), signal.{signal})
-time.sleep(30)
-"""
-HANDLER = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"
-
-
-@pytest.mark.parametrize(
-    ("how", "state"),
-    [
-        ({"signal": "SIGTERM"}, ("killed", -15)),
-        ({"signal": "SIGTERM", "threads": 4}, ("killed", -15)),
-        ({"signal": "SIGHUP"}, ("killed", -1)),
-        ({"signal": "SIGKILL"}, ("crashed", None)),
-        ({"signal": "SIGTERM", "after": "run.mark_preempting()"}, ("preempted", -15)),
-        ({"signal": "SIGKILL", "after": "run.mark_preempting()"}, ("preempted", None)),
-        ({"signal": "SIGTERM", "after": "run.mark_preempting(); sys.exit(0)"}, ("finished", 0)),
-        ({"signal": "SIGTERM", "before": HANDLER}, ("failed", 7)),
-        ({"signal": "SIGTERM", "after": HANDLER}, ("failed", 7)),
-    ],
-)
-def test_a_signal_that_ends_the_process_is_in_its_log(tmp_path, how, state):
-    code = KILLED.format(**{"before": "", "after": "", "threads": 0, **how})
-    folder, errors = run_program(tmp_path, code)
-    assert errors == ""
-    assert _runs.read(folder).state() == state
-    assert RunLog(str(folder)).summary()["last"] == 1
-
-
-def test_a_signal_has_its_default_end_and_a_child_leaves_the_log_alone(tmp_path):
-    program = """
-import os, signal, sys, time, steplog
-run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
-if os.fork() == 0:
-    time.sleep(30)
-run.log({"a": 1})
-os.killpg(0, signal.SIGTERM)
-time.sleep(30)
-"""
-    process = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], check=False, start_new_session=True
-    )
-    assert process.returncode == -15
-    (folder,) = (tmp_path / "steplog-runs").glob("2*")
-    (writer,) = RunLog(str(folder)).writers()
-    assert (writer["exit_code"], writer["records"], writer["damage"]) == (-15, 3, [])
 
 
 SEVERAL = """
@@ -275,65 +203,3 @@ print(run.status()["lost"] > 0, os.statvfs(sys.argv[1]).f_bavail * 4096 < 500_00
     found = _runs.read(folder)
     assert (found.state(), found.damage) == (("finished", 0), [])
     assert [row["a"] for row in found.log.rows()][:1000] == list(range(1000))
-
-
-SPAWNED = """
-import concurrent.futures, copy, multiprocessing, pickle, sys
-import steplog
-
-def work(run, number):
-    run.log({"child": number, "lr": run.config.lr})
-    return run.id
-
-if __name__ == "__main__":
-    run = steplog.init(
-        mode="offline", dir=sys.argv[1], config={"lr": 0.5}, settings={"quiet": True}
-    )
-    assert copy.deepcopy(run) is run and pickle.loads(pickle.dumps(run)) is run
-    run.log({"parent": 1})
-    for method in ("spawn", "forkserver", "fork"):
-        context = multiprocessing.get_context(method)
-        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-            ids = set(pool.map(work, [run] * 40, range(40)))
-        assert ids == {run.id}
-        child = context.Process(target=work, args=(run, 40))
-        child.start()
-        child.join()
-    run.finish()
-"""
-
-
-def test_a_run_can_be_handed_to_other_processes(tmp_path):
-    folder, errors = run_program(tmp_path, SPAWNED)
-    assert errors == ""
-    log = RunLog(str(folder))
-    rows: list[dict[str, Any]] = [row for row in log.rows() if "child" in row]
-    assert sorted(row["child"] for row in rows) == sorted([*range(41)] * 3)
-    assert {row["lr"] for row in rows} == {0.5}
-    assert {row["_label"].split("-")[0] for row in rows} == {"spawn", "fork"}
-    assert len({row["_label"] for row in rows}) <= 9
-    assert _runs.read(folder).state() == ("finished", 0)
-    assert json.loads((folder / "files" / "summary.json").read_text())["parent"] == 1
-
-
-DAEMON = (
-    PROGRAM
-    + """
-import threading, time
-
-def work():
-    while True:
-        run.log({"a": 2})
-
-for _ in range(3):
-    threading.Thread(target=work, daemon=True).start()
-time.sleep(0.1)
-"""
-)
-
-
-def test_daemon_threads_that_log_at_exit_are_no_error(tmp_path):
-    folder, errors = run_program(tmp_path, DAEMON)
-    assert errors == ""
-    assert _runs.read(folder).state() == ("finished", 0)
-    assert RunLog(str(folder)).row_count > 100

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steplog._errors import UsageError
+from steplog._errors import InternalError, UsageError
 from steplog._terminal import say, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from steplog._settings import Settings
+    from steplog._writer import Outcome
 
 
 class Notices:
@@ -58,3 +59,24 @@ class Notices:
         self.tell_skipped(skipped)
         if skipped and self._settings.strict:
             raise UsageError(f"cannot store {skipped[0][0]!r}: {skipped[0][1]}")
+
+    def settle(self, outcome: Outcome, data: Mapping[str, object]) -> None:
+        """Tell what a call of `log` could not record.
+
+        Raises:
+            UsageError: A value could not be stored, and the run is strict.
+        """
+        if outcome.convert:
+            raise InternalError("converted values are not plain")
+        if outcome.refused is not None:
+            self.counts["refused"] += 1
+            asked, current = outcome.refused
+            self.warn(
+                "",
+                f"step {asked} is smaller than the current step {current}: the values "
+                f"{shorten(', '.join(map(str, data)), 80)} are not recorded"
+                + (' (Settings(late_steps="merge") merges them into their row)' * (asked >= 0)),
+            )
+        if outcome.lost is not None:
+            self.lose(1, outcome.lost)
+        self.skip(outcome.skipped)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +14,6 @@ from steplog._ending import Ending
 from steplog._errors import (
     ArgumentTypeError,
     InternalError,
-    ServerError,
     StorageError,
     UsageError,
 )
@@ -25,9 +23,9 @@ from steplog._metric import metric_of
 from steplog._notices import Notices
 from steplog._past import Past
 from steplog._process_writer import Parent, ProcessWriter
+from steplog._reaching import reach, reach_disk, reach_log
 from steplog._recording import Recording
 from steplog._summary import Summary
-from steplog._terminal import shorten
 from steplog._writer import NullWriter, Outcome, wait_for
 
 if TYPE_CHECKING:
@@ -256,7 +254,7 @@ class Run:
         if outcome is not None:
             if outcome.convert:
                 outcome = self._convert_and_log(data, step, commit)
-            self._settle(outcome, data)
+            self._notices.settle(outcome, data)
 
     def _convert_and_log(
         self, data: Mapping[str, object], step: int | None, commit: bool | None
@@ -305,7 +303,7 @@ class Run:
         if ack == "log":
             self.log(data, step, commit)
             if self._late.taken != taken:
-                await self._reach_late()
+                await reach_log(self._late)
             now = time.perf_counter()
             if now - self._yielded > _YIELD_SECS:
                 await self._yield_to_others()
@@ -317,49 +315,15 @@ class Run:
         writer = self._own_writer()
         self.log(data, step, commit)
         if self._late.taken != taken:
-            await self._reach_late()
+            await reach_log(self._late)
         if not isinstance(writer, NullWriter):
-            await self._reach(writer, ack)
+            await reach(writer, ack)
 
     async def _yield_to_others(self) -> None:
         import anyio.lowlevel  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
         await anyio.lowlevel.checkpoint()
         self._yielded = time.perf_counter()
-
-    async def _reach_late(self) -> None:
-        import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
-
-        upto = self._late.taken
-        await anyio.to_thread.run_sync(
-            lambda: self._late.wait(upto, math.inf), abandon_on_cancel=True
-        )
-
-    async def _reach(self, writer: Writer, ack: Literal["disk", "server"]) -> None:
-        position = _int(writer.status()["last"])
-        writer.want_sync()
-        await wait_for(writer, ack, position)
-        status = writer.status()
-        if ack == "disk" and _int(status["synced"]) < position:
-            raise StorageError(f"the record is not on the disk: {status['storage_error']}")
-        if ack == "server" and _int(status["acknowledged"]) < position:
-            raise ServerError(f"the server has not taken the record: {status['upload_reason']}")
-
-    def _settle(self, outcome: Outcome, data: Mapping[str, object]) -> None:
-        if outcome.convert:
-            raise InternalError("converted values are not plain")
-        if outcome.refused is not None:
-            self._notices.counts["refused"] += 1
-            asked, current = outcome.refused
-            self._notices.warn(
-                "",
-                f"step {asked} is smaller than the current step {current}: the values "
-                f"{shorten(', '.join(map(str, data)), 80)} are not recorded"
-                + (' (Settings(late_steps="merge") merges them into their row)' * (asked >= 0)),
-            )
-        if outcome.lost is not None:
-            self._notices.lose(1, outcome.lost)
-        self._notices.skip(outcome.skipped)
 
     def _own_writer(self) -> Writer | NullWriter:
         if self._process.writer.is_forked:
@@ -442,15 +406,7 @@ class Run:
         if isinstance(writer, NullWriter):
             return
         timeout = self.settings.finish_timeout_secs if timeout_secs is None else timeout_secs
-        until = time.monotonic() + timeout
-        self._late.wait(self._late.taken, timeout)
-        position = _int(writer.status()["last"])
-        writer.want_sync()
-        timeout = max(until - time.monotonic(), 0.0)
-        _closing.in_looks(lambda secs: writer.wait("disk", position, secs), timeout)
-        status = writer.status()
-        if _int(status["synced"]) < position:
-            raise StorageError(f"not on the disk after {timeout} s: {status['storage_error']}")
+        reach_disk(writer, self._late, timeout)
 
     async def aflush(self) -> None:
         """Wait, without blocking the event loop, until everything logged so far is on the disk.
@@ -462,9 +418,9 @@ class Run:
         """
         writer = self._own_writer()
         if self._late.waiting:
-            await self._reach_late()
+            await reach_log(self._late)
         if not isinstance(writer, NullWriter):
-            await self._reach(writer, "disk")
+            await reach(writer, "disk")
 
     def finish(self, exit_code: int | None = None) -> None:
         """End the run: everything on the disk, and at the server unless the deadline passes.
@@ -529,7 +485,7 @@ class Run:
         until = time.monotonic() + timeout
         if self._late.waiting:
             with anyio.move_on_after(timeout * _LATE_SHARE):
-                await self._reach_late()
+                await reach_log(self._late)
         _sync.forget(self)
         self._late.give_up()
         timeout = max(until - time.monotonic(), 0.0)
@@ -617,12 +573,6 @@ def _as_dict(data: object) -> dict[str, object]:
     if not isinstance(data, Mapping):
         raise ArgumentTypeError(f"log() takes a dict, got {type(data).__name__}")
     return dict(data)
-
-
-def _int(value: object) -> int:
-    if isinstance(value, int):
-        return value
-    raise InternalError(f"not a number: {value!r}")
 
 
 __all__ = ["Ack", "Run"]

@@ -1,0 +1,69 @@
+"""Waiting until records have come somewhere: into the log, onto the disk, to the server."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Literal
+
+from steplog._closing import in_looks
+from steplog._errors import InternalError, ServerError, StorageError
+from steplog._writer import wait_for
+
+if TYPE_CHECKING:
+    from steplog._later import LateValues
+    from steplog._writer import Writer
+
+
+async def reach_log(late: LateValues) -> None:
+    """Wait until every value taken so far is in the log.
+
+    Cancel: Safe; the values are still logged.
+    """
+    import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+
+    upto = late.taken
+    await anyio.to_thread.run_sync(lambda: late.wait(upto, math.inf), abandon_on_cancel=True)
+
+
+async def reach(writer: Writer, ack: Literal["disk", "server"]) -> None:
+    """Wait until every record so far is on the disk, or at the server.
+
+    Raises:
+        StorageError: The disk did not take it.
+        ServerError: The server refused for good.
+
+    Cancel: Safe; nothing is undone.
+    """
+    position = _number(writer, "last")
+    writer.want_sync()
+    await wait_for(writer, ack, position)
+    status = writer.status()
+    if ack == "disk" and _number(writer, "synced") < position:
+        raise StorageError(f"the record is not on the disk: {status['storage_error']}")
+    if ack == "server" and _number(writer, "acknowledged") < position:
+        raise ServerError(f"the server has not taken the record: {status['upload_reason']}")
+
+
+def reach_disk(writer: Writer, late: LateValues, timeout_secs: float) -> None:
+    """Block until every value taken and every record so far is on the disk.
+
+    Raises:
+        StorageError: The disk did not take it, or not in time.
+    """
+    until = time.monotonic() + timeout_secs
+    late.wait(late.taken, timeout_secs)
+    position = _number(writer, "last")
+    writer.want_sync()
+    left_secs = max(until - time.monotonic(), 0.0)
+    in_looks(lambda secs: writer.wait("disk", position, secs), left_secs)
+    if _number(writer, "synced") < position:
+        reason = writer.status()["storage_error"]
+        raise StorageError(f"not on the disk after {timeout_secs} s: {reason}")
+
+
+def _number(writer: Writer, name: str) -> int:
+    value = writer.status()[name]
+    if isinstance(value, int):
+        return value
+    raise InternalError(f"not a number: {value!r}")

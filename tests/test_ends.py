@@ -1,0 +1,132 @@
+"""Signals that end a process, and the processes that a run is handed to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from steplog import _runs
+from steplog._core import RunLog
+
+KILLED = """
+import os, signal, sys, threading, time, steplog
+{before}
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={{"quiet": True}})
+def work():
+    while True:
+        run.log({{"a": 1}})
+threads = [threading.Thread(target=work, daemon=True) for _ in range({threads})]
+for thread in threads:
+    thread.start()
+time.sleep(0.05)
+run.log({{"last": 1}}, step=1 << 40)
+{after}
+os.kill(os.getpid(), signal.{signal})
+time.sleep(30)
+"""
+HANDLER = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"
+
+
+@pytest.mark.parametrize(
+    ("how", "state"),
+    [
+        ({"signal": "SIGTERM"}, ("killed", -15)),
+        ({"signal": "SIGTERM", "threads": 4}, ("killed", -15)),
+        ({"signal": "SIGHUP"}, ("killed", -1)),
+        ({"signal": "SIGKILL"}, ("crashed", None)),
+        ({"signal": "SIGTERM", "after": "run.mark_preempting()"}, ("preempted", -15)),
+        ({"signal": "SIGKILL", "after": "run.mark_preempting()"}, ("preempted", None)),
+        ({"signal": "SIGTERM", "after": "run.mark_preempting(); sys.exit(0)"}, ("finished", 0)),
+        ({"signal": "SIGTERM", "before": HANDLER}, ("failed", 7)),
+        ({"signal": "SIGTERM", "after": HANDLER}, ("failed", 7)),
+    ],
+)
+def test_a_signal_that_ends_the_process_is_in_its_log(run_program, how, state):
+    code = KILLED.format(**{"before": "", "after": "", "threads": 0, **how})
+    folder, errors = run_program(code)
+    assert errors == ""
+    assert _runs.read(folder).state() == state
+    assert RunLog(str(folder)).summary()["last"] == 1
+
+
+def test_a_signal_has_its_default_end_and_a_child_leaves_the_log_alone(tmp_path):
+    program = """
+import os, signal, sys, time, steplog
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+if os.fork() == 0:
+    time.sleep(30)
+run.log({"a": 1})
+os.killpg(0, signal.SIGTERM)
+time.sleep(30)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], check=False, start_new_session=True
+    )
+    assert process.returncode == -15
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    (writer,) = RunLog(str(folder)).writers()
+    assert (writer["exit_code"], writer["records"], writer["damage"]) == (-15, 3, [])
+
+
+SPAWNED = """
+import concurrent.futures, copy, multiprocessing, pickle, sys
+import steplog
+
+def work(run, number):
+    run.log({"child": number, "lr": run.config.lr})
+    return run.id
+
+if __name__ == "__main__":
+    run = steplog.init(
+        mode="offline", dir=sys.argv[1], config={"lr": 0.5}, settings={"quiet": True}
+    )
+    assert copy.deepcopy(run) is run and pickle.loads(pickle.dumps(run)) is run
+    run.log({"parent": 1})
+    for method in ("spawn", "forkserver", "fork"):
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+            ids = set(pool.map(work, [run] * 40, range(40)))
+        assert ids == {run.id}
+        child = context.Process(target=work, args=(run, 40))
+        child.start()
+        child.join()
+    run.finish()
+"""
+
+
+def test_a_run_can_be_handed_to_other_processes(run_program):
+    folder, errors = run_program(SPAWNED)
+    assert errors == ""
+    log = RunLog(str(folder))
+    rows: list[dict[str, Any]] = [row for row in log.rows() if "child" in row]
+    assert sorted(row["child"] for row in rows) == sorted([*range(41)] * 3)
+    assert {row["lr"] for row in rows} == {0.5}
+    assert {row["_label"].split("-")[0] for row in rows} == {"spawn", "fork"}
+    assert len({row["_label"] for row in rows}) <= 9
+    assert _runs.read(folder).state() == ("finished", 0)
+    assert json.loads((folder / "files" / "summary.json").read_text())["parent"] == 1
+
+
+DAEMON = """
+import sys, threading, time, steplog
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+
+def work():
+    while True:
+        run.log({"a": 2})
+
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)
+"""
+
+
+def test_daemon_threads_that_log_at_exit_are_no_error(run_program):
+    folder, errors = run_program(DAEMON)
+    assert errors == ""
+    assert _runs.read(folder).state() == ("finished", 0)
+    assert RunLog(str(folder)).row_count > 100
