@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_LIST_ITEMS = 32
 _BINS = 32
+_FLOAT32_BYTES = 4
 _SMALL_BYTES = 4096
 """Up to here an array is read at once: it takes less time than to hand it over."""
 
@@ -126,15 +127,19 @@ def _take_cuda(value: Any, torch: Any, size_bytes: int) -> Later:  # noqa: ANN40
 def _on_host(value: Any) -> Any:  # noqa: ANN401  # of any library
     if is_small(value):
         return value
-    return value.numpy() if hasattr(value, "numpy") else _as_numpy(value)
+    return _as_numpy(value)
 
 
 def _as_numpy(value: Any) -> Any:  # noqa: ANN401  # of any library
     import numpy as np  # noqa: PLC0415  # `import steplog` stays light
 
-    if hasattr(value, "is_floating_point"):  # torch: NumPy knows no bfloat16
-        value = value.float() if value.is_floating_point() and value.itemsize < 4 else value  # noqa: PLR2004  # bytes of float32
-        return value.numpy()
+    if hasattr(value, "element_size"):  # torch: NumPy knows no bfloat16
+        is_half = value.is_floating_point() and value.element_size() < _FLOAT32_BYTES
+        value = value.float() if is_half else value
+        try:
+            return value.numpy()
+        except RuntimeError:  # a torch that was built for another NumPy
+            return np.asarray(value.tolist())
     return np.asarray(value)
 
 
