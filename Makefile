@@ -70,3 +70,4 @@ bench: build
 	$(BIN)/pip install -q --group bench
 	$(BIN)/python benches/bench_log.py
 	$(BIN)/python benches/bench_server.py
+	$(BIN)/python benches/bench_limits.py
