@@ -102,20 +102,26 @@ os.kill(os.getpid(), signal.{signal})
 
 def test_watch_sends_what_appears_until_ctrl_c(server, tmp_path):
     runs = tmp_path / "steplog-runs"
-    command = [sys.executable, "-m", "steplog._cli", "sync", "--watch", str(runs)]
+    command = [sys.executable, "-m", "steplog._cli", "sync", "--watch", "--json", str(runs)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=server.environ) as watch:
-        child = server.child(tmp_path, "first", mode="offline", steps=50)
-        child.communicate()
-        assert watch.stdout is not None
-        said = watch.stdout.readline()
-        assert "first: 52 records sent, 0 already there" in said
-        child = server.python(tmp_path, GROWING)
-        assert "second: " in watch.stdout.readline()
-        assert "second: " in watch.stdout.readline()
-        child.kill()
-        child.communicate()
-        watch.send_signal(signal.SIGINT)
-        watch.communicate()
+        try:
+            assert watch.stdout is not None
+            child = server.child(tmp_path, "first", mode="offline", steps=50)
+            child.communicate()
+            sent = 0
+            while sent < 52:  # it may be seen before it is complete
+                report = json.loads(watch.stdout.readline())
+                assert (report["run"], report["error"]) == ("first", None)
+                sent += report["records_sent"]
+            child = server.python(tmp_path, GROWING)
+            reports = [json.loads(watch.stdout.readline()) for _ in range(3)]
+            child.kill()
+            child.communicate()
+            assert [report["run"] for report in reports] == ["second"] * 3
+            watch.send_signal(signal.SIGINT)
+            watch.communicate()
+        finally:
+            watch.kill()
     assert watch.returncode == 130
     assert len(server.rows("first")) == 50
     assert len(server.rows("second")) > 0
