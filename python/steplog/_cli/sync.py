@@ -74,28 +74,40 @@ def _sync_and_tell(
 ) -> bool:
     """Send one run and say what came of it; whether everything is there."""
     report = _sync_run(folder, settings, timeout_secs)
+    _tell(report, as_json=as_json)
+    return report["error"] is None
+
+
+def _tell(report: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(report), flush=True)
     elif report["error"] is None:
         sent, already = report["records_sent"], report["records_already"]
         what = f"{count(sent, 'record')} sent, {already:,} already there"
-        print(f"{report['run']}: {what} ({folder})", flush=True)
+        print(f"{report['run']}: {what} ({report['dir']})", flush=True)
     if report["error"] is not None:
-        say(f"{report['run'] or folder} is not synced: {report['error']}")
-    return report["error"] is None
+        say(f"{report['run'] or report['dir']} is not synced: {report['error']}")
 
 
 def _watch(
     dirs: Sequence[Path], settings: _settings.Settings, timeout_secs: float, *, as_json: bool
 ) -> NoReturn:
-    """Send what appears in the folders, again and again; one that fails is tried again later."""
+    """Send what appears in the folders, again and again; one that fails is tried again later.
+
+    Only what is new is said: records that were sent, and an error that was not there before.
+    """
     done: dict[Path, object] = {}
+    failed: dict[Path, object] = {}
     while True:
         for folder in _watched(dirs):
             seen = _size_of(folder)
-            if done.get(folder) != seen and _sync_and_tell(
-                folder, settings, timeout_secs, as_json=as_json
-            ):
+            if done.get(folder) == seen:
+                continue
+            report = _sync_run(folder, settings, timeout_secs)
+            if report["records_sent"] or report["error"] != failed.get(folder):
+                _tell(report, as_json=as_json)
+            failed[folder] = report["error"]
+            if report["error"] is None:
                 done[folder] = seen
         time.sleep(_WATCH_SECS)
 
