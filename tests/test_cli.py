@@ -517,3 +517,16 @@ def test_verify_says_what_is_sound_and_what_is_damaged(record, tmp_path):
     assert reports["bad"]["damage"][0]["file"] == str(segment(bad))
     assert reports["bad"]["writers"][0]["last_step"] == 4
     assert invoke("verify", tmp_path / "none").exit_code == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_names_are_printed_whatever_the_locale(record, encoding):
+    folder = record(name="läuft ☃", count=1)
+    for command in (["ls", str(folder.parent)], ["cat", str(folder)], ["verify", str(folder)]):
+        done = subprocess.run(
+            [sys.executable, "-m", "steplog._cli", *command],
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")

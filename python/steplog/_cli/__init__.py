@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -98,4 +100,9 @@ def main() -> None:
     # Python has no file for what the shell closed (`>&-`): what goes there goes nowhere.
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal cannot show is spelled, and what says that it knows ASCII gets UTF-8: the
+        # rows that `cat` prints are JSON, whatever the locale.
+        is_ascii = codecs.lookup(sys.stdout.encoding).name == "ascii"
+        sys.stdout.reconfigure(encoding="utf-8" if is_ascii else None, errors="backslashreplace")
     cli.main(prog_name="steplog")

@@ -146,6 +146,7 @@ impl Shared {
                 if let Err(error) = self.wal.current().cut() {
                     self.storage_failed(&error);
                 }
+                self.wal.release_lock();
                 self.progress.update(|state| state.drained = true);
                 self.wake_upload.notify_one();
                 return;

@@ -154,6 +154,11 @@ impl Wal {
         self.fork.is_forked()
     }
 
+    /// The log is at its end: lets go of its lock, and of the file that holds it.
+    pub(crate) fn release_lock(&self) {
+        drop(lock(&self.lock).take());
+    }
+
     /// In a forked child: lets go of the parent's lock, which would otherwise be held until both have
     /// died. Elsewhere nothing happens.
     pub fn release_inherited_lock(&self) {
