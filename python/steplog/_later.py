@@ -120,12 +120,12 @@ class LateValues:
                 self._changed.wait(min(left, _LOOK_SECS))
         return True
 
-    def give_up(self) -> int:
+    def give_up(self, why: str = "they could not be read before the deadline") -> int:
         """Count what is still missing as lost."""
-        missing = self.waiting
+        missing = 0 if self._is_given_up else self.waiting
         self._is_given_up = True
         if missing:
-            self._notices.lose(missing, "they could not be read before the deadline")
+            self._notices.lose(missing, why)
         return missing
 
 

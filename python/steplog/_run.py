@@ -456,6 +456,7 @@ class Run:
         try:
             self._late.wait(self._late.taken, timeout_secs * _LATE_SHARE)
         except KeyboardInterrupt:
+            self._late.give_up("finish was interrupted before they could be read")
             self._end(exit_code, 0.0)
             raise
         self._end(exit_code, max(until - time.monotonic(), 0.0))
