@@ -52,3 +52,10 @@ def run_program(tmp_path):
         return folder, process.stderr
 
     return run
+
+
+@pytest.fixture
+def own_directory(tmp_path, monkeypatch):
+    """Makes an empty folder the working directory."""
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")

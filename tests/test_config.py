@@ -21,11 +21,7 @@ import steplog
 from steplog._core import RunLog
 from steplog._hparams import Config
 
-
-@pytest.fixture(autouse=True)
-def _own_directory(tmp_path, monkeypatch):
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
+pytestmark = pytest.mark.usefixtures("own_directory")
 
 
 def stored(run):

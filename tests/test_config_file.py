@@ -14,11 +14,7 @@ import yaml
 
 from steplog._core import RunLog
 
-
-@pytest.fixture(autouse=True)
-def _own_directory(tmp_path, monkeypatch):
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
+pytestmark = pytest.mark.usefixtures("own_directory")
 
 
 def stored(run):

@@ -14,11 +14,7 @@ from hypothesis import strategies as st
 import steplog
 from steplog._yaml import dump
 
-
-@pytest.fixture(autouse=True)
-def _own_directory(tmp_path, monkeypatch):
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
+pytestmark = pytest.mark.usefixtures("own_directory")
 
 
 @pytest.fixture

@@ -120,13 +120,12 @@ class LateValues:
                 self._changed.wait(min(left, _LOOK_SECS))
         return True
 
-    def give_up(self, why: str = "they could not be read before the deadline") -> int:
+    def give_up(self, why: str = "they could not be read before the deadline") -> None:
         """Count what is still missing as lost."""
         missing = 0 if self._is_given_up else self.waiting
         self._is_given_up = True
         if missing:
             self._notices.lose(missing, why)
-        return missing
 
 
 def _size_bytes(value: Any) -> int:  # noqa: ANN401  # a tree with `Later` in it

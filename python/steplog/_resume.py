@@ -84,7 +84,7 @@ def _find_local(settings: Settings, facts: Facts) -> Past | None:
         log = RunLog(folder)
         writers: list[dict[str, Any]] = log.writers()
         own = [writer for writer in writers if writer["label"] == settings.label]
-        # A finished run's lock stays held while its object lives.
+        # A run that is being finished holds its lock until its threads have ended.
         if any(writer["live"] and writer["exit_code"] is None for writer in own):
             raise UsageError(f"the run {facts.id} is still running: its folder is {folder}")
         before = past or Past()

@@ -124,7 +124,8 @@ def _age(writer: dict[str, Any]) -> tuple[int, int]:
 
 
 def _writer_state(writer: dict[str, Any]) -> str:
-    # A finished run's lock stays held while its object lives, so the exit record counts first.
+    # A run that is being finished holds its lock until its threads have ended, so the exit record
+    # counts first.
     return state_of(
         exit_code=writer["exit_code"],
         is_live=writer["live"],

@@ -50,6 +50,13 @@ def log_runs(server, folder, project, *, runs, steps, spike=None):
                 run.log({"loss": value} if spike else {"loss": value, "accuracy": step / steps})
 
 
+def run_page(server, script, *arguments):
+    """Run a script in a browser, which must find everything on the page as it expects it."""
+    command = ["node", script, server.url, server.login, "local", *arguments]
+    done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture
 def online(server, monkeypatch):
     need_browser()
@@ -92,14 +99,7 @@ def test_a_run_appears_and_grows_and_a_spike_in_a_million_points_is_drawn(online
 @pytest.mark.timeout(120)
 def test_the_pages_behave(online, tmp_path):
     log_runs(online, tmp_path, "p", runs=3, steps=500)
-    done = subprocess.run(
-        ["node", "e2e/behave.mjs", online.url, online.login, "local", "p"],
-        cwd=WEB,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_page(online, "e2e/behave.mjs", "p")
 
 
 @pytest.mark.slow
@@ -125,17 +125,14 @@ def test_a_run_page_shows_every_digit_and_labels_any_span(online, tmp_path):
         "Config": {key: repr(value) for key, value in config.items()},
         "Summary": {key: repr(value) for key, value in last.items()},
     }
-    done = subprocess.run(
-        [
-            *("node", "e2e/exact.mjs", online.url, online.login),
-            *("local", "p", "numbers", "empty", json.dumps(exact)),
-        ],
-        cwd=WEB,
-        capture_output=True,
-        text=True,
-        check=False,
+    run_page(
+        online,
+        "e2e/exact.mjs",
+        "p",
+        "numbers",
+        "empty",
+        json.dumps(exact),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -158,14 +155,4 @@ def test_a_run_page_tells_writers_steps_and_keys_apart(online, tmp_path):
         "titles": ["a", '"  "', "sys/gpu"],
         "writers": ["(no label)", "2", "10"],
     }
-    done = subprocess.run(
-        [
-            *("node", "e2e/run.mjs", online.url, online.login),
-            *("local", "p", "r", json.dumps(expected)),
-        ],
-        cwd=WEB,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_page(online, "e2e/run.mjs", "p", "r", json.dumps(expected))

@@ -64,18 +64,11 @@ def sync(
         _watch(dirs, settings, timeout_secs, as_json=as_json)
     folders, failed = _find_all(dirs)
     for folder in folders:
-        failed |= not _sync_and_tell(folder, settings, timeout_secs, as_json=as_json)
+        report = _sync_run(folder, settings, timeout_secs)
+        _tell(report, as_json=as_json)
+        failed |= report["error"] is not None
     if failed:
         raise click.exceptions.Exit(1)
-
-
-def _sync_and_tell(
-    folder: Path, settings: _settings.Settings, timeout_secs: float, *, as_json: bool
-) -> bool:
-    """Send one run and say what came of it; whether everything is there."""
-    report = _sync_run(folder, settings, timeout_secs)
-    _tell(report, as_json=as_json)
-    return report["error"] is None
 
 
 def _tell(report: dict[str, Any], *, as_json: bool) -> None:
@@ -99,7 +92,8 @@ def _watch(
     done: dict[Path, object] = {}
     failed: dict[Path, object] = {}
     while True:
-        for folder in _watched(dirs):
+        # A folder may come later.
+        for folder in _find_all(dirs, tell=lambda _: None)[0]:
             seen = _size_of(folder)
             if done.get(folder) == seen:
                 continue
@@ -112,16 +106,6 @@ def _watch(
         time.sleep(_WATCH_SECS)
 
 
-def _watched(dirs: Sequence[Path]) -> list[Path]:
-    """The runs that are there by now; a folder may come later."""
-    folders: dict[Path, Path] = {}
-    for given in dirs:
-        with contextlib.suppress(SteplogError, OSError):
-            for folder in _runs.find(given):
-                folders.setdefault(folder.resolve(), folder)
-    return list(folders.values())
-
-
 def _size_of(folder: Path) -> object:
     """What tells whether a run's logs have changed: mapped ones are written without a new size."""
     found = []
@@ -132,7 +116,7 @@ def _size_of(folder: Path) -> object:
     return found
 
 
-def _find_all(dirs: Sequence[Path]) -> tuple[list[Path], bool]:
+def _find_all(dirs: Sequence[Path], tell: Callable[[str], object] = say) -> tuple[list[Path], bool]:
     """The runs of all folders, each once, and whether a folder had none."""
     folders: dict[Path, Path] = {}
     failed = False
@@ -141,7 +125,7 @@ def _find_all(dirs: Sequence[Path]) -> tuple[list[Path], bool]:
             for folder in _runs.find(given):
                 folders.setdefault(folder.resolve(), folder)
         except (SteplogError, OSError) as error:
-            say(explain(error))
+            tell(explain(error))
             failed = True
     return list(folders.values()), failed
 

@@ -202,8 +202,9 @@ impl Row {
             place.number = Some(before);
             self.bytes.extend_from_slice(&number);
         } else {
-            let losses = Losses::new(skipped, text);
-            write_entry_value(value, &mut self.bytes, MAX_DEPTH, Some(losses))?;
+            let is_tree = value.is_instance_of::<PyDict>();
+            let losses = is_tree.then(|| Losses::new(skipped, text));
+            write_entry_value(value, &mut self.bytes, MAX_DEPTH, losses)?;
         }
         Ok(true)
     }
