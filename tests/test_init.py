@@ -38,6 +38,11 @@ def test_text_that_is_no_text_is_made_whole(start):
     assert (identity(run)["name"], identity(run)["tags"]) == ("a\ufffd", ["one"])
 
 
+def test_a_folder_that_no_system_has_is_refused():
+    with pytest.raises(steplog.UsageError, match="NUL"):
+        steplog.init(dir="a\0b", mode="offline")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

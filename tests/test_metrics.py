@@ -34,6 +34,8 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"step_sync": "yes"}, steplog.ArgumentTypeError, "step_sync must be true or false"),
     ({"hidden": 1}, steplog.ArgumentTypeError, "hidden must be true or false"),
     ({"goal": "up"}, steplog.UsageError, "minimize or maximize"),
+    ({"name": "n" * 5000}, steplog.UsageError, "1024 bytes"),
+    ({"summary": "none,min"}, steplog.UsageError, "nothing goes with it"),
 ]
 
 

@@ -114,6 +114,53 @@ def test_log_refuses_what_is_not_a_mapping(start, data):
         run.log(data)
 
 
+class NoStep:
+    def __index__(self):
+        raise RuntimeError("not computed yet")
+
+
+@pytest.mark.parametrize("step", [NoStep(), 1.5, "1", object()])
+def test_log_refuses_what_is_no_step(start, step):
+    with start() as run:
+        with pytest.raises(steplog.ArgumentTypeError, match="step must be an integer, got"):
+            run.log({"a": 1}, step=step)
+        run.log({"a": 2}, step=np.int32(3))
+        with pytest.raises(steplog.UsageError, match="at most"):
+            run.log({"a": 2}, step=2**70)
+    assert [(row["_step"], row["a"]) for row in rows(run)] == [(3, 2)]
+
+
+def test_what_is_no_exit_code_is_refused_and_the_run_goes_on(start):
+    run = start()
+    for code in ("x", 1.5):
+        with pytest.raises(steplog.ArgumentTypeError, match="exit_code"):
+            run.finish(code)
+    with pytest.raises(steplog.UsageError, match="exit_code"):
+        run.finish(2**40)
+    run.log({"a": 1})
+    run.finish(np.int64(7).item())
+    assert RunLog(run.sync_dir).writers()[0]["exit_code"] == 7
+
+
+def test_the_summary_is_updated_by_mappings_alone(start):
+    with start() as run:
+        for data in (5, "ab", None):
+            with pytest.raises(steplog.ArgumentTypeError, match="dict"):
+                run.summary.update(data)
+        run.summary.update({"a": 1})
+        assert run.summary["a"] == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no list of descriptors")
+def test_a_finished_run_that_is_kept_holds_no_descriptor(start):
+    run = start()
+    run.log({"a": 1})
+    run.finish()
+    fds = pathlib.Path("/proc/self/fd")
+    held = [str(fd.readlink()) for fd in fds.iterdir() if fd.is_symlink()]
+    assert [path for path in held if run.sync_dir in path] == []
+
+
 def test_100_000_keys_and_10_mb_strings_lose_nothing_else(start):
     with start() as run:
         run.log({f"key/{number}": number for number in range(100_000)})

@@ -170,6 +170,17 @@ def test_what_files_may_look_like(write):
     assert (settings.run_notes, settings.entity) == ("two\nlines", "local")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_file(write):
+    write("config", "\ufeff[default]\nlabel = a\n")
+    assert resolve(None).label == "a"
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated():
+    with pytest.raises(steplog.UsageError, match="set api_key for https://host:1/a@b") as refused:
+        steplog.Settings(base_url="https://me:secret@host:1/a@b")
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("name", ["base_url", "api_key"])
 def test_a_workspace_cannot_say_who_gets_a_key(write, name):
     write("config", f"[default]\n{name} = http://mine\n")

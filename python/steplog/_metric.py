@@ -10,6 +10,8 @@ from steplog._errors import ArgumentTypeError, UsageError
 _KEEPS = ("min", "max", "mean", "best", "first", "last", "none")
 _GOALS = {"min": "minimize", "max": "maximize"}
 _GOAL_LETTERS = 3
+_MAX_NAME_BYTES = 1024
+"""Of a key, as in rows."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def metric_of(
 def _text(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{what} must be text, got {type(value).__name__}")
+    if len(value.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES:
+        raise UsageError(f"{what} must have at most {_MAX_NAME_BYTES} bytes: {value[:40]!r}…")
     return value
 
 
@@ -91,6 +95,8 @@ def _kept(summary: object) -> tuple[str, ...]:
     for one in kept:
         if one not in {*_KEEPS, "copy"}:
             raise UsageError(f"summary must be some of {', '.join(_KEEPS)}, got {one!r}")
+    if "none" in kept and len(kept) > 1:
+        raise UsageError(f'summary "none" leaves the key out, so nothing goes with it: {summary!r}')
     # `copy` is the reference's old word for the last value itself.
     return tuple(dict.fromkeys(one for one in kept if one != "copy"))
 

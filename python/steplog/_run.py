@@ -428,8 +428,12 @@ class Run:
         Blocks for at most `Settings.finish_timeout_secs`. Never raises for disk or network: what is
         not at the server stays in the run's folder, and the closing line says how to send it. A
         second call does nothing.
+
+        Raises:
+            ArgumentTypeError: `exit_code` is no integer.
+            UsageError: It does not fit into 32 bits.
         """
-        self._finish(exit_code or 0, self.settings.finish_timeout_secs)
+        self._finish(_sync.check_exit_code(exit_code), self.settings.finish_timeout_secs)
 
     def finish_at_exit(self, exit_code: int, *, spent_secs: float) -> None:
         """Finish within what is left of the deadline of interpreter exit.
@@ -480,6 +484,7 @@ class Run:
 
         Cancel: Safe; the threads go on to their end, and nothing logged is lost.
         """
+        code = _sync.check_exit_code(exit_code)
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
         timeout = self.settings.finish_timeout_secs
@@ -490,7 +495,7 @@ class Run:
         _sync.forget(self)
         self._late.give_up()
         timeout = max(until - time.monotonic(), 0.0)
-        writer = self._ending.begin(exit_code or 0, timeout)
+        writer = self._ending.begin(code, timeout)
         if writer is not None:
             with anyio.move_on_after(timeout):
                 await wait_for(writer, "done", 0)

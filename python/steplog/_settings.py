@@ -176,11 +176,29 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
     if name == "api_key" and value is not None and not _KEY.fullmatch(value):
         raise UsageError("api_key must be printable ASCII without spaces")
+    if name == "base_url":
+        _check_address(value)
+    if name == "dir" and "\0" in os.fspath(value):
+        raise UsageError(f"dir must not hold a NUL character, got {value!r}")
     if name in {"project", "entity"}:
         check_name(name, value)
     if name == "label" and (_CONTROL.search(value) or len(value.encode()) > _MAX_NAME_BYTES):
         raise UsageError(
             f"label must have at most {_MAX_NAME_BYTES} bytes and no control characters"
+        )
+
+
+def _check_address(base_url: str) -> None:
+    """Check the server's address.
+
+    Raises:
+        UsageError: It holds a password, which would be printed with every link to a run.
+    """
+    host = base_url.partition("://")[2].partition("/")[0]
+    if "@" in host:
+        shown = base_url.replace(host, host.rpartition("@")[2], 1)
+        raise UsageError(
+            f"base_url must not hold a user or password, set api_key for {shown} instead"
         )
 
 

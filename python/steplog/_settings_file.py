@@ -19,7 +19,7 @@ def read(path: Path) -> dict[str, str]:
         UsageError: It cannot be read, is no INI, or has another section.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # Windows editors begin it with a mark
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:

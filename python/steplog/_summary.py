@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from steplog._errors import ArgumentTypeError
+
 Read = Callable[[], dict[str, Any]]
 Put = Callable[[list[tuple[list[str], object]], list[list[str]]], object]
 
@@ -48,7 +50,13 @@ class Summary(Mapping[str, Any]):
         self._put([], [[*self._path, key]])
 
     def update(self, values: Mapping[str, object]) -> None:
-        """Write several keys at once."""
+        """Write several keys at once.
+
+        Raises:
+            ArgumentTypeError: `values` is no mapping.
+        """
+        if not isinstance(values, Mapping):
+            raise ArgumentTypeError(f"update() takes a dict, got {type(values).__name__}")
         written = [([*self._path, str(key)], value) for key, value in values.items()]
         if written:
             self._put(written, [])

@@ -11,6 +11,8 @@ import threading
 import time
 from typing import Any, NoReturn, Protocol
 
+from steplog._errors import ArgumentTypeError, UsageError
+
 
 class Finishable(Protocol):
     """A run, seen from here."""
@@ -22,6 +24,7 @@ class Finishable(Protocol):
         """In a forked child: let go of what is the parent's alone; never raises."""
 
 
+MAX_EXIT_CODE = (1 << 31) - 1
 _INTERRUPTED = 255
 """The reference's code for Ctrl-C."""
 
@@ -75,11 +78,29 @@ def forget(run: Finishable) -> None:
     _open.pop(id(run), None)
 
 
+def check_exit_code(code: object) -> int:
+    """What `finish` is given: no code is success.
+
+    Raises:
+        ArgumentTypeError: It is no integer.
+        UsageError: It is out of range.
+    """
+    if code is None:
+        return 0
+    if not isinstance(code, int):
+        raise ArgumentTypeError(f"exit_code must be an integer, got {type(code).__name__}")
+    if abs(code) > MAX_EXIT_CODE:
+        raise UsageError(f"exit_code must be at most {MAX_EXIT_CODE:,}")
+    return code
+
+
 def exit_code_of(error: BaseException | None) -> int:
     """The exit code of a process that ends by this."""
     if isinstance(error, SystemExit):
         code = error.code
-        return code if isinstance(code, int) else int(code is not None)
+        if isinstance(code, int):
+            return code if abs(code) <= MAX_EXIT_CODE else -1  # as the interpreter ends then
+        return int(code is not None)
     if isinstance(error, KeyboardInterrupt):
         return _INTERRUPTED
     return int(error is not None)

@@ -288,7 +288,11 @@ def _check_range(span: object) -> None:
         if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end):
             raise Problem(Code.INVALID, "`range` holds two finite numbers", field="range")
     if not -(2.0**62) <= span[0] <= span[1] <= 2.0**62:
-        raise Problem(Code.INVALID, "`range` is from the smaller to the greater", field="range")
+        raise Problem(
+            Code.INVALID,
+            "`range` is from the smaller to the greater, within 2^62 of 0",
+            field="range",
+        )
 
 
 def _texts(value: object) -> bool:

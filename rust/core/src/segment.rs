@@ -34,11 +34,14 @@ fn stopped(_at: Point) -> bool {
 /// How a segment's bytes reach the file.
 #[derive(Debug)]
 enum Store {
-    /// Shared memory: a copy and a release store.
-    Mapped(Map),
+    /// Shared memory: a copy and a release store. The file is let go of once it has its length.
+    Mapped(Map, Mutex<Option<File>>),
     /// One `write(2)` a record, on file systems where a full disk would be met as SIGBUS.
-    /// Whether bytes of a write that failed stand behind the last frame.
-    Written(Mutex<bool>),
+    Written {
+        file: File,
+        /// Whether bytes of a write that failed stand behind the last frame.
+        is_torn: Mutex<bool>,
+    },
 }
 
 /// Folders between a segment and the one that the user gave: writer, `wal`, run, and that one.
@@ -67,7 +70,6 @@ pub(crate) const LAST_ROOM: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Segment {
     path: PathBuf,
-    file: File,
     number: u32,
     capacity: usize,
     store: Store,
@@ -102,19 +104,18 @@ impl Segment {
             .map_err(io_at("write", &path))
             .and_then(|()| {
                 if !mapped {
-                    return Ok(Store::Written(Mutex::new(false)));
+                    let is_torn = Mutex::new(false);
+                    return Ok(Store::Written { file, is_torn });
                 }
                 let size = capacity + LAST_ROOM;
                 platform::allocate(&file, &path, size)
                     .map_err(io_at("allocate space for", &path))?;
-                platform::map(&file, &path, size)
-                    .map(Store::Mapped)
-                    .map_err(io_at("map", &path))
+                let map = platform::map(&file, &path, size).map_err(io_at("map", &path))?;
+                Ok(Store::Mapped(map, Mutex::new(Some(file))))
             });
         match made {
             Ok(store) => Ok(Self {
                 path,
-                file,
                 number,
                 capacity,
                 store,
@@ -158,7 +159,7 @@ impl Segment {
     pub(crate) fn append(&self, payload: &[u8]) -> io::Result<Appended> {
         let need = framed_len(payload.len());
         match &self.store {
-            Store::Mapped(map) => {
+            Store::Mapped(map, _) => {
                 let offset = self.reserved.fetch_add(need, Ordering::AcqRel);
                 if offset + need > self.capacity {
                     self.seal_from(offset);
@@ -167,14 +168,14 @@ impl Segment {
                 self.publish(map, offset, payload);
                 Ok(Appended::At(offset))
             }
-            Store::Written(lock) => self.write(lock, need, payload),
+            Store::Written { file, is_torn } => self.write(file, is_torn, payload),
         }
     }
 
     /// Appends from a signal handler, where it is mapped and has room.
     pub(crate) fn append_in_handler(&self, payload: &[u8]) {
         let need = framed_len(payload.len());
-        if let Store::Mapped(map) = &self.store {
+        if let Store::Mapped(map, _) = &self.store {
             let offset = self.reserved.fetch_add(need, Ordering::AcqRel);
             if offset + need <= self.capacity {
                 self.publish(map, offset, payload);
@@ -187,7 +188,7 @@ impl Segment {
     /// Goes on with an append that a test has stopped.
     #[cfg(test)]
     pub(crate) fn publish_late(&self, offset: usize, payload: &[u8]) {
-        if let Store::Mapped(map) = &self.store {
+        if let Store::Mapped(map, _) = &self.store {
             self.publish(map, offset, payload);
         }
     }
@@ -195,7 +196,7 @@ impl Segment {
     /// Appends a log's last record to a segment that is full. None when it is not full, or when its
     /// room is not on the disk: it is not mapped.
     pub(crate) fn append_last(&self, payload: &[u8]) -> Option<usize> {
-        let Store::Mapped(map) = &self.store else {
+        let Store::Mapped(map, _) = &self.store else {
             return None;
         };
         let (offset, need) = (self.sealed_at()?, framed_len(payload.len()));
@@ -241,8 +242,9 @@ impl Segment {
         head.store(word, Ordering::Release);
     }
 
-    fn write(&self, lock: &Mutex<bool>, need: usize, payload: &[u8]) -> io::Result<Appended> {
-        let mut is_torn = lock.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write(&self, file: &File, torn: &Mutex<bool>, payload: &[u8]) -> io::Result<Appended> {
+        let need = framed_len(payload.len());
+        let mut is_torn = torn.lock().unwrap_or_else(PoisonError::into_inner);
         let offset = self.reserved.load(Ordering::Acquire);
         if self.sealed_at().is_some() || offset + need > self.capacity {
             self.seal_from(offset);
@@ -254,10 +256,10 @@ impl Segment {
         frame.resize(need, 0);
         if *is_torn {
             // A shorter frame would leave the end of what is there behind it.
-            platform::cut(&self.file, &self.path, offset)?;
+            platform::cut(file, &self.path, offset)?;
         }
         *is_torn = true;
-        platform::write(&self.file, &self.path, &frame, offset)?;
+        platform::write(file, &self.path, &frame, offset)?;
         *is_torn = false;
         self.reserved.store(offset + need, Ordering::Release);
         Ok(Appended::At(offset))
@@ -266,12 +268,12 @@ impl Segment {
     /// Lets no more frames in.
     pub(crate) fn seal(&self) {
         match &self.store {
-            Store::Mapped(_) => {
+            Store::Mapped(..) => {
                 let offset = self.reserved.fetch_add(self.capacity + 1, Ordering::AcqRel);
                 self.seal_from(offset);
             }
-            Store::Written(lock) => {
-                let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            Store::Written { is_torn, .. } => {
+                let _one_at_a_time = is_torn.lock().unwrap_or_else(PoisonError::into_inner);
                 if self.sealed_at().is_none() {
                     self.sealed_at
                         .store(self.reserved.load(Ordering::Acquire), Ordering::Release);
@@ -286,21 +288,21 @@ impl Segment {
             return Ok(None);
         }
         match &self.store {
-            Store::Mapped(map) => {
+            Store::Mapped(map, _) => {
                 let word = map
                     .word(offset)
                     .map_or(0, |word| word.load(Ordering::Acquire));
                 let len = payload_len(u64::from_le(word));
                 Ok(map.bytes(offset + FRAME_HEAD, len).filter(|_| len > 0))
             }
-            Store::Written(_) => {
+            Store::Written { file, .. } => {
                 if offset >= self.reserved.load(Ordering::Acquire) {
                     return Ok(None);
                 }
                 let mut head = [0; FRAME_HEAD];
-                platform::read(&self.file, &self.path, &mut head, offset)?;
+                platform::read(file, &self.path, &mut head, offset)?;
                 let mut payload = vec![0; payload_len(u64::from_le_bytes(head))];
-                platform::read(&self.file, &self.path, &mut payload, offset + FRAME_HEAD)?;
+                platform::read(file, &self.path, &mut payload, offset + FRAME_HEAD)?;
                 Ok(Some(Cow::Owned(payload)))
             }
         }
@@ -315,12 +317,12 @@ impl Segment {
         let from = self.synced.load(Ordering::Acquire);
         let to = self.reserved();
         match &self.store {
-            Store::Mapped(map) if from < to => {
+            Store::Mapped(map, _) if from < to => {
                 let len = to - from;
                 platform::sync_map(map, &self.path, Span { from, len })
             }
-            Store::Mapped(_) => Ok(()),
-            Store::Written(_) => platform::sync_file(&self.file, &self.path),
+            Store::Mapped(..) => Ok(()),
+            Store::Written { file, .. } => platform::sync_file(file, &self.path),
         }
         .map_err(io_at("sync", &self.path))?;
         if from == 0 {
@@ -330,14 +332,26 @@ impl Segment {
         Ok(())
     }
 
-    /// Gives back the space behind a sealed segment's end.
+    /// Gives back the space behind a sealed segment's end, and lets go of a mapped one's file.
     pub(crate) fn cut(&self) -> Result<()> {
-        match self.sealed_at() {
-            Some(end) => {
-                platform::cut(&self.file, &self.path, end).map_err(io_at("cut", &self.path))
+        let Some(end) = self.sealed_at() else {
+            return Ok(());
+        };
+        match &self.store {
+            Store::Mapped(_, file) => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let cut = match file.as_ref() {
+                    Some(file) => platform::cut(file, &self.path, end),
+                    None => Ok(()),
+                };
+                if cut.is_ok() {
+                    drop(file.take());
+                }
+                cut
             }
-            None => Ok(()),
+            Store::Written { file, .. } => platform::cut(file, &self.path, end),
         }
+        .map_err(io_at("cut", &self.path))
     }
 
     /// Removes the file of a segment that was prepared and never used.

@@ -5,6 +5,7 @@ use std::os::fd::IntoRawFd as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 use steplog_core::error::Error;
@@ -106,18 +107,27 @@ fn to_step(step: &Bound<'_, PyAny>) -> PyResult<i64> {
             Err(step_too_large())
         };
     }
-    if step.hasattr("__index__")? {
+    let py = step.py();
+    match py.import("operator")?.call_method1("index", (step,)) {
         // Below every step: refused as one that is smaller than the current one.
-        return if step.lt(0)? {
-            Ok(i64::MIN)
-        } else {
-            Err(step_too_large())
-        };
+        Ok(index) if index.lt(0)? => Ok(i64::MIN),
+        Ok(_) => Err(step_too_large()),
+        Err(error) if error.is_instance_of::<PyTypeError>(py) => Err(not_a_step(step, None)),
+        Err(error) if error.is_instance_of::<PyException>(py) => {
+            Err(not_a_step(step, Some(&error)))
+        }
+        Err(error) => Err(error),
     }
-    let name = step.get_type().name()?;
-    Err(ArgumentTypeError::new_err(format!(
-        "step must be an integer, got {name}"
-    )))
+}
+
+#[cold]
+fn not_a_step(step: &Bound<'_, PyAny>, error: Option<&PyErr>) -> PyErr {
+    let name = match step.get_type().name() {
+        Ok(name) => name.to_string(),
+        Err(error) => return error,
+    };
+    let reason = error.map_or_else(String::new, |error| format!(": {error}"));
+    ArgumentTypeError::new_err(format!("step must be an integer, got {name}{reason}"))
 }
 
 fn to_commit(commit: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {

@@ -44,6 +44,18 @@ export function drawSeries(ctx: CanvasRenderingContext2D, data: PanelData, view:
   ctx.restore();
 }
 
+/** Between neighbours, on average, in device pixels. */
+function distanceOf(dots: Dots): number {
+  const gaps = dots.length / 2 - 1;
+  return gaps < 1 ? Infinity : ((dots.at(-2) as number) - (dots[0] as number)) / gaps;
+}
+
+/** Dots must leave enough of a dashed line to see its dashes. */
+function roomForDots(dash: readonly number[]): number {
+  const period = dash.reduce((sum, length) => sum + length, 0);
+  return Math.max(ROOM_FOR_DOTS, 2 * period);
+}
+
 function drawOne(ctx: CanvasRenderingContext2D, data: PanelData, series: Series, view: DrawView): void {
   const { ratio, highlight, range, map } = view;
   const { color, dash } = view.style(series);
@@ -61,7 +73,7 @@ function drawOne(ctx: CanvasRenderingContext2D, data: PanelData, series: Series,
     ctx.stroke(envelope);
   } else {
     const { alone, all } = traceRaw(series.track, range, map, line);
-    dots = (all.length / 2) * ROOM_FOR_DOTS * ratio <= view.box.width ? all : alone;
+    dots = distanceOf(all) >= roomForDots(dash) * ratio ? all : alone;
   }
   ctx.globalAlpha = alpha;
   ctx.strokeStyle = color;

@@ -38,7 +38,7 @@ test('search takes words, globs and regular expressions', () => {
 });
 
 test('a broken regular expression says why', () => {
-  expect(matcherOf('/(/')).toMatchObject({ ok: false });
+  expect(matcherOf('/(/')).toMatchObject({ ok: false, reason: 'Unterminated group' });
 });
 
 test('a page of very many panels starts with most sections folded', () => {

@@ -52,7 +52,8 @@ export function matcherOf(query: string): Matcher {
       return { ok: true, test: (text) => pattern.test(text) };
     }
   } catch (error) {
-    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, reason: message.replace(/^Invalid regular expression: .*\/i: /s, '') };
   }
   if (/[*?]/.test(trimmed)) {
     const source = trimmed

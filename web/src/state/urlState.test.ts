@@ -9,7 +9,7 @@ const full: WorkspaceView = {
   x: 'wall',
   log: true,
   logFlips: ['a,b', 'c\\'],
-  zoom: [-1.5, 2e21],
+  zoom: [-1.5e-7, 2e18],
   selected: ['a1', 'b2'],
   folds: ['layers', 'x,y'],
   sidebar: false,
@@ -50,4 +50,5 @@ test('unknown parameters are kept', () => {
 
 test('nonsense falls back on defaults', () => {
   expect(decodeView('?z=5:5&x=moon&s=name')).toEqual(DEFAULT_VIEW);
+  expect(decodeView('?z=-50:1e30')).toEqual(DEFAULT_VIEW);
 });

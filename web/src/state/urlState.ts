@@ -53,11 +53,14 @@ function splitList(text: string): string[] {
   return items;
 }
 
+/** Beyond the steps and milliseconds that the server takes, there is nothing to see. */
+const FARTHEST = 2 ** 62;
+
 function readZoom(text: string | null): [number, number] | null {
   const match = /^(-?[\d.]+(?:e[+-]?\d+)?):(-?[\d.]+(?:e[+-]?\d+)?)$/.exec(text ?? '');
   if (!match) return null;
   const [from, to] = [Number(match[1]), Number(match[2])];
-  return Number.isFinite(from) && Number.isFinite(to) && from < to ? [from, to] : null;
+  return from < to && -FARTHEST <= from && to <= FARTHEST ? [from, to] : null;
 }
 
 /** What the server can sort by. */
