@@ -83,6 +83,10 @@ class Fixed(int):
     """An unsigned integer in 9 bytes, which the writer can overwrite in place."""
 
 
+class Step(int):
+    """An unsigned integer in 5 bytes while 32 bits hold it, else in 9."""
+
+
 class Foreign(dict[str, Any]):
     """A map whose integers stand in the shortest form, unsigned ones included."""
 
@@ -92,7 +96,7 @@ def wall(tick: int) -> Fixed:
 
 
 def history(step: int, tick: int, values: dict[str, Any], *, commit: bool = True) -> list[Any]:
-    return [2, Fixed(step), wall(tick), Fixed(tick * TICK_NANOS), commit, values]
+    return [2, Step(step), wall(tick), Fixed(tick * TICK_NANOS), commit, values]
 
 
 CONFIG = {"lr": 0.1, "layers": [64, 32], "model": {"width": 2**40, "seed": 2**64, "act": "gelu"}}
@@ -186,6 +190,8 @@ def crc32c(data: bytes | bytearray) -> int:
 def pack_integer(number: int) -> bytes:
     if isinstance(number, Fixed):
         return struct.pack(">BQ", 0xCF, number)
+    if isinstance(number, Step):
+        return pack_integer(Fixed(number)) if number >> 32 else struct.pack(">BI", 0xCE, number)
     if -32 <= number < 128:
         return struct.pack(">b", number)
     for marker, form, bits in ((0xD1, "h", 16), (0xD2, "i", 32), (0xD3, "q", 64)):

@@ -269,37 +269,44 @@ fn path(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
 #[derive(Debug)]
 pub struct HistoryBuilder;
 
-/// Bytes of a history record before its map: array head, kind, step, two times, commit.
-pub(crate) const HISTORY_HEAD: usize = 1 + 1 + 9 + 9 + 9 + 1;
+/// Bytes of a history record before its map, for steps of 32 bits: array head, kind, step, two
+/// times, commit.
+pub(crate) const HISTORY_HEAD: usize = 1 + 1 + 5 + 9 + 9 + 1;
+/// What a greater step takes more.
+const WIDE: usize = 4;
 
 impl HistoryBuilder {
-    /// Clears `out` and writes the head of a history record; the map of values follows.
+    /// Clears `out` and leaves room for the head of a history record; the map of values follows.
     #[inline]
     pub fn begin(out: &mut Vec<u8>) {
         out.clear();
-        let mut head = [0_u8; HISTORY_HEAD];
-        head[0] = 0x96;
-        head[1] = 2;
-        head[2] = 0xcf;
-        head[11] = 0xcf;
-        head[20] = 0xcf;
-        head[29] = 0xc2;
-        out.extend_from_slice(&head);
+        out.extend_from_slice(&[0; Self::VALUES_AT]);
     }
 
-    /// Writes step, times and commit over the head.
+    /// Writes the head with step, times and commit; the record is what is returned.
     #[inline]
-    pub fn complete(out: &mut [u8], step: u64, wall: u64, runtime: u64, commit: bool) {
-        if let Some(head) = out.first_chunk_mut::<HISTORY_HEAD>() {
+    pub fn complete(out: &mut [u8], step: u64, wall: u64, runtime: u64, commit: bool) -> &[u8] {
+        let Some(head) = out.first_chunk_mut::<{ Self::VALUES_AT }>() else {
+            return &[];
+        };
+        head[11] = 0xcf;
+        head[12..20].copy_from_slice(&wall.to_be_bytes());
+        head[20] = 0xcf;
+        head[21..29].copy_from_slice(&runtime.to_be_bytes());
+        head[29] = 0xc2 | u8::from(commit);
+        if let Ok(step) = u32::try_from(step) {
+            head[WIDE..7].copy_from_slice(&[0x96, 2, 0xce]);
+            head[7..11].copy_from_slice(&step.to_be_bytes());
+            out.get(WIDE..).unwrap_or_default()
+        } else {
+            head[..3].copy_from_slice(&[0x96, 2, 0xcf]);
             head[3..11].copy_from_slice(&step.to_be_bytes());
-            head[12..20].copy_from_slice(&wall.to_be_bytes());
-            head[21..29].copy_from_slice(&runtime.to_be_bytes());
-            head[29] = 0xc2 | u8::from(commit);
+            out
         }
     }
 
-    /// Where the map of values begins.
-    pub const VALUES_AT: usize = HISTORY_HEAD;
+    /// Where the map of values begins in the buffer.
+    pub const VALUES_AT: usize = WIDE + HISTORY_HEAD;
 }
 
 /// Encodes a run start record.
@@ -393,7 +400,7 @@ pub(crate) fn signal_exit(wall: u64, signal: i8) -> [u8; 12] {
     out
 }
 
-/// Encodes a history record from values; the hot path uses [`HistoryBuilder`] instead.
+/// Encodes a history record from values.
 #[must_use]
 pub fn history(
     step: u64,
@@ -402,17 +409,14 @@ pub fn history(
     commit: bool,
     values: &[(String, Value)],
 ) -> Vec<u8> {
-    let mut out = vec![0x96, 2];
-    for number in [step, wall, runtime] {
-        write_u64_fixed(&mut out, number);
-    }
-    write_bool(&mut out, commit);
+    let mut out = Vec::new();
+    HistoryBuilder::begin(&mut out);
     write_map_len(&mut out, values.len());
     for (key, value) in values {
         write_str(&mut out, key);
         value.write(&mut out);
     }
-    out
+    HistoryBuilder::complete(&mut out, step, wall, runtime, commit).to_vec()
 }
 
 #[cfg(test)]
@@ -420,22 +424,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn builder_and_plain_encoding_agree() {
+    fn a_history_record_has_what_it_was_given_at_any_step() {
         let values = vec![("loss".to_owned(), Value::Float(0.5))];
-        let plain = history(7, 11, 13, true, &values);
-        let mut built = Vec::new();
-        HistoryBuilder::begin(&mut built);
-        Value::Map(values).write(&mut built);
-        HistoryBuilder::complete(&mut built, 7, 11, 13, true);
-        assert_eq!(plain, built);
-        let Record::History(back) = Record::parse(&plain).unwrap() else {
-            panic!("not history")
+        let map = {
+            let mut map = Vec::new();
+            Value::Map(values.clone()).write(&mut map);
+            map
         };
-        assert_eq!(
-            (back.step, back.wall, back.runtime, back.commit),
-            (7, 11, 13, true)
-        );
-        assert_eq!(back.values, &plain[HistoryBuilder::VALUES_AT..]);
+        let [least, greatest] = [u64::from(u32::MAX), (1 << 62) - 1];
+        for (step, head) in [(0, 26), (least, 26), (least + 1, 30), (greatest, 30)] {
+            let bytes = history(step, 11, 13, true, &values);
+            let Record::History(back) = Record::parse(&bytes).unwrap() else {
+                panic!("not history")
+            };
+            assert_eq!(back.step.unsigned_abs(), step);
+            assert_eq!((back.wall, back.runtime, back.commit), (11, 13, true));
+            assert_eq!(back.values, map);
+            assert_eq!(bytes.len(), head + map.len());
+        }
     }
 
     #[test]

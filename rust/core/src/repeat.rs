@@ -25,12 +25,12 @@ pub(crate) struct Repeat {
 fn head_form(payload: &[u8]) -> Option<[u8; 5]> {
     let head = payload.first_chunk::<HISTORY_HEAD>()?;
     let [a, b, c, .., commit] = *head;
-    matches!(commit, 0xc2 | 0xc3).then_some([a, b, c, head[11], head[20]])
+    matches!(commit, 0xc2 | 0xc3).then_some([a, b, c, head[7], head[16]])
 }
 
 fn step_of(payload: &[u8]) -> Option<i64> {
-    let bytes = payload.get(3..11)?;
-    i64::try_from(u64::from_be_bytes(bytes.try_into().ok()?)).ok()
+    let bytes = payload.get(3..7)?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?).into())
 }
 
 impl Repeat {
@@ -44,7 +44,7 @@ impl Repeat {
     ) -> Result<bool> {
         self.forget();
         let form = head_form(payload);
-        if form != Some([0x96, 2, 0xcf, 0xcf, 0xcf]) || step_of(payload) != Some(history.step) {
+        if form != Some([0x96, 2, 0xce, 0xcf, 0xcf]) || step_of(payload) != Some(history.step) {
             return Ok(false);
         }
         self.numbers.clear();

@@ -260,8 +260,8 @@ impl Writer {
         let runtime = clock.runtime();
         let wall = wall.unwrap_or_else(|| clock.wall(runtime));
         let runtime = runtime.unsigned_abs();
-        HistoryBuilder::complete(record, claim.step, wall, runtime, claim.commit);
-        let position = self.append(record)?;
+        let completed = HistoryBuilder::complete(record, claim.step, wall, runtime, claim.commit);
+        let position = self.append(completed)?;
         if let Some(mut synced) = synced {
             let head = Head {
                 step: claim.step,
@@ -285,8 +285,7 @@ impl Writer {
     /// As [`Writer::append`].
     pub fn log_late(&self, record: &mut [u8], step: u64, runtime: u64) -> Result<u64> {
         let wall = self.shared.clock.wall(i64::try_from(runtime).unwrap_or(0));
-        HistoryBuilder::complete(record, step, wall, runtime, true);
-        self.append(record)
+        self.append(HistoryBuilder::complete(record, step, wall, runtime, true))
     }
 
     fn synced(&self) -> MutexGuard<'_, Synced> {
