@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import pathlib
 import re
 
@@ -38,3 +40,15 @@ def test_every_variable_is_in_a_table():
         for variable in re.findall(r"STEPLOG_[A-Z]+(?:_[A-Z]+)*\b(?!__)", path.read_text("utf-8"))
     }
     assert read <= set(re.findall(r"^\|.*?\| `(STEPLOG_\w+)` \|", text, re.MULTILINE))
+
+
+def test_editors_and_help_say_the_same_of_log():
+    stub = ast.parse((pathlib.Path(steplog.__file__).parent / "_core.pyi").read_text("utf-8"))
+    (log,) = [
+        method
+        for kind in stub.body
+        if isinstance(kind, ast.ClassDef) and kind.name == "Recorder"
+        for method in kind.body
+        if isinstance(method, ast.FunctionDef) and method.name == "log"
+    ]
+    assert inspect.getdoc(steplog.Run.log) == ast.get_docstring(log)

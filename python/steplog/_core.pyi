@@ -1,12 +1,15 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import final
+
+from typing_extensions import Self, disjoint_base
 
 __all__ = [
     "Decoded",
     "Decoder",
     "Outcome",
     "Pattern",
+    "Recorder",
     "Rows",
     "RunLog",
     "SyncJob",
@@ -36,6 +39,36 @@ class Outcome:
     @property
     def lost(self) -> str | None: ...
 
+@disjoint_base
+class Recorder:
+    """The base of a run: its `log`, which goes straight to a writer."""
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self: ...
+    def log(
+        self, data: Mapping[str, object], step: int | None = None, commit: bool | None = None
+    ) -> None:
+        """Record values at a step.
+
+        Returns once the values are in the write-ahead log, where they survive the death of this
+        process; arrays above 4 kB and what lies on a device are taken over at once, read by a
+        thread, and are in the log when `status()["deferred"]` is 0. Never waits for disk, network
+        or GPU. Safe from any thread.
+
+        Args:
+            data: Key to value; nested dicts are paths. A value that cannot be stored costs only
+                itself, with one warning per key.
+            step: Row to write, >= 0 and at least the current one; a smaller one is refused with a
+                warning, or merged into its row under `Settings(late_steps="merge")`. Defaults to
+                the current row.
+            commit: Whether the row is complete. Defaults to true unless `step` is given.
+
+        Raises:
+            ArgumentTypeError: `data` is not a mapping with str keys, or `step` is not an integer.
+            RunClosedError: The run has finished.
+        """
+
+    def _record_into(self, writer: Writer | None) -> None: ...
+
 @final
 class Writer:
     """One writer of a run. Appends are in the log when they return, and never wait."""
@@ -62,11 +95,8 @@ class Writer:
     ) -> Writer: ...
     def log(
         self, data: dict[str, object], step: int | None = None, commit: bool | None = None
-    ) -> Outcome | None: ...
-    def log_late(self, data: dict[str, object], row: tuple[int, int]) -> Outcome: ...
-    def append_row(
-        self, data: dict[str, object], step: int | None = None, commit: bool | None = None
     ) -> Outcome: ...
+    def log_late(self, data: dict[str, object], row: tuple[int, int]) -> Outcome: ...
     def define_metric(self, definition: dict[str, object], overwrite: bool) -> int: ...
     def put_facts(self, facts: dict[str, object]) -> int: ...
     def mark_preempting(self) -> int: ...

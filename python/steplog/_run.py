@@ -26,7 +26,7 @@ from steplog._process_writer import Parent, ProcessWriter
 from steplog._reaching import reach, reach_disk, reach_log
 from steplog._recording import Recording
 from steplog._summary import Summary
-from steplog._writer import NullWriter, Outcome, wait_for
+from steplog._writer import NullWriter, Outcome, Recorder, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ _YIELD_SECS = 0.001
 _LATE_SHARE = 0.8
 
 
-class Run:
+class Run(Recorder):
     """One run, recorded into its folder and, when online, uploaded from there.
 
     Made by `steplog.init`. Use it as `with` or `async with`, or call `finish`; a run that is not
@@ -71,8 +71,8 @@ class Run:
         "_config_file",
         "_ending",
         "_facts",
+        "_is_over",
         "_late",
-        "_log",
         "_notices",
         "_process",
         "_yielded",
@@ -109,7 +109,8 @@ class Run:
         self._late = LateValues(self._notices)
         self._yielded = time.perf_counter()
         self._process = ProcessWriter(settings, facts, past=past, parent=parent)
-        self._log = self._process.writer.log
+        self._is_over = False
+        self._take_log()
         self._ending = Ending(
             self._process, self._notices, settings=settings, facts=facts, url=self.url
         )
@@ -220,41 +221,24 @@ class Run:
 
     # ---- log -------------------------------------------------------------------------------
 
-    def log(
-        self, data: Mapping[str, object], step: int | None = None, commit: bool | None = None
+    def _log_otherwise(self, data: object, step: int | None, commit: bool | None) -> None:
+        """Log what `Recorder.log` leaves to Python: no dict, or no writer that it can use."""
+        if self._is_over:
+            return
+        values = data if isinstance(data, dict) else _as_dict(data)
+        writer = self._own_writer()
+        if isinstance(writer, NullWriter):
+            writer.log(values)
+        else:
+            self._settle(writer.log(values, step, commit), (values, step, commit))
+
+    def _settle(
+        self, outcome: Outcome, call: tuple[Mapping[str, object], int | None, bool | None]
     ) -> None:
-        """Record values at a step.
-
-        Returns once the values are in the write-ahead log, where they survive the death of this
-        process; arrays above 4 kB and what lies on a device are taken over at once, read by a
-        thread, and are in the log when `status()["deferred"]` is 0. Never waits for disk, network
-        or GPU. Safe from any thread.
-
-        Args:
-            data: Key to value; nested dicts are paths. A value that cannot be stored costs only
-                itself, with one warning per key.
-            step: Row to write, >= 0 and at least the current one; a smaller one is refused with a
-                warning, or merged into its row under `Settings(late_steps="merge")`. Defaults to
-                the current row.
-            commit: Whether the row is complete. Defaults to true unless `step` is given.
-
-        Raises:
-            ArgumentTypeError: `data` is not a mapping with str keys, or `step` is not an integer.
-            RunClosedError: The run has finished.
-        """
-        if type(data) is not dict:
-            data = _as_dict(data)
-        try:
-            outcome = self._log(data, step, commit)
-        except InternalError:
-            if not self._process.writer.is_forked:
-                raise
-            self._own_writer()
-            outcome = self._log(data, step, commit)
-        if outcome is not None:
-            if outcome.convert:
-                outcome = self._convert_and_log(data, step, commit)
-            self._notices.settle(outcome, data)
+        """Deal with what a writer could not take as it was."""
+        if outcome.convert:
+            outcome = self._convert_and_log(*call)
+        self._notices.settle(outcome, call[0])
 
     def _convert_and_log(
         self, data: Mapping[str, object], step: int | None, commit: bool | None
@@ -264,7 +248,7 @@ class Run:
         writer = self._own_writer()
         if isinstance(writer, NullWriter):
             raise InternalError("a disabled run converts nothing")
-        outcome = writer.append_row(plain, step, commit)
+        outcome = writer.log(plain, step, commit)
         if late and outcome.row is not None:
             self._late.add(writer, outcome.row, late)
         return outcome
@@ -327,9 +311,14 @@ class Run:
 
     def _own_writer(self) -> Writer | NullWriter:
         if self._process.writer.is_forked:
-            self._log = self._process.own().log
+            self._process.own()
+            self._take_log()
             _sync.track(self)
         return self._process.writer
+
+    def _take_log(self) -> None:
+        writer = self._process.writer
+        self._record_into(None if isinstance(writer, NullWriter) else writer)
 
     def define_metric(
         self,
@@ -443,7 +432,8 @@ class Run:
         writer = self._process.writer
         # Threads that the interpreter does not wait for may go on: their calls come too late, and
         # nobody is left to be told.
-        self._log = _log_nothing
+        self._is_over = True
+        self._record_into(None)
         try:
             self._finish(exit_code, max(self.settings.exit_timeout_secs - spent_secs, 0.0))
         except Exception as error:
@@ -558,10 +548,6 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<steplog run {self.entity}/{self.project}/{self.id}>"
-
-
-def _log_nothing(data: object, step: object = None, commit: object = None) -> None:
-    """Takes the place of the writer's `log` at interpreter exit."""
 
 
 # Of each folder the run that this process has: what is pickled more than once is one run.

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from steplog._core import Outcome, Rows, RunLog, SyncJob, Writer, __version__, unpack_value
+from steplog._core import (
+    Outcome,
+    Recorder,
+    Rows,
+    RunLog,
+    SyncJob,
+    Writer,
+    __version__,
+    unpack_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NullWriter",
     "Outcome",
+    "Recorder",
     "Rows",
     "RunLog",
     "SyncJob",
@@ -89,7 +99,7 @@ class NullWriter:
         self.is_closed = False
         self.step = 0
 
-    def log(self, data: dict[str, object], step: object = None, commit: object = None) -> None:  # noqa: ARG002
+    def log(self, data: dict[str, object]) -> None:
         """Keep the values."""
         self._values.update(data)
 

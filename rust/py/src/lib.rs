@@ -5,6 +5,7 @@ mod encode;
 mod error;
 mod ingest;
 mod pattern;
+mod recorder;
 mod row;
 mod runlog;
 mod writer;
@@ -19,6 +20,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::pattern::Pattern;
+    #[pymodule_export]
+    use crate::recorder::Recorder;
     #[pymodule_export]
     use crate::runlog::{Rows, RunLog, SyncJob};
     #[pymodule_export]

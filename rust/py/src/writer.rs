@@ -73,7 +73,7 @@ impl Outcome {
         }
     }
 
-    fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         !self.convert && self.refused.is_none() && self.skipped.is_empty() && self.lost.is_none()
     }
 }
@@ -149,7 +149,7 @@ fn step_too_large() -> PyErr {
 
 impl Writer {
     #[inline]
-    fn write(
+    pub(crate) fn write(
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
@@ -272,19 +272,13 @@ impl Writer {
     }
 
     #[pyo3(signature = (data, step=None, commit=None))]
-    #[inline]
     fn log(
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
         commit: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Option<Outcome>> {
-        let outcome = self.write(data, step, commit)?;
-        Ok(if outcome.is_clean() {
-            None
-        } else {
-            Some(outcome)
-        })
+    ) -> PyResult<Outcome> {
+        self.write(data, step, commit)
     }
 
     /// Values that were not ready when their row was logged.
@@ -298,16 +292,6 @@ impl Writer {
             }
         }
         Ok(outcome)
-    }
-
-    #[pyo3(signature = (data, step=None, commit=None))]
-    fn append_row(
-        &self,
-        data: &Bound<'_, PyDict>,
-        step: Option<&Bound<'_, PyAny>>,
-        commit: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Outcome> {
-        self.write(data, step, commit)
     }
 
     fn define_metric(
@@ -396,7 +380,7 @@ impl Writer {
     }
 
     #[getter]
-    fn is_forked(&self) -> bool {
+    pub(crate) fn is_forked(&self) -> bool {
         self.inner.is_forked()
     }
 

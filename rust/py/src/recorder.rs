@@ -1,0 +1,82 @@
+//! What a run is in Python: its `log`, at the cost of one call.
+
+use arc_swap::ArcSwapOption;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::writer::Writer;
+
+/// The base of a run. Its `log` goes straight to a writer; what is not plain data for it, or leaves
+/// something to be told, goes to the methods `_log_otherwise` and `_settle` of the run.
+#[pyclass(frozen, subclass)]
+pub(crate) struct Recorder {
+    writer: ArcSwapOption<Py<Writer>>,
+}
+
+#[pymethods]
+impl Recorder {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            writer: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Sends what is logged from now on to a writer; without one, to `_log_otherwise`.
+    #[pyo3(signature = (writer))]
+    fn _record_into(&self, writer: Option<Py<Writer>>) {
+        self.writer.store(writer.map(std::sync::Arc::new));
+    }
+
+    /// Record values at a step.
+    ///
+    /// Returns once the values are in the write-ahead log, where they survive the death of this
+    /// process; arrays above 4 kB and what lies on a device are taken over at once, read by a
+    /// thread, and are in the log when `status()["deferred"]` is 0. Never waits for disk, network
+    /// or GPU. Safe from any thread.
+    ///
+    /// Args:
+    ///     data: Key to value; nested dicts are paths. A value that cannot be stored costs only
+    ///         itself, with one warning per key.
+    ///     step: Row to write, >= 0 and at least the current one; a smaller one is refused with a
+    ///         warning, or merged into its row under `Settings(late_steps="merge")`. Defaults to
+    ///         the current row.
+    ///     commit: Whether the row is complete. Defaults to true unless `step` is given.
+    ///
+    /// Raises:
+    ///     ArgumentTypeError: `data` is not a mapping with str keys, or `step` is not an integer.
+    ///     RunClosedError: The run has finished.
+    #[expect(clippy::doc_markdown, reason = "what Python shows")]
+    #[pyo3(signature = (data, step=None, commit=None))]
+    fn log(
+        slf: &Bound<'_, Self>,
+        data: &Bound<'_, PyAny>,
+        step: Option<&Bound<'_, PyAny>>,
+        commit: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let writer = slf.get().writer.load();
+        let (Some(writer), Ok(values)) = (writer.as_ref(), data.cast_exact::<PyDict>()) else {
+            return Self::otherwise(slf, (data, step, commit));
+        };
+        let writer = writer.get();
+        match writer.write(values, step, commit) {
+            Ok(outcome) if outcome.is_clean() => Ok(()),
+            Ok(outcome) => slf
+                .call_method1("_settle", (outcome, (data, step, commit)))
+                .map(drop),
+            Err(_) if writer.is_forked() => Self::otherwise(slf, (data, step, commit)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Recorder {
+    #[cold]
+    fn otherwise(slf: &Bound<'_, Self>, call: Call<'_, '_>) -> PyResult<()> {
+        slf.call_method1("_log_otherwise", call).map(drop)
+    }
+}
+
+type Argument<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Call<'a, 'py> = (&'a Bound<'py, PyAny>, Argument<'a, 'py>, Argument<'a, 'py>);
