@@ -9,9 +9,12 @@ import os
 import sys
 import threading
 import time
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from steplog._errors import ArgumentTypeError, UsageError
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 class Finishable(Protocol):
@@ -106,11 +109,31 @@ def exit_code_of(error: BaseException | None) -> int:
     return int(error is not None)
 
 
+def _code_of_child() -> int | None:
+    """What a child of `multiprocessing` is about to end with, where that is known.
+
+    Since Python 3.13 its finalizers run when the exception has been dealt with: only the frame that
+    waits to call `os._exit` has the code then.
+    """
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # there is no other way to it
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith("multiprocessing."):
+            code = frame.f_locals.get("code")
+            if frame.f_code.co_name == "_bootstrap":
+                return None  # older ones: the exception is still at hand
+            if isinstance(code, int):
+                return code
+        frame = frame.f_back
+    return None
+
+
 def _finish_all() -> None:
     error = sys.exc_info()[1]
     if error is None and not hasattr(sys, "ps1"):
         error = getattr(sys, "last_value", None)
-    code = exit_code_of(error) if error is not None or _said is None else _said
+    code = _code_of_child()
+    if code is None:
+        code = exit_code_of(error) if error is not None or _said is None else _said
     since = time.monotonic()
     spent_secs = 0.0
     for pid, run in list(_open.values()):
