@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from steplog import _closing, _folder
 from steplog._errors import RunClosedError, SteplogError, StorageError
+from steplog._footer import can_draw, footer
 from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Ending:
         if lost:
             self._notices.warn("counts", f"not recorded: {lost}")
         if not is_child:
+            self._say_footer(writer)
             self._say_closing(rows, reason)
         if not ended:
             self._notices.warn("late", "the writer's threads had not ended at the deadline")
@@ -120,6 +122,15 @@ class Ending:
         if self._settings.mode == "online" and not reason:
             reason = others.send(self._settings, self._facts.id, until=self._until)
         return others.rows, reason
+
+    def _say_footer(self, writer: Writer) -> None:
+        try:
+            trends, summary = writer.trends(), writer.summary()
+        except StorageError as error:
+            self._notices.warn("footer", f"the log cannot be read back: {error}")
+            return
+        for line in footer(trends, summary, drawn=can_draw()):
+            self._notices.say(line)
 
     def _say_closing(self, rows: int, reason: str) -> None:
         folder = self._process.folder

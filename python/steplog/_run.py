@@ -137,7 +137,10 @@ class Run(Recorder):
             _known[self.sync_dir] = self
         if settings.mode != "disabled" and parent is None:
             goes_on = f" goes on at step {self.starting_step} and" if past else ""
-            self._notices.say(f"run {self.name}{goes_on} is recorded in {self._process.folder}")
+            shown = f" and shown at {self.url}" if self.url else ""
+            self._notices.say(
+                f"run {self.name}{goes_on} is recorded in {self._process.folder}{shown}"
+            )
 
     # ---- what the run is -------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ use crate::repeat::Repeat;
 use crate::segment::Segment;
 use crate::stepset::StepSet;
 use crate::summary::Summary;
+use crate::trend::Trends;
 use crate::wal::Wal;
 
 /// Records read in one go: between two of them the next segment is prepared and the log is synced,
@@ -34,6 +35,7 @@ pub struct Drain {
     /// The writer's summary, without the row in `repeat`.
     summary: Summary,
     repeat: Repeat,
+    trends: Trends,
     /// Length of the last row: only when two are alike in it, a third is expected to be.
     last_len: usize,
     passed: Vec<Arc<Segment>>,
@@ -51,6 +53,7 @@ impl Default for Drain {
             values: 0,
             summary: Summary::default(),
             repeat: Repeat::default(),
+            trends: Trends::default(),
             last_len: 0,
             passed: Vec::new(),
         }
@@ -101,6 +104,7 @@ impl Drain {
         if let Some((step, leaves)) = replaced {
             self.rows += u64::from(self.steps.insert(step));
             self.values += leaves;
+            self.trends.again(payload);
             return Ok(());
         }
         self.repeat.settle(&mut self.summary)?;
@@ -112,10 +116,12 @@ impl Drain {
             let leaves = path::count(history.values)?;
             self.rows += u64::from(self.steps.insert(history.step));
             self.values += leaves;
+            self.trends.take(history.values)?;
             let is_again = std::mem::replace(&mut self.last_len, payload.len()) == payload.len();
             // Of a late row it is not known which values it replaces.
             let is_next = history.step >= self.summary.last_step();
             if is_again && is_next && self.repeat.learn(payload, self.last, history, leaves)? {
+                self.trends.expect(history.values, self.repeat.numbers())?;
                 return Ok(());
             }
         }
@@ -129,6 +135,13 @@ impl Drain {
     pub fn summary(&mut self) -> Result<&Summary> {
         self.repeat.settle(&mut self.summary)?;
         Ok(&self.summary)
+    }
+
+    /// How the first few keys have gone: each with at most [`crate::trend::WIDTH`] means, in the order of
+    /// the log.
+    #[must_use]
+    pub fn trends(&self) -> Vec<(String, Vec<f64>)> {
+        self.trends.means()
     }
 
     /// Where the next record will be.

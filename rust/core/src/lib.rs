@@ -40,6 +40,7 @@ mod synced;
 )]
 mod termination;
 pub mod transport;
+pub mod trend;
 pub mod upload;
 pub mod value;
 pub mod wal;

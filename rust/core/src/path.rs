@@ -133,6 +133,11 @@ fn count_map(cursor: &mut Cursor<'_>) -> Result<u64> {
     Ok(leaves)
 }
 
+/// Whether a leaf is a number that has always the same size.
+pub(crate) fn is_overwritable(raw: &[u8]) -> bool {
+    matches!(raw, [0xcb | 0xd3, ..])
+}
+
 /// Adds where the numbers among the leaves stand that have always the same size; `base` is where
 /// the map does.
 ///
@@ -148,7 +153,7 @@ pub(crate) fn numbers(map: &[u8], base: usize, out: &mut Vec<usize>) -> Result<(
 /// As [`walk`].
 pub(crate) fn walk_numbers(map: &[u8], number: &mut impl FnMut(&str, Value)) -> Result<()> {
     walk(map, &mut |path, raw| {
-        if let [0xcb | 0xd3, ..] = raw
+        if is_overwritable(raw)
             && let Ok(value) = Cursor::new(raw).value("number")
         {
             number(path, value);

@@ -54,6 +54,11 @@ impl Repeat {
         Ok(true)
     }
 
+    /// Where the numbers of the kept row stand in its record, in order.
+    pub(crate) fn numbers(&self) -> &[usize] {
+        &self.numbers
+    }
+
     /// Whether a row replaces every value of the kept one; it is kept in its place then, and its
     /// step and the number of its leaves are given.
     ///

@@ -330,6 +330,15 @@ impl Writer {
         Ok(whole)
     }
 
+    /// How the first few keys have gone, with everything logged before this call; see
+    /// [`Drain::trends`].
+    ///
+    /// # Errors
+    /// The log cannot be read back.
+    pub fn trends(&self) -> Result<Vec<(String, Vec<f64>)>> {
+        Ok(self.shared.catch_up()?.trends())
+    }
+
     /// The numbers, with everything logged before this call, unless the log cannot be read back: then
     /// they say so.
     pub fn status(&self) -> Status {

@@ -345,6 +345,10 @@ impl Writer {
         to_dict(py, &summary.to_map())
     }
 
+    fn trends(&self, py: Python<'_>) -> PyResult<Vec<(String, Vec<f64>)>> {
+        py.detach(|| self.inner.trends()).map_err(to_py)
+    }
+
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let status = py.detach(|| self.inner.status());
         let dict = PyDict::new(py);
