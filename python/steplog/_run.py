@@ -137,10 +137,8 @@ class Run(Recorder):
             _known[self.sync_dir] = self
         if settings.mode != "disabled" and parent is None:
             goes_on = f" goes on at step {self.starting_step} and" if past else ""
-            shown = f" and shown at {self.url}" if self.url else ""
-            self._notices.say(
-                f"run {self.name}{goes_on} is recorded in {self._process.folder}{shown}"
-            )
+            where = str(self._process.folder) + (f" and shown at {self.url}" if self.url else "")
+            self._notices.say(f"run {self.name}{goes_on} is recorded in {where}")
 
     # ---- what the run is -------------------------------------------------------------------
 
