@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from steplog import _containers, _resume
+from steplog import _branch, _containers, _resume
 from steplog._errors import UsageError
 from steplog._facts import Facts
 from steplog._notices import Notices
@@ -43,6 +43,8 @@ def init(
     mode: Mode | Literal["dryrun", "run"] | None = None,
     reinit: Reinit | bool | None = None,
     resume: bool | str | None = None,
+    resume_from: str | None = None,
+    fork_from: str | None = None,
     force: bool | None = None,
     anonymous: str | None = None,
     save_code: bool | None = None,
@@ -83,6 +85,10 @@ def init(
             `must`, `never`, or `auto` (or True): the last run in this folder that has not come to
             a good end. The run's folders on this machine are looked at, and online the server,
             which is waited for up to 5 s.
+        resume_from: Go back: the run and step behind which this goes on, as `"a1b2c3?_step=200"`.
+            Its values behind that step are masked, and no longer in charts, rows and summary.
+        fork_from: The same, as another run: it begins with the rows, summary and config of the
+            first one up to that step, and leaves it as it is.
         force: Accepted, and does nothing yet, as the following ones.
         anonymous: See `force`.
         save_code: See `force`.
@@ -95,28 +101,31 @@ def init(
         UsageError: An argument or setting is out of range.
         ConfigError: The config is in a file that cannot be read.
         ArgumentTypeError: One is of a type that it cannot have.
-        ServerError: `resume="must"`, and only the server could know the run, which does not answer.
+        ServerError: `resume="must"`, `resume_from` or `fork_from`, and only the server could know
+            the run, which does not answer.
         StorageError: Neither the folder nor the temporary folder can be written.
     """
     how, way = _check_reinit(reinit), _resume.check_way(resume)
-    previous = _current.get()
-    if previous is not None and not previous.is_finished:
-        if way == "must":
-            raise UsageError(f'resume="must": the run {previous.name} is not finished yet')
-        if how == "return_previous":
-            previous.tell_that_it_goes_on()
-            return previous
-        if how == "finish_previous":
-            previous.finish()
+    back = _branch.Back.of(way, resume_from=resume_from, fork_from=fork_from)
+    previous = _settle_previous(how, back.argument if back else f'resume="{way}"' * (way == "must"))
+    if previous is not None:
+        return previous
     given = {"entity": entity, "project": project, "dir": dir, "mode": mode}
     resolved = resolve(settings, **given)
-    way = way or resolved.resume
-    if way == "auto" and id is None and resolved.run_id is None:
-        id = _resume.noted_id(resolved)  # noqa: A001  # the argument is named so
+    way = "" if back else way or resolved.resume
+    run_id = resolved.run_id if id is None else id
+    if back:
+        run_id = back.id_of(run_id)
+    elif way == "auto" and run_id is None:
+        run_id = _resume.noted_id(resolved)
     facts = Facts.of(
-        resolved, id=id, name=name, notes=notes, tags=tags, group=group, job_type=job_type
+        resolved, id=run_id, name=name, notes=notes, tags=tags, group=group, job_type=job_type
     )
-    past, warning = _resume.find(resolved, facts, way) if way else (None, "")
+    past, warning = None, ""
+    if back:
+        past, warning = back.find(resolved, facts)
+    elif way:
+        past, warning = _resume.find(resolved, facts, way)
     run = Run(
         resolved,
         facts=facts,
@@ -142,6 +151,25 @@ def init(
     if how != "create_new":
         _make_current(run)
     return run
+
+
+def _settle_previous(how: str, must: str) -> Run | None:
+    """The run of this context that is to be returned; one that is to be finished is finished.
+
+    Raises:
+        UsageError: It is to be returned, but `must` says that another run must go on.
+    """
+    previous = _current.get()
+    if previous is None or previous.is_finished:
+        return None
+    if must and how == "return_previous":
+        raise UsageError(f"{must}: the run {previous.name} is not finished yet")
+    if how == "return_previous":
+        previous.tell_that_it_goes_on()
+        return previous
+    if how == "finish_previous":
+        previous.finish()
+    return None
 
 
 def _check_reinit(reinit: object) -> str:

@@ -107,11 +107,7 @@ class ProcessWriter:
         identity = self._identity(self._settings.label)
         past = self._past or Past()
         if self._past is not None:
-            identity |= {
-                "resumed": True,
-                "generation": past.generation,
-                "start_step": past.next_step,
-            }
+            identity |= _goes_on(past)
         if past.folder is None:
             _folder.write_json(folder / "run.json", identity)
         writer = open_writer(
@@ -120,7 +116,8 @@ class ProcessWriter:
             self._settings,
             keys_file=keys_file(),
             runtime_nanos=past.runtime_nanos,
-            summaries=past.summaries,
+            base=None if self._past is None else past.base,
+            others=past.others,
         )
         _folder.link_latest(folder)
         return writer
@@ -147,3 +144,16 @@ class ProcessWriter:
             "sdk": __version__,
             "mode": self._settings.mode,
         }
+
+
+def _goes_on(past: Past) -> dict[str, Any]:
+    """What the run's start says of what was before."""
+    if past.forked is not None:
+        forked = {"run": past.forked.run_id, "step": past.forked.step}
+        return {"start_step": past.next_step, "forked": forked}
+    return {
+        "resumed": True,
+        "follows": past.writers,
+        "generation": past.generation,
+        "start_step": past.next_step,
+    }

@@ -13,8 +13,8 @@ from steplog import _folder
 from steplog._errors import ServerError, UsageError
 from steplog._facts import new_id
 from steplog._keys import key_from_file
-from steplog._past import Past
-from steplog._writer import RunLog, unpack_value
+from steplog._past import Moment, Past
+from steplog._writer import RunLog, merge_summaries, unpack_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +42,17 @@ def check_way(resume: object) -> str:
     return str(resume)
 
 
-def find(settings: Settings, facts: Facts, way: str) -> tuple[Past | None, str]:
-    """The past of the run that is to go on.
+def find(
+    settings: Settings,
+    facts: Facts,
+    way: str,
+    *,
+    moment: Moment | None = None,
+    is_fork: bool = False,
+) -> tuple[Past | None, str]:
+    """The past of the run that is to go on, behind its last step or behind a moment of it.
+
+    Of a run that is forked all writers count together, else this one's label does.
 
     Returns:
         The past, None for a new run, and a warning or nothing.
@@ -52,16 +61,17 @@ def find(settings: Settings, facts: Facts, way: str) -> tuple[Past | None, str]:
         UsageError: `must`, and there is no such run; `never`, and there is one; it still runs.
         ServerError: `must`, and only the server could know, which cannot be asked.
     """
-    local = _find_local(settings, facts)
+    label = None if is_fork else settings.label
+    local = _find_local(settings, facts, label, moment=moment)
     remote, warning = None, ""
     if settings.mode == "online":
         try:
-            remote = _ask_server(settings, facts)
+            remote = _ask_server(settings, facts, label, moment=moment)
         except ServerError as error:
             if way == "must" and local is None:
                 raise
             warning = f"what the server knows of the run is not known: {error}"
-    past = _join(local, remote)
+    past = _join(local, remote, begins=moment.next_step if moment else 0)
     where = f"{settings.entity}/{settings.project}/{facts.id}"
     if past is None and way == "must":
         raise UsageError(f'resume="must": there is no run {where}, neither here nor at the server')
@@ -70,35 +80,47 @@ def find(settings: Settings, facts: Facts, way: str) -> tuple[Past | None, str]:
     return past, warning
 
 
-def _join(local: Past | None, remote: Past | None) -> Past | None:
+def _join(local: Past | None, remote: Past | None, *, begins: int) -> Past | None:
     if local is None or remote is None:
         return local or remote
-    if remote.next_step > local.next_step:  # it went on elsewhere
+    # It went on elsewhere, or began there.
+    if remote.next_step > local.next_step or (begins and begins < local.first_step):
         return replace(remote, folder=local.folder)
     return local
 
 
-def _find_local(settings: Settings, facts: Facts) -> Past | None:
+def _find_local(
+    settings: Settings, facts: Facts, label: str | None, *, moment: Moment | None
+) -> Past | None:
     past: Past | None = None
     for folder in _folders(settings, facts):
         log = RunLog(folder)
         writers: list[dict[str, Any]] = log.writers()
-        own = [writer for writer in writers if writer["label"] == settings.label]
+        own = [writer for writer in writers if label is None or writer["label"] == label]
+        base, others = log.summary_states(settings.label)
+        if moment is not None:
+            base = log.summary_before(moment.next_step, label)
         # A run that is being finished holds its lock until its threads have ended.
-        if any(writer["live"] and writer["exit_code"] is None for writer in own):
+        is_live = any(writer["live"] and writer["exit_code"] is None for writer in own)
+        if is_live and label is not None:
             raise UsageError(f"the run {facts.id} is still running: its folder is {folder}")
         before = past or Past()
-        summary = log.summary()
+        summary = merge_summaries([base])[0]
         starts = [writer["start"] for writer in own if writer["start"]]
         past = Past(
             folder=folder,
-            next_step=max([before.next_step, *(writer["last_step"] + 1 for writer in own)]),
+            next_step=max([before.next_step, *(writer["next_step"] for writer in own)]),
+            first_step=min([before.first_step, *(_whole(start, "start_step") for start in starts)])
+            if past
+            else min((_whole(start, "start_step") for start in starts), default=0),
             runtime_nanos=max(before.runtime_nanos, _nanos(summary.get("_runtime"))),
             generation=max(
                 [before.generation, *(_whole(start, "generation") + 1 for start in starts)]
             ),
+            writers=[*before.writers, *(writer["writer"] for writer in own)],
             config={**before.config, **log.config()},
-            summaries=[*before.summaries, log.summary_state()],
+            base=[*before.base, base],
+            others=[*before.others, others],
             facts=starts[-1] if starts else before.facts,
         )
     return past
@@ -117,7 +139,9 @@ def _folders(settings: Settings, facts: Facts) -> Iterator[Path]:
             yield folder
 
 
-def _ask_server(settings: Settings, facts: Facts) -> Past | None:
+def _ask_server(
+    settings: Settings, facts: Facts, label: str | None, *, moment: Moment | None
+) -> Past | None:
     """What the server knows.
 
     Raises:
@@ -131,6 +155,9 @@ def _ask_server(settings: Settings, facts: Facts) -> Past | None:
     )
     base_url = settings.base_url.rstrip("/")
     url = f"{base_url}/api/v1/projects/{entity}/{project}/runs/{run}"
+    if moment is not None:
+        url += f"?before={moment.next_step}"
+        url += "" if label is None else f"&label={quote(label, safe='')}"
     key = settings.api_key or key_from_file(base_url)
     headers = {"Authorization": f"Bearer {key}", "Accept": "application/msgpack"}
     try:
@@ -144,13 +171,19 @@ def _ask_server(settings: Settings, facts: Facts) -> Past | None:
             raise ServerError(f"{error.code} {error.reason}") from error
     except (OSError, ValueError) as error:
         raise ServerError(str(error)) from error
-    own = [writer for writer in said["writers"] if writer["label"] == settings.label]
+    own = [writer for writer in said["writers"] if label is None or writer["label"] == label]
+    states: dict[bool, list[bytes]] = {True: [], False: []}
+    for whose, state in said["summary_states"]:
+        states[label is None or whose == label].append(bytes.fromhex(state))
     return Past(
-        next_step=0 if said["last_step"] is None else said["last_step"] + 1,
-        runtime_nanos=_nanos(said["summary"].get("_runtime")),
+        next_step=max((writer["next_step"] for writer in own), default=0),
+        first_step=min((writer["start_step"] for writer in own), default=0),
+        runtime_nanos=_nanos(merge_summaries(states[True])[0].get("_runtime")),
         generation=max([_whole(writer, "generation") + 1 for writer in own], default=0),
+        writers=[writer["writer"] for writer in own],
         config=said["config"],
-        summaries=[bytes.fromhex(state) for state in said["summary_states"]],
+        base=states[True],
+        others=states[False],
         facts=said,
     )
 

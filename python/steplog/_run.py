@@ -128,7 +128,7 @@ class Run(Recorder):
         )
         self.summary = Summary(recording.read_summary, recording.put_summary)
         self.starting_step = past.next_step if past else 0
-        self.resumed = past is not None
+        self.resumed = past is not None and past.forked is None
         if config:
             self.config.update(config, allow_val_change=True if past else None)
         self._config_file.start(self.config.as_dict())

@@ -12,6 +12,7 @@ from steplog._core import (
     SyncJob,
     Writer,
     __version__,
+    merge_summaries,
     unpack_value,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "SyncJob",
     "Writer",
     "__version__",
+    "merge_summaries",
     "open_writer",
     "unpack_value",
     "wait_for",
@@ -45,11 +47,13 @@ def open_writer(
     *,
     keys_file: Path,
     runtime_nanos: int = 0,
-    summaries: Sequence[bytes] = (),
+    base: Sequence[bytes] | None = None,
+    others: Sequence[bytes] = (),
 ) -> Writer:
     """Create a writer's log below a run's folder, and start its threads.
 
-    A run that goes on has run for `runtime_nanos` before, and come to `summaries`.
+    A run that goes on has run for `runtime_nanos` before, this label has come to the states `base`,
+    and all other writers to `others`.
 
     Raises:
         StorageError: The folder cannot be written.
@@ -71,7 +75,8 @@ def open_writer(
         keys_file=keys_file,
         next_step=identity["start_step"],
         runtime_nanos=runtime_nanos,
-        summaries=summaries,
+        base=base,
+        others=others,
     )
 
 

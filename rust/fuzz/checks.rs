@@ -70,6 +70,10 @@ fn encoded(record: &Record<'_>) -> Option<Vec<u8>> {
         } => record::metric(wall(*at)?, *overwrite, metric),
         Record::Preempting { wall: at } => record::preempting(wall(*at)?),
         Record::Facts { wall: at, facts } => record::facts(wall(*at)?, facts),
+        Record::Base(base) => match record::base(base).as_slice() {
+            [whole] => whole.clone(),
+            _ => return None,
+        },
         Record::Unknown(_) => return None,
     })
 }

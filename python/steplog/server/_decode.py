@@ -6,9 +6,18 @@ from steplog._core import (
     Decoded,
     Decoder,
     Pattern,
+    attempt_parts,
     merge_summaries,
     peek_start,
     unpack_value,
 )
 
-__all__ = ["Decoded", "Decoder", "Pattern", "merge_summaries", "peek_start", "unpack_value"]
+__all__ = [
+    "Decoded",
+    "Decoder",
+    "Pattern",
+    "attempt_parts",
+    "merge_summaries",
+    "peek_start",
+    "unpack_value",
+]

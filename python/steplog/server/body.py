@@ -270,6 +270,19 @@ def _check_panel(panel: object, *, is_live: bool) -> None:
     }:
         raise Problem(Code.INVALID, f"`fields` are some of {', '.join(FIELDS)}", field="fields")
     _check_range(panel.get("range"))
+    is_whole(panel)
+
+
+def is_whole(body: Mapping[str, Any]) -> bool:
+    """Whether a body asks for what later attempts mask as well: `branch` is `latest` or `all`.
+
+    Raises:
+        Problem: It is neither.
+    """
+    branch = body.get("branch", "latest")
+    if not _is_one_of(branch, "latest", "all"):
+        raise Problem(Code.INVALID, "`branch` is latest or all", field="branch")
+    return bool(branch == "all")
 
 
 def _check_x(x: object) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from arro3.core import Array, Field, RecordBatch, Schema
 from arro3.io import write_ipc_stream
 
-from steplog.server.body import FIELDS, panels_of, read_json
+from steplog.server.body import FIELDS, is_whole, panels_of, read_json
 from steplog.server.query import project_of
 from steplog.server.schema import API, ARROW, MAX_SERIES
 from steplog.server.store.exact import page_json
@@ -62,12 +62,16 @@ class Charts:
     async def draw(self, entity: str, project: str, body: dict[str, Any]) -> Drawn:
         """Answer one panel of a checked body; runs that do not exist draw nothing."""
         found = await self._runs.stored(entity, project, body["runs"]["ids"])
+        lineage = await self._runs.lineage(
+            [stored.number for stored in found.values()], is_whole=is_whole(body)
+        )
         panel = Panel(
             id=body["id"],
             keys=[one["metric"] for one in body["series"]],
             runs={run: stored.number for run, stored in found.items()},
-            created={stored.number: stored.created for stored in found.values()},
+            created=lineage.created,
             is_rewritten=any(stored.is_rewritten for stored in found.values()),
+            shown=lineage.params,
             x=body.get("x", "step"),
             span=None if body.get("range") is None else (body["range"][0], body["range"][1]),
             px=body.get("px", 1000),

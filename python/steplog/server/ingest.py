@@ -12,6 +12,7 @@ from aiohttp import web
 from steplog._errors import BatchError, BatchTooLargeError
 from steplog.server._decode import Decoded, Decoder, peek_start
 from steplog.server.hub import Locks
+from steplog.server.identity import identity_of
 from steplog.server.schema import (
     API,
     MAX_BODY_BYTES,
@@ -25,7 +26,7 @@ from steplog.server.schema import (
     check_writer,
 )
 from steplog.server.store.changes import Change, Changes
-from steplog.server.store.writers import Identity, Writer, WriterRecords
+from steplog.server.store.writers import Writer, WriterRecords
 
 if TYPE_CHECKING:
     from steplog.server.hub import Hub
@@ -181,7 +182,7 @@ class Ingest:
         return await self._records.create(
             *where,
             writer=batch.writer,
-            identity=_identity(start),
+            identity=identity_of(start),
             now=time.time_ns(),
             silence_nanos=self._silence_nanos,
         )
@@ -275,37 +276,6 @@ def _after(request: web.Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_INT64):  # noqa: PLR2004  # digits of 2^63
         raise Problem(Code.INVALID, "`after` must be a position", field="after")
     return int(text)
-
-
-def _identity(start: dict[str, object]) -> Identity:
-    def text(name: str) -> str:
-        value = start.get(name, "")
-        if not isinstance(value, str):
-            raise Problem(Code.MALFORMED, f"the run's {name} is not text", field=name)
-        return value
-
-    def number(name: str) -> int:
-        value = start.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INT64:
-            raise Problem(Code.MALFORMED, f"the run's {name} is not a number", field=name)
-        return value
-
-    tags = start.get("tags", [])
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise Problem(Code.MALFORMED, "the run's tags are not a list of texts", field="tags")
-    return Identity(
-        name=text("name"),
-        notes=text("notes"),
-        tags=[str(tag) for tag in tags],
-        group=text("group"),
-        job_type=text("job_type"),
-        label=text("label"),
-        parent=check_writer(text("parent")) if text("parent") else "",
-        resumed=start.get("resumed") is True,
-        generation=min(number("generation"), (1 << 32) - 1),
-        start_step=number("start_step"),
-        wall_nanos=number("wall_nanos"),
-    )
 
 
 __all__ = ["Ingest"]

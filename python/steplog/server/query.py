@@ -9,6 +9,7 @@ from aiohttp import web
 from steplog.server.body import changes_of, read_json, runs_query
 from steplog.server.schema import (
     API,
+    MAX_INT64,
     MAX_RUNS_PAGE,
     MSGPACK,
     STATES,
@@ -20,6 +21,7 @@ from steplog.server.schema import (
 )
 from steplog.server.store.exact import pack, page_json
 from steplog.server.store.keys import KeyRecords
+from steplog.server.store.moment import summary_before
 from steplog.server.store.runs import (
     RunRecords,
     config_of,
@@ -118,8 +120,8 @@ class Query:
             )
             asked = [str(run_value(row, "id")) for row in rows]
         found = await self._runs.stored(entity, project, asked[:MAX_RUNS_PAGE])
-        numbers = [run.number for run in found.values()]
-        return self._json({"keys": await self._keys.of_runs(numbers)})
+        lineage = await self._runs.lineage([run.number for run in found.values()])
+        return self._json({"keys": await self._keys.of_runs(lineage.sources)})
 
     async def _find(self, request: web.Request) -> sa.Row[tuple[Any, ...]]:
         entity, project = project_of(request)
@@ -134,14 +136,40 @@ class Query:
         row = await self._find(request)
         answer = await self.run_answer(row)
         if MSGPACK in request.headers.get("Accept", ""):
-            states = [state.hex() for state in await self._runs.summary_states(row.id)]
+            states = await self._summary_states(row, request.query)
             return web.Response(
                 body=pack({**answer, "summary_states": states}), content_type=MSGPACK
             )
         return self._json(answer)
 
+    async def _summary_states(
+        self, row: sa.Row[tuple[Any, ...]], asked: Mapping[str, str]
+    ) -> list[list[str]]:
+        """What a run's writers have come to, by label, for one that goes on.
+
+        With `before` what they had come to before that step; with `label` only those of it had.
+        """
+        attempts = await self._runs.attempts(row.id)
+        if "before" not in asked:
+            return [[label, state.hex()] for label, state in attempts.summary_states()]
+        text, label = asked["before"], asked.get("label")
+        if not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_INT64):
+            raise Problem(Code.INVALID, "`before` is a step", field="before")
+        lineage = await self._runs.lineage([row.id])
+        state = await summary_before(
+            *(self._series, row.id, int(text)),
+            label=label,
+            metrics=row.metrics,
+            lineage=lineage.params,
+        )
+        others = [] if label is None else attempts.summary_states(without=label)
+        return [[label or "", state.hex()], *([other, one.hex()] for other, one in others)]
+
     async def run_answer(self, row: sa.Row[tuple[Any, ...]]) -> dict[str, object]:
         """What the API says of a run."""
+        attempts = await self._runs.attempts(row.id)
+        lineage = await self._runs.lineage([row.id])
+        last_step = max(attempts.last_step, row.forked_step)
         names = ("id", "name", "notes", "tags", "group", "job_type", "state", "created", "updated")
         return {
             "entity": row.entity,
@@ -151,9 +179,12 @@ class Query:
             "config": config_of(row),
             "summary": summary_of(row),
             "metrics": row.metrics,
-            "writers": await self._runs.writers(row.id),
-            "key_count": await self._keys.count(row.id),
-            "last_step": row.last_step if row.last_step >= 0 else None,
+            "writers": [one.answer() for one in attempts.all],
+            "forked_from": {"run": row.forked_run, "step": row.forked_step}
+            if row.forked_run
+            else None,
+            "key_count": await self._keys.count(lineage.sources[row.id]),
+            "last_step": last_step if last_step >= 0 else None,
             "records": row.records,
         }
 
@@ -165,7 +196,8 @@ class Query:
     async def run_keys(self, request: web.Request) -> web.Response:
         """The keys of one run."""
         row = await self._find(request)
-        return self._json({"keys": await self._keys.of_runs([row.id])})
+        lineage = await self._runs.lineage([row.id])
+        return self._json({"keys": await self._keys.of_runs(lineage.sources)})
 
     async def change_run(self, request: web.Request) -> web.Response:
         """Change a run's name, notes or tags."""

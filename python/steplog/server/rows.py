@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from steplog.server.body import number_of, read_json, texts_of
+from steplog.server.body import is_whole, number_of, read_json, texts_of
 from steplog.server.query import project_of
 from steplog.server.schema import (
     API,
@@ -62,7 +62,8 @@ class Rows:
         found = (await self._runs.stored(entity, project, [run])).get(run)
         if found is None:
             raise Problem(Code.NOT_FOUND, f"there is no run {run!r} in {entity}/{project}")
-        rows, last = await read_page(self._series, found.number, page)
+        lineage = await self._runs.lineage([found.number], is_whole=page.is_whole)
+        rows, last = await read_page(self._series, found.number, page, lineage=lineage.params)
         headers = {"Vary": "Accept"}
         if last is not None:
             place = orjson.dumps([last[0], str(last[1])])
@@ -102,6 +103,7 @@ def _page_of(body: Mapping[str, Any]) -> Page:
         keys=keys,
         after=_cursor(body.get("cursor")),
         limit=number_of(body, "limit", _DEFAULT_LIMIT, least=1, most=MAX_HISTORY_PAGE),
+        is_whole=is_whole(body),
     )
 
 

@@ -188,6 +188,7 @@ impl Decoder {
                 seen(wall);
                 into.exit_code = Some(code);
             }
+            Record::Base(_) => {}
             Record::Unknown(_) => into.skipped += 1,
         }
         Ok(())

@@ -4,6 +4,7 @@
 //! The way of a value: [`record`] → the log → [`batch`] → the server's [`ingest`] → [`native`].
 
 mod aggregate;
+pub mod attempt;
 pub mod background;
 pub mod batch;
 pub mod clock;

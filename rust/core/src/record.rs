@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::metric::Metric;
+use crate::summary::Summary;
 use crate::value::{
     Cursor, Value, write_array_len, write_bool, write_int, write_map_len, write_str,
     write_u64_fixed,
@@ -12,6 +13,9 @@ pub const FORMAT: u16 = 1;
 
 /// Greatest size of a record's payload: the row limit (10 MiB) and room for its frame of keys.
 pub const MAX_RECORD_BYTES: usize = 12 << 20;
+
+/// A base record is at most so large, unless a single value of it is larger.
+const MAX_BASE_BYTES: usize = 1 << 20;
 
 /// Kind numbers, the first item of a record's array.
 pub mod kind {
@@ -31,6 +35,8 @@ pub mod kind {
     pub const PREEMPTING: u64 = 6;
     /// The run is called otherwise.
     pub const FACTS: u64 = 7;
+    /// What was before.
+    pub const BASE: u64 = 8;
 }
 
 /// One record, its values still as bytes where most readers pass them on.
@@ -84,6 +90,8 @@ pub enum Record<'a> {
         /// What changes, a map.
         facts: Value,
     },
+    /// What the summary had come to where the run goes on, a state or a part of one.
+    Base(Summary),
     /// A kind that this build does not know.
     Unknown(u64),
 }
@@ -204,6 +212,10 @@ impl<'a> Record<'a> {
                     wall: cursor.i64("facts time")?,
                     facts: map(cursor, "facts")?,
                 }
+            }
+            kind::BASE => {
+                expect(2, cursor.at())?;
+                Self::Base(Summary::from_bytes(cursor.raw("base")?)?)
             }
             other => {
                 for _ in 1..len {
@@ -398,6 +410,17 @@ pub(crate) fn signal_exit(wall: u64, signal: i8) -> [u8; 12] {
     // A small negative integer stands in one byte.
     out[11] = (-signal).to_be_bytes()[0];
     out
+}
+
+/// Encodes what a summary had come to, in as many records as it takes.
+#[must_use]
+pub fn base(summary: &Summary) -> Vec<Vec<u8>> {
+    let encoded = |part: &Summary| {
+        let mut out = vec![0x92, 8];
+        out.extend_from_slice(&part.to_bytes());
+        out
+    };
+    summary.parts(MAX_BASE_BYTES).iter().map(encoded).collect()
 }
 
 /// Encodes a history record from values.

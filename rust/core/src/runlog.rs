@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::attempt::{Attempt, Part, parts};
 use crate::background::Source;
 use crate::error::{Result, io_at};
 use crate::frame::place;
@@ -27,6 +28,12 @@ pub struct WriterLog {
     pub label: String,
     /// The writer's generation.
     pub generation: u32,
+    /// Whether it goes on where its label had come to.
+    pub resumed: bool,
+    /// Its first step.
+    pub start_step: i64,
+    /// What later attempts have left of it.
+    pub part: Part,
     /// Records that were read.
     pub records: u64,
     /// Position of the last record.
@@ -104,8 +111,23 @@ impl RunLog {
                 .unwrap_or(0);
             entry.generation = writer.map_or(0, |writer| writer.generation);
         }
+        log.mask();
         log.entries.sort_unstable();
         Ok(log)
+    }
+
+    /// Leaves out what later attempts mask.
+    fn mask(&mut self) {
+        let attempts: Vec<_> = self.writers.iter().map(WriterLog::attempt).collect();
+        let left = parts(&attempts);
+        for (writer, part) in self.writers.iter_mut().zip(left) {
+            writer.part = part;
+        }
+        let writers = &self.writers;
+        self.entries.retain(|entry| {
+            let writer = writers.get(entry.writer as usize);
+            writer.is_some_and(|writer| entry.step < writer.part.end_step)
+        });
     }
 
     fn add(&mut self, dir: PathBuf) -> Result<()> {
@@ -121,6 +143,12 @@ impl RunLog {
             start: None,
             label: String::new(),
             generation: 0,
+            resumed: false,
+            start_step: 0,
+            part: Part {
+                end_step: i64::MAX,
+                is_summed: true,
+            },
             records: 0,
             last: 0,
             limit: Limit {
@@ -182,11 +210,56 @@ impl RunLog {
     /// The summary over all writers.
     #[must_use]
     pub fn summary(&self) -> Summary {
+        self.summary_of(|_| true)
+    }
+
+    /// The summary over the writers of one label, and over those of all others.
+    #[must_use]
+    pub fn summaries(&self, label: &str) -> (Summary, Summary) {
+        (
+            self.summary_of(|writer| writer.label == label),
+            self.summary_of(|writer| writer.label != label),
+        )
+    }
+
+    fn summary_of(&self, wanted: impl Fn(&WriterLog) -> bool) -> Summary {
         let mut merged = Summary::default();
-        for writer in &self.writers {
+        let summed = self.writers.iter().filter(|writer| writer.part.is_summed);
+        for writer in summed.filter(|writer| wanted(writer)) {
             merged.absorb(&writer.summary);
         }
         merged
+    }
+
+    /// What the rows before a step come to, of the writers of one label or of all. What was written
+    /// into the summary has no step, and is left out.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a row is malformed.
+    pub fn summary_before(&self, end_step: i64, label: Option<&str>) -> Result<Summary> {
+        let wanted: Vec<&WriterLog> = self
+            .writers
+            .iter()
+            .filter(|writer| label.is_none_or(|label| writer.label == label))
+            .collect();
+        // Only those that had gone on before that step have others behind them there.
+        let attempts: Vec<_> = wanted
+            .iter()
+            .map(|writer| Attempt {
+                resumed: writer.resumed && writer.start_step <= end_step,
+                ..writer.attempt()
+            })
+            .collect();
+        let mut merged = Summary::default();
+        for ((writer, attempt), part) in wanted.iter().zip(&attempts).zip(parts(&attempts)) {
+            // Of one that was gone on from, the next begins with what it had come to.
+            if part.is_summed {
+                let end = end_step.min(writer.part.end_step);
+                let begins = attempt.resumed || !writer.resumed;
+                merged.absorb(&writer.summary_before(end, begins)?);
+            }
+        }
+        Ok(merged)
     }
 
     /// The config over all writers.
@@ -250,6 +323,45 @@ impl WriterLog {
         }
     }
 
+    fn attempt(&self) -> Attempt<'_> {
+        Attempt {
+            label: &self.label,
+            generation: self.generation,
+            resumed: self.resumed,
+            start_step: self.start_step,
+        }
+    }
+
+    /// The first step that is free behind what is left of it.
+    #[must_use]
+    pub fn next_step(&self) -> i64 {
+        let next = (self.last_step + 1).max(self.start_step);
+        next.min(self.part.end_step)
+    }
+
+    /// What its rows before a step come to, and what it began with, if it counts.
+    fn summary_before(&self, end_step: i64, begins: bool) -> Result<Summary> {
+        let mut summary = Summary::default();
+        let mut failed = None;
+        LogReader::new(&self.dir).read(None, |position, payload| {
+            let applied = match Record::parse(payload) {
+                Ok(Record::Base(mut base)) if begins => {
+                    base.retain_logged();
+                    summary.apply(position, &Record::Base(base))
+                }
+                Ok(record @ Record::Metric { .. }) => summary.apply(position, &record),
+                Ok(record @ Record::History(history)) if history.step < end_step => {
+                    summary.apply(position, &record)
+                }
+                // What does not parse was told when the folder was opened.
+                _ => Ok(()),
+            };
+            failed = applied.err();
+            failed.is_none()
+        })?;
+        failed.map_or(Ok(summary), Err)
+    }
+
     fn take(&mut self, record: Record<'_>) {
         let wall = match record {
             Record::Start(identity) => {
@@ -260,6 +372,9 @@ impl WriterLog {
                     .and_then(Value::as_int)
                     .unwrap_or(0);
                 self.generation = u32::try_from(generation).unwrap_or(0);
+                self.resumed = identity.get("resumed") == Some(&Value::Bool(true));
+                let start_step = identity.get("start_step").and_then(Value::as_int);
+                self.start_step = start_step.unwrap_or(0);
                 let wall = identity.get("wall_nanos").and_then(Value::as_int);
                 self.start = Some(identity);
                 wall
@@ -293,7 +408,7 @@ impl WriterLog {
                 self.exit_code = Some(code);
                 Some(wall)
             }
-            Record::Unknown(_) => None,
+            Record::Base(_) | Record::Unknown(_) => None,
         };
         if let Some(wall) = wall {
             self.walls = Some((self.walls.map_or(wall, |(first, _)| first), wall));

@@ -58,8 +58,52 @@ impl Summary {
                 self.metrics.define(metric, *overwrite);
                 Ok(())
             }
+            Record::Base(before) => {
+                self.begin_with(before);
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Goes on from what was before: all that comes is later.
+    fn begin_with(&mut self, before: &Self) {
+        let mut before = before.clone();
+        for leaf in before.leaves.values_mut() {
+            leaf.position = 0;
+        }
+        if let Some(last) = &mut before.last {
+            last.position = 0;
+        }
+        self.absorb(&before);
+    }
+
+    /// Leaves out what was written rather than logged.
+    pub fn retain_logged(&mut self) {
+        self.leaves.retain(|_, leaf| !leaf.explicit);
+    }
+
+    /// Summaries of at most about `max_bytes` each that come to this one together.
+    pub(crate) fn parts(&self, max_bytes: usize) -> Vec<Self> {
+        let mut part = Self {
+            last: self.last,
+            metrics: self.metrics.clone(),
+            leaves: BTreeMap::new(),
+        };
+        let (mut parts, mut bytes) = (Vec::new(), 0);
+        let mut encoded = Vec::new();
+        for (key, leaf) in &self.leaves {
+            encoded.clear();
+            leaf.write(key, &mut encoded);
+            if bytes > 0 && bytes + encoded.len() > max_bytes {
+                parts.push(std::mem::take(&mut part));
+                bytes = 0;
+            }
+            bytes += encoded.len();
+            part.leaves.insert(key.clone(), leaf.clone());
+        }
+        parts.push(part);
+        parts
     }
 
     /// The last value of a key, whatever a definition makes of it.

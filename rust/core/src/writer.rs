@@ -61,8 +61,10 @@ pub struct Past {
     pub next_step: u64,
     /// How long it has run.
     pub runtime: Duration,
-    /// The summary of its earlier writers.
-    pub summary: Summary,
+    /// What this writer's label had come to where it goes on.
+    pub base: Option<Summary>,
+    /// The summary of other writers.
+    pub others: Summary,
 }
 
 /// What a writer has done, in numbers.
@@ -98,8 +100,8 @@ pub struct Writer {
     shared: Arc<Shared>,
     steps: Steps,
     target: Option<Target>,
-    /// The summary of earlier writers of a run that goes on.
-    before: Summary,
+    /// The summary of other writers of a run that goes on.
+    others: Summary,
     threads: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
     /// Whether rows must be followed, which puts their callers in a line.
     is_synced: AtomicBool,
@@ -161,6 +163,9 @@ impl Writer {
             fsync: options.fsync,
         });
         shared.wal.append(&record::start(&options.start))?;
+        for base in options.past.base.iter().flat_map(record::base) {
+            shared.wal.append(&base)?;
+        }
         let mut threads = Vec::new();
         let writer = Arc::clone(&shared);
         threads.push(spawn("steplog-writer", move || writer.run_writer())?);
@@ -180,7 +185,7 @@ impl Writer {
             watched: Mutex::new(Some(Watched::new(Arc::clone(&shared)))),
             shared,
             steps: Steps::new(options.late_steps, options.past.next_step),
-            before: options.past.summary,
+            others: options.past.others,
             target: options.target,
             threads: Mutex::new(threads),
             is_synced: AtomicBool::new(false),
@@ -325,7 +330,7 @@ impl Writer {
     /// The log cannot be read back.
     pub fn summary(&self) -> Result<Summary> {
         let mut drain = self.shared.catch_up()?;
-        let mut whole = self.before.clone();
+        let mut whole = self.others.clone();
         whole.absorb(drain.summary()?);
         Ok(whole)
     }

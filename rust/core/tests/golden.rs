@@ -97,6 +97,7 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
         ),
         Record::Preempting { wall } => (6, Some(json!([int(wall)]))),
         Record::Facts { wall, facts } => (7, Some(json!([int(wall), tagged(&facts)]))),
+        Record::Base(base) => (8, Some(json!([tagged(&Value::Map(base.to_map()))]))),
         Record::Unknown(kind) => (kind, None),
     })
 }
@@ -129,6 +130,7 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
         } => record::metric(wall.try_into()?, overwrite, &metric),
         Record::Preempting { wall } => record::preempting(wall.try_into()?),
         Record::Facts { wall, facts } => record::facts(wall.try_into()?, &facts),
+        Record::Base(base) => record::base(&base).concat(),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })
 }

@@ -5,15 +5,16 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use steplog_core::attempt::{Attempt, parts};
 use steplog_core::batch;
 use steplog_core::ingest::{self, Progress};
 use steplog_core::native::Series;
 use steplog_core::record::Record;
-use steplog_core::summary::Summary;
 use steplog_core::value::{Cursor, Value};
 
 use crate::convert::{to_dict, to_object};
 use crate::error::to_py;
+use crate::writer::whole;
 
 /// One writer's way from batches to blocks.
 #[pyclass(frozen)]
@@ -228,10 +229,7 @@ pub(crate) fn merge_summaries(
     py: Python<'_>,
     states: Vec<Vec<u8>>,
 ) -> PyResult<(Bound<'_, PyDict>, Bound<'_, PyAny>)> {
-    let mut merged = Summary::default();
-    for state in &states {
-        merged.absorb(&Summary::from_bytes(state).map_err(to_py)?);
-    }
+    let merged = whole(&states)?;
     let metrics = to_object(py, &merged.metrics().to_value())?;
     Ok((to_dict(py, &merged.to_map())?, metrics))
 }
@@ -241,4 +239,26 @@ pub(crate) fn unpack_value<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<
     let mut cursor = Cursor::new(data);
     let value: Value = cursor.value("value").map_err(to_py)?;
     to_object(py, &value)
+}
+
+/// What is left of attempts (label, generation, resumed, first step): the first step that a later
+/// one masks, None for no such, and whether its summary counts.
+#[pyfunction]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an extracted argument is owned"
+)]
+pub(crate) fn attempt_parts(attempts: Vec<(String, u32, bool, i64)>) -> Vec<(Option<i64>, bool)> {
+    let attempts: Vec<_> = attempts
+        .iter()
+        .map(|(label, generation, resumed, start_step)| Attempt {
+            label,
+            generation: *generation,
+            resumed: *resumed,
+            start_step: *start_step,
+        })
+        .collect();
+    let left = parts(&attempts).into_iter();
+    left.map(|part| ((!part.is_summed).then_some(part.end_step), part.is_summed))
+        .collect()
 }

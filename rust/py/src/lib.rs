@@ -16,7 +16,9 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::ingest::{Decoded, Decoder, merge_summaries, peek_start, unpack_value};
+    use crate::ingest::{
+        Decoded, Decoder, attempt_parts, merge_summaries, peek_start, unpack_value,
+    };
 
     #[pymodule_export]
     use crate::pattern::Pattern;

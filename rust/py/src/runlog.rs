@@ -54,6 +54,7 @@ impl RunLog {
             dict.set_item("exit_code", writer.exit_code)?;
             dict.set_item("preempting", writer.preempting)?;
             dict.set_item("last_step", writer.last_step)?;
+            dict.set_item("next_step", writer.next_step())?;
             dict.set_item("walls", writer.walls)?;
             let start = writer
                 .start
@@ -80,8 +81,25 @@ impl RunLog {
         to_dict(py, &self.inner.summary().to_map())
     }
 
-    fn summary_state(&self) -> Vec<u8> {
-        self.inner.summary().to_bytes()
+    /// What the writers of a label have come to, and all others.
+    fn summary_states(&self, label: &str) -> (Vec<u8>, Vec<u8>) {
+        let (own, others) = self.inner.summaries(label);
+        (own.to_bytes(), others.to_bytes())
+    }
+
+    #[pyo3(signature = (end_step, label=None))]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an extracted argument is owned"
+    )]
+    fn summary_before(
+        &self,
+        py: Python<'_>,
+        end_step: i64,
+        label: Option<String>,
+    ) -> PyResult<Vec<u8>> {
+        let summary = py.detach(|| self.inner.summary_before(end_step, label.as_deref()));
+        Ok(summary.map_err(to_py_log)?.to_bytes())
     }
 
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

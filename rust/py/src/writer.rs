@@ -147,6 +147,15 @@ fn step_too_large() -> PyErr {
     UsageError::new_err(format!("step must be at most {MAX_STEP}"))
 }
 
+/// The summary that some states come to together.
+pub(crate) fn whole(states: &[Vec<u8>]) -> PyResult<Summary> {
+    let mut summary = Summary::default();
+    for state in states {
+        summary.absorb(&Summary::from_bytes(state).map_err(to_py)?);
+    }
+    Ok(summary)
+}
+
 impl Writer {
     #[inline]
     pub(crate) fn write(
@@ -206,7 +215,7 @@ impl Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file, next_step=0, runtime_nanos=0, summaries=Vec::new()))]
+    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file, next_step=0, runtime_nanos=0, base=None, others=Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     #[expect(
         clippy::needless_pass_by_value,
@@ -229,15 +238,14 @@ impl Writer {
         keys_file: PathBuf,
         next_step: u64,
         runtime_nanos: u64,
-        summaries: Vec<Vec<u8>>,
+        base: Option<Vec<Vec<u8>>>,
+        others: Vec<Vec<u8>>,
     ) -> PyResult<Self> {
         if next_step > MAX_STEP.unsigned_abs() {
             return Err(step_too_large());
         }
-        let mut summary = Summary::default();
-        for state in &summaries {
-            summary.absorb(&Summary::from_bytes(state).map_err(to_py)?);
-        }
+        let base = base.map(|states| whole(&states)).transpose()?;
+        let others = whole(&others)?;
         let target = base_url.map(|base_url| Target {
             base_url,
             entity,
@@ -264,7 +272,8 @@ impl Writer {
             past: Past {
                 next_step,
                 runtime: Duration::from_nanos(runtime_nanos),
-                summary,
+                base,
+                others,
             },
         };
         let inner = py.detach(|| writer::Writer::open(options)).map_err(to_py)?;

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from steplog._states import state_of
 from steplog.server._decode import merge_summaries
 from steplog.server.schema import flatten
+from steplog.server.store.attempts import Attempts
 from steplog.server.store.exact import pack, unpack_tree
 from steplog.server.store.tables import KEYS, RUNS, VALUES, WRITERS
 from steplog.server.store.writers import Writer, run_state
@@ -104,9 +105,10 @@ class Changes:
             if row is None:
                 return False
             await self._writer(connection, change)
+            attempts = await Attempts.of(connection, run_id)
             run: dict[str, object] = {
                 "records": row.records + change.records,
-                "last_step": max(row.last_step, change.last_step),
+                "last_step": attempts.last_step,
                 "updated": max(row.updated, change.last_wall),
             }
             for facts in change.facts:
@@ -122,12 +124,8 @@ class Changes:
                 await self._forget(connection, run_id, "config", after=config, before=before)
             if change.summary is not None:
                 before = unpack_tree(row.summary)
-                states = await connection.scalars(
-                    sa.select(WRITERS.c.summary)
-                    .where(WRITERS.c.run_id == run_id)
-                    .order_by(WRITERS.c.id)
-                )
-                summary, run["metrics"] = merge_summaries([state for state in states if state])
+                states = [state for _, state in attempts.summary_states()]
+                summary, run["metrics"] = merge_summaries(states)
                 run["summary"] = pack(summary)
                 leaves += _leaves(run_id, "summary", tree=summary, before=before)
                 await self._forget(connection, run_id, "summary", after=summary, before=before)
@@ -175,6 +173,7 @@ class Changes:
             "last_point": change.last_point,
             "last_patch": change.last_patch,
             "seen": change.now_nanos,
+            "last_step": max(before.last_step, change.last_step),
             "exit_code": exit_code,
             "preempting": preempting,
             "state": state_of(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from steplog.server._decode import unpack_value
 from steplog.server.store.engine import text_param, texts_param
+from steplog.server.store.lineage import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from steplog.server.store.native import Columns
     from steplog.server.store.series import SeriesStore
@@ -21,19 +22,28 @@ _WHERE = """run = {run:UInt64} AND step >= {first:Int64} AND step < {end:Int64}
     AND ({any_label:UInt8} OR label = {label:String})
     AND (label, step) > ({after_label:String}, {after_step:Int64})"""
 
-# A page is a number of rows; with keys, only rows that hold all of them.
-_PAGE = f"""SELECT CAST(label, 'String') AS tag, step FROM (
-    SELECT label, step, key FROM points WHERE {_WHERE}
-    UNION ALL SELECT label, step, key FROM patches WHERE {_WHERE})
+
+def _queries(points: str, patches: str) -> tuple[str, str]:
+    """The places of a page's rows, and their values, out of these two tables.
+
+    A page is a number of rows; with keys, only rows that hold all of them.
+    """
+    page = f"""SELECT CAST(label, 'String') AS tag, step FROM (
+    SELECT label, step, key FROM {points} WHERE {_WHERE}
+    UNION ALL SELECT label, step, key FROM {patches} WHERE {_WHERE})
 GROUP BY label, step
 HAVING {{n_keys:UInt64}} = 0 OR uniqExactIf(key, key IN {{keys:Array(String)}}) = {{n_keys:UInt64}}
 ORDER BY label, step LIMIT {{limit:UInt64}}"""  # noqa: S608  # constants of this file
-
-_VALUES = f"""SELECT CAST(label, 'String') AS tag, step, CAST(key, 'String') AS name, kind,
+    values = f"""SELECT CAST(label, 'String') AS tag, step, CAST(key, 'String') AS name, kind,
     f64, i64, text, wall, runtime, generation, position
-FROM (SELECT * FROM points WHERE {_WHERE} UNION ALL SELECT * FROM patches WHERE {_WHERE})
+FROM (SELECT * FROM {points} WHERE {_WHERE} UNION ALL SELECT * FROM {patches} WHERE {_WHERE})
 WHERE (label, step) <= ({{last_label:String}}, {{last_step:Int64}})
 ORDER BY label, step, generation, position"""  # noqa: S608  # constants of this file
+    return page, values
+
+
+_STORED = _queries("points", "patches")
+_SHOWN = _queries(f"({shown('points')})", f"({shown('patches')})")
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class Page:
         keys: Only these keys, and only rows that hold all of them; empty for all.
         after: The (label, step) of the last row of the page before.
         limit: Most rows.
+        is_whole: Also what later attempts mask, under labels of its own.
     """
 
     first: int
@@ -55,6 +66,7 @@ class Page:
     keys: Sequence[str]
     after: tuple[str, int]
     limit: int
+    is_whole: bool
 
 
 _Place = tuple[int, int]
@@ -71,14 +83,16 @@ class _Row:
 
 
 async def read_page(
-    store: SeriesStore, run: int, page: Page
+    store: SeriesStore, run: int, page: Page, *, lineage: Mapping[str, str] | None
 ) -> tuple[list[dict[str, object]], tuple[str, int] | None]:
-    """Rows by label and step.
+    """Rows by label and step; `lineage` is `Lineage.params`.
 
     Returns:
         The rows, and the place of the last one when there may be more.
     """
+    page_query, values_query = _STORED if lineage is None else _SHOWN
     params: dict[str, int | str] = {
+        **(lineage or {}),
         "run": run,
         "first": page.first,
         "end": page.end,
@@ -88,7 +102,7 @@ async def read_page(
         "after_step": page.after[1],
     }
     places = await store.read(
-        _PAGE,
+        page_query,
         **params,
         n_keys=len(set(page.keys)),
         keys=texts_param(page.keys),
@@ -100,7 +114,9 @@ async def read_page(
     steps = places.ints("step").tolist()
     wanted = set(zip(labels, steps, strict=True))
     last = (labels[-1], steps[-1])
-    found = await store.read(_VALUES, **params, last_label=text_param(last[0]), last_step=last[1])
+    found = await store.read(
+        values_query, **params, last_label=text_param(last[0]), last_step=last[1]
+    )
     rows = list(_rows(found, wanted, set(page.keys)))
     return rows, last if places.rows == page.limit else None
 
@@ -124,7 +140,7 @@ def _rows(
             row, at = _Row(), place
         row.latest, row.wall, row.runtime = record, walls[number], runtimes[number]
         if kinds[number] != _MARKER:
-            value = _value(
+            value = value_of(
                 kinds[number], number=floats[number], integer=ints[number], text=texts[number]
             )
             row.values[names[number].decode()] = (record, value)
@@ -132,7 +148,8 @@ def _rows(
         yield _finished(row, at, keys)
 
 
-def _value(kind: int, *, number: float, integer: int, text: bytes) -> object:
+def value_of(kind: int, *, number: float, integer: int, text: bytes) -> object:
+    """A value from its columns."""
     if kind == _FLOAT:
         return number
     if kind == _INT:

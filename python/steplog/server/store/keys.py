@@ -10,7 +10,7 @@ from steplog.server.schema import kind_names
 from steplog.server.store.tables import KEYS, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from steplog.server.store.meta import MetaStore
 
@@ -21,44 +21,52 @@ class KeyRecords:
     def __init__(self, meta: MetaStore) -> None:
         self._meta = meta
 
-    async def count(self, run_id: int) -> int:
-        """How many keys a run has logged."""
-        query = (
-            sa.select(sa.func.count())
-            .select_from(KEYS)
-            .where(KEYS.c.run_id == run_id, KEYS.c.key != "")
+    async def count(self, sources: Sequence[int]) -> int:
+        """How many keys runs have logged that one shows something of."""
+        query = sa.select(sa.func.count(KEYS.c.key.distinct())).where(
+            KEYS.c.run_id.in_(sources), KEYS.c.key != ""
         )
         async with self._meta.read() as connection:
             return int(await connection.scalar(query) or 0)
 
-    async def of_runs(self, run_ids: Sequence[int]) -> list[dict[str, object]]:
-        """The keys that runs have logged, by name; `hidden` is what every run of a key says."""
-        query = sa.select(KEYS).where(KEYS.c.run_id.in_(run_ids), KEYS.c.key != "")
-        metrics = sa.select(RUNS.c.id, RUNS.c.metrics).where(RUNS.c.id.in_(run_ids))
+    async def of_runs(self, sources: Mapping[int, Sequence[int]]) -> list[dict[str, object]]:
+        """The keys of runs, by name; `hidden` is what every run of a key says.
+
+        `sources` has of each run those that it shows something of: itself, and of a fork all that
+        it goes back to, whose keys count in whole.
+        """
+        views: dict[int, list[int]] = {}
+        for view, those in sources.items():
+            for source in those:
+                views.setdefault(source, []).append(view)
+        query = sa.select(KEYS).where(KEYS.c.run_id.in_(views), KEYS.c.key != "")
+        metrics = sa.select(RUNS.c.id, RUNS.c.metrics).where(RUNS.c.id.in_(sources))
         found: dict[str, list[int]] = {}
+        having: dict[str, set[int]] = {}
         shown: set[str] = set()
         async with self._meta.read() as connection:
             definitions = {
                 row.id: _Hidden(row.metrics) for row in await connection.execute(metrics)
             }
             for row in await connection.execute(query):
-                sums = found.setdefault(row.key, [0, 0, 0, -1])
+                sums = found.setdefault(row.key, [0, 0, -1])
                 sums[0] |= row.kinds
-                sums[1] += 1
-                sums[2] += row.n
-                sums[3] = max(sums[3], row.last_step)
-                if row.run_id not in definitions or row.key not in definitions[row.run_id]:
-                    shown.add(row.key)
+                sums[1] += row.n * len(views[row.run_id])
+                sums[2] = max(sums[2], row.last_step)
+                having.setdefault(row.key, set()).update(views[row.run_id])
+                for view in views[row.run_id]:
+                    if view not in definitions or row.key not in definitions[view]:
+                        shown.add(row.key)
         return [
             {
                 "name": key,
                 "kinds": kind_names(kinds),
-                "n_runs": runs,
+                "n_runs": len(having[key]),
                 "n": points,
                 "last_step": last,
                 "hidden": key not in shown,
             }
-            for key, (kinds, runs, points, last) in sorted(found.items())
+            for key, (kinds, points, last) in sorted(found.items())
         ]
 
 

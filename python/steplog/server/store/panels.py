@@ -10,6 +10,7 @@ import numpy as np
 
 from steplog.server.schema import PLOTTED_KINDS
 from steplog.server.store.engine import ints_param, texts_param
+from steplog.server.store.lineage import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,14 @@ _MERGED = f"""SELECT run, key, label, step, latest.1 AS wall, latest.2 AS kind, 
 FROM (SELECT run, key, label, step, argMax((wall, kind, f64), (generation, position)) AS latest
       FROM (SELECT * FROM points WHERE {_BOTH}
             UNION ALL SELECT * FROM patches WHERE {_BOTH})
+      GROUP BY run, key, label, step)
+WHERE kind IN ({_KINDS})"""  # noqa: S608  # constants of this file
+
+# The same of what runs show, where that is not simply all they have.
+_SHOWN = f"""SELECT run, key, label, step, latest.1 AS wall, latest.2 AS kind, latest.3 AS f64
+FROM (SELECT run, key, label, step, argMax((wall, kind, f64), (generation, position)) AS latest
+      FROM ({shown("points")} AND p.key IN {{keys:Array(String)}}
+            UNION ALL {shown("patches")} AND p.key IN {{keys:Array(String)}})
       GROUP BY run, key, label, step)
 WHERE kind IN ({_KINDS})"""  # noqa: S608  # constants of this file
 
@@ -102,6 +111,7 @@ class Panel:
         runs: Run ids to their numbers.
         created: Each run's start, nanoseconds, for `relative`.
         is_rewritten: A step may have been written again by a later writer of the same label.
+        shown: What the runs show (`Lineage.params`); None for simply all they have.
         x: `step`, `wall` (milliseconds since the epoch) or `relative` (since the run's start).
         span: The range on screen, inclusive; None for everything.
         px: Device pixels of the plot's width.
@@ -113,6 +123,7 @@ class Panel:
     runs: Mapping[str, int]
     created: Mapping[int, int]
     is_rewritten: bool
+    shown: Mapping[str, str] | None
     x: str
     span: tuple[float, float] | None
     px: int
@@ -159,8 +170,13 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
     if not numbers or not panel.keys:
         return _empty(panel)
     both: dict[str, int | str] = {"runs": ints_param(numbers), "keys": texts_param(panel.keys)}
-    rewritten = panel.is_rewritten or (await store.read(_PATCHED, **both)).ints("n")[0] > 0
-    points = _MERGED if rewritten else _POINTS
+    if panel.shown is not None:
+        both |= panel.shown
+        points = _SHOWN
+    elif panel.is_rewritten or (await store.read(_PATCHED, **both)).ints("n")[0] > 0:
+        points = _MERGED
+    else:
+        points = _POINTS
     if panel.x == "relative":
         both["created"] = ints_param([panel.created[number] for number in numbers])
     lo, hi = panel.span or (-math.inf, math.inf)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from steplog._states import LIVE
+from steplog.server.store.attempts import Attempts
 from steplog.server.store.exact import unpack_tree
+from steplog.server.store.lineage import Lineage
 from steplog.server.store.tables import (
     DELETED,
     DELETED_WRITERS,
@@ -160,19 +162,15 @@ class RunRecords:
                 for row in rows
             }
 
-    async def writers(self, run_id: int) -> list[dict[str, object]]:
-        """A run's writers."""
-        columns = (WRITERS.c.writer, WRITERS.c.label, WRITERS.c.generation, WRITERS.c.acknowledged)
-        query = sa.select(*columns).where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
+    async def lineage(self, run_ids: Sequence[int], *, is_whole: bool = False) -> Lineage:
+        """What runs show."""
         async with self._meta.read() as connection:
-            return [dict(row) for row in (await connection.execute(query)).mappings()]
+            return await Lineage.of(connection, run_ids, is_whole=is_whole)
 
-    async def summary_states(self, run_id: int) -> list[bytes]:
-        """What the summaries of a run's writers have come to, for one that goes on."""
-        query = sa.select(WRITERS.c.summary).where(WRITERS.c.run_id == run_id)
+    async def attempts(self, run_id: int) -> Attempts:
+        """A run's writers."""
         async with self._meta.read() as connection:
-            states = await connection.scalars(query.order_by(WRITERS.c.id))
-            return [state for state in states if state]
+            return await Attempts.of(connection, run_id)
 
     async def query(
         self,

@@ -43,6 +43,9 @@ RUNS = sa.Table(
     sa.Column("records", sa.BigInteger, nullable=False),
     sa.Column("last_step", sa.BigInteger, nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False, server_default="[]"),
+    # What it is a fork of, behind which step; empty: of nothing.
+    sa.Column("forked_run", sa.String(128), nullable=False, server_default=""),
+    sa.Column("forked_step", sa.BigInteger, nullable=False, server_default="-1"),
     sa.Column("config", sa.LargeBinary, nullable=False),  # exact msgpack
     sa.Column("summary", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("project_id", "run"),
@@ -59,7 +62,10 @@ WRITERS = sa.Table(
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("parent", sa.String(63), nullable=False, server_default=""),
     sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("resumed", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("follows", sa.JSON, nullable=False, server_default="[]"),  # writers
     sa.Column("start_step", sa.BigInteger, nullable=False),
+    sa.Column("last_step", sa.BigInteger, nullable=False, server_default="-1"),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("exit_code", sa.BigInteger),
     sa.Column("preempting", sa.Boolean, nullable=False, server_default=sa.false()),

@@ -49,8 +49,11 @@ class Identity:
     label: str
     parent: str
     resumed: bool
+    follows: list[str]
     generation: int
     start_step: int
+    forked_run: str
+    forked_step: int
     wall_nanos: int
 
 
@@ -135,7 +138,9 @@ class WriterRecords:
                 )
             )
             others = await connection.execute(sa.select(WRITERS).where(WRITERS.c.run_id == run_id))
-            label, generation = _place(identity, list(others), since=now - silence_nanos)
+            # An earlier attempt may come after the one that has gone on from it, and lives.
+            strangers = [row for row in others if writer not in row.follows]
+            label, generation = _place(identity, strangers, since=now - silence_nanos)
             await connection.execute(
                 sa.insert(WRITERS).values(
                     run_id=run_id,
@@ -146,6 +151,8 @@ class WriterRecords:
                     state="running",
                     preempting=False,
                     generation=generation,
+                    resumed=identity.resumed,
+                    follows=identity.follows,
                     start_step=identity.start_step,
                     acknowledged=0,
                     last_point=0,
@@ -176,11 +183,14 @@ class WriterRecords:
             "tags": identity.tags,
             "group_name": identity.group,
             "job_type": identity.job_type,
+            "forked_run": identity.forked_run,
         }
         if found is not None:
-            missing = {
+            missing: dict[str, object] = {
                 name: value for name, value in said.items() if value and not getattr(found, name)
             }
+            if "forked_run" in missing:
+                missing["forked_step"] = identity.forked_step
             if missing:
                 await connection.execute(
                     sa.update(RUNS).where(RUNS.c.id == found.id).values(**missing)
@@ -196,6 +206,7 @@ class WriterRecords:
             updated=identity.wall_nanos,
             config=pack({}),
             summary=pack({}),
+            forked_step=identity.forked_step,
             **said,
         )
         return _new_id(await connection.execute(insert))

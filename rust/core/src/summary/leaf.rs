@@ -18,7 +18,7 @@ pub(super) struct Leaf {
     /// Step of the history record, or -1 for an explicit write.
     pub(super) step: i64,
     /// Log position of the record.
-    position: u64,
+    pub(super) position: u64,
     /// Wall clock of the record; orders explicit writes of different writers.
     pub(super) wall: i64,
     /// Written through `run.summary` rather than logged.

@@ -1,0 +1,111 @@
+"""The attempts of a run: what later ones have left of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from steplog.server._decode import attempt_parts
+from steplog.server.store.tables import WRITERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_END = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A writer, and what is left of it.
+
+    Attributes:
+        row: The writer.
+        end_step: Its first step that a later attempt masks; the greatest int64 when none does.
+        is_summed: Its summary counts.
+    """
+
+    row: sa.Row[tuple[Any, ...]]
+    end_step: int
+    is_summed: bool
+
+    @property
+    def next_step(self) -> int:
+        """The first step that is free behind what is left of it."""
+        return int(min(max(self.row.last_step + 1, self.row.start_step), self.end_step))
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether it has rows that a later attempt masks."""
+        return bool(self.row.last_step >= self.end_step)
+
+    def answer(self) -> dict[str, object]:
+        """What the API says of a writer."""
+        row = self.row
+        return {
+            "writer": row.writer,
+            "label": row.label,
+            "generation": row.generation,
+            "acknowledged": row.acknowledged,
+            "resumed": row.resumed,
+            "start_step": row.start_step,
+            "next_step": self.next_step,
+            "end_step": None if self.end_step == _END else self.end_step,
+        }
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """A run's writers, in the order in which they came."""
+
+    all: Sequence[Attempt]
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, run_id: int) -> Attempts:
+        """Those of a run."""
+        return (await cls.of_runs(connection, [run_id]))[run_id]
+
+    @classmethod
+    async def of_runs(
+        cls, connection: AsyncConnection, run_ids: Sequence[int]
+    ) -> dict[int, Attempts]:
+        """Those of some runs, by number."""
+        query = sa.select(WRITERS).where(WRITERS.c.run_id.in_(run_ids)).order_by(WRITERS.c.id)
+        found: dict[int, list[sa.Row[tuple[Any, ...]]]] = {run_id: [] for run_id in run_ids}
+        for row in await connection.execute(query):
+            found[row.run_id].append(row)
+        return {run_id: cls(_left(rows)) for run_id, rows in found.items()}
+
+    @property
+    def last_step(self) -> int:
+        """The greatest step of a row that counts, -1 without rows."""
+        return max(
+            (min(one.row.last_step, one.end_step - 1) for one in self.all),
+            default=-1,
+        )
+
+    @property
+    def seams(self) -> list[int]:
+        """The steps from which later attempts go on."""
+        return sorted({one.row.start_step for one in self.all if one.row.resumed})
+
+    def summary_states(self, *, without: str | None = None) -> list[tuple[str, bytes]]:
+        """What those have come to that count, each with its label; one label can be left out."""
+        return [
+            (one.row.label, one.row.summary)
+            for one in self.all
+            if one.is_summed and one.row.summary and one.row.label != without
+        ]
+
+
+def _left(rows: Sequence[sa.Row[tuple[Any, ...]]]) -> list[Attempt]:
+    parts = attempt_parts(
+        [(row.label, row.generation, row.resumed, row.start_step) for row in rows]
+    )
+    return [
+        Attempt(row, _END if end_step is None else end_step, is_summed)
+        for row, (end_step, is_summed) in zip(rows, parts, strict=True)
+    ]
