@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from typing import Any
 
@@ -55,6 +56,17 @@ def drawn(server, *runs, **panel):
     return found
 
 
+KINDS: dict[str, list[Any]] = {
+    "float": [0.5, math.nan, math.inf, -2.5, 4.0],
+    "int": [2**53 + 1, -3, 2**62, 7, 0],
+    "big": [1, 2, 2**70, 3, 4],
+    "text": ["a", "ä", "", "b", "c"],
+    "list": [[1], [], [1.5, "x"], [None], [2]],
+    "bool": [True, False, True, False, True],
+    "hole": [1, None, None, 3, 4],
+}
+
+
 def log(run, losses):
     for loss in losses:
         run.log({"loss": loss})
@@ -99,6 +111,24 @@ def test_a_rewound_run_shows_what_is_left_of_it(server, start, knows):
         log(run, [7])
     assert server.get(f"{P}/runs/base")["summary"]["loss"]["last"] == 7
     assert [one["end_step"] for one in server.get(f"{P}/runs/base")["writers"]] == [10, 12, None]
+
+
+def test_folder_and_server_know_the_same_of_every_kind_of_value(start):
+    found = []
+    with start(id="kinds") as run:
+        for key in ("float", "int", "hole"):
+            run.define_metric(key, summary="min,max,mean,first,last")
+        for number in range(5):
+            values = {key: values[number] for key, values in KINDS.items()}
+            run.log({**values, "nested": {"a.b": number, "deep": {"x": -number}}})
+    for where in ("runs", "elsewhere"):
+        with start(fork_from="kinds?_step=3", dir=where) as fork:
+            found.append(
+                {key: repr(of) for key, of in fork.summary.as_dict().items() if key != "_runtime"}
+            )
+    assert found[0] == found[1]
+    assert f"'max': {2**62}" in found[0]["int"]
+    assert "'nan': 1" in found[0]["float"]
 
 
 def test_a_run_that_was_rewound_offline_and_twice_is_synced_as_it_is(server, start):

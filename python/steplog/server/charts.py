@@ -19,9 +19,12 @@ from steplog.server.store.panels import Drawn, Panel, draw
 from steplog.server.store.runs import RunRecords
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from steplog.server.hub import Hub
+    from steplog.server.store.lineage import Lineage
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore
 
@@ -78,6 +81,8 @@ class Charts:
             max_series=MAX_SERIES,
         )
         drawn = await draw(self._series, panel)
+        if panel.x == "step":
+            _mark_seams(drawn.header, panel.runs, lineage)
         _mark_partial(
             drawn.header, drawn.columns, {run for run, stored in found.items() if stored.is_running}
         )
@@ -96,6 +101,14 @@ def _mark_partial(
         if one["run"] in running:
             last = (one["last_x"] - header["x0"]) // header["dx"]
             columns["fl"][(columns["s"] == one["i"]) & (columns["b"] == last)] |= _PARTIAL
+
+
+def _mark_seams(header: dict[str, Any], runs: Mapping[str, int], lineage: Lineage) -> None:
+    """Say of each series at which steps it goes on from what was before."""
+    for one in header["series"]:
+        seams = lineage.seams(runs[one["run"]], one["label"])
+        if seams:
+            one["seams"] = seams
 
 
 def _listed(value: Any) -> Any:  # noqa: ANN401  # JSON

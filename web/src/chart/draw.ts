@@ -21,6 +21,7 @@ export interface DrawView {
 const FADED = 0.25;
 /** The envelope is paler than the line of the means, and still a visible stroke at one pixel. */
 const ENVELOPE_ALPHA = 0.55;
+const SEAM_ALPHA = 0.8;
 /** Logged values have their own dots when there is this much room for each, in CSS pixels. */
 const ROOM_FOR_DOTS = 9;
 
@@ -37,6 +38,7 @@ export function drawSeries(ctx: CanvasRenderingContext2D, data: PanelData, view:
     highlight === null
       ? data.series
       : [...data.series].sort((a, b) => Number(a.meta.run === highlight) - Number(b.meta.run === highlight));
+  for (const series of ordered) drawSeams(ctx, series, view);
   for (const series of ordered) drawOne(ctx, data, series, view);
   ctx.restore();
   ctx.save();
@@ -88,6 +90,24 @@ function drawOne(ctx: CanvasRenderingContext2D, data: PanelData, series: Series,
     ctx.arc(x, y, 2.25 * ratio, 0, 2 * Math.PI);
   }
   ctx.fill();
+}
+
+/** A dotted vertical hairline where a series goes on from what was before; lines lie over it. */
+function drawSeams(ctx: CanvasRenderingContext2D, series: Series, view: DrawView): void {
+  const { box, map, ratio, highlight, range } = view;
+  const seams = (series.meta.seams ?? []).filter((step) => step >= range[0] && step <= range[1]);
+  if (seams.length === 0) return;
+  ctx.globalAlpha = highlight !== null && series.meta.run !== highlight ? FADED : SEAM_ALPHA;
+  ctx.strokeStyle = view.style(series).color;
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([ratio, 3 * ratio]);
+  ctx.beginPath();
+  for (const step of seams) {
+    const x = Math.round(map.x(step)) + 0.5;
+    ctx.moveTo(x, box.top);
+    ctx.lineTo(x, box.top + box.height);
+  }
+  ctx.stroke();
 }
 
 /** ▲ at the top for +Inf, ▼ at the bottom for −Inf, ✕ above the bottom for NaN; one per pixel column. */

@@ -59,6 +59,7 @@ export interface Run {
   config: Record<string, unknown>;
   summary: Record<string, unknown>;
   writers: { writer: string; label: string; generation: number; acknowledged: number }[];
+  forked_from?: { run: string; step: number | Exact } | null;
   key_count: number;
   /** `Exact` beyond 2^53. */
   last_step: number | Exact | null;
@@ -95,6 +96,8 @@ export interface SeriesMeta {
   first_nan: number | null;
   last_x: number | null;
   y: [number, number] | null;
+  /** Steps at which it goes on from an earlier attempt, or from the run that it is a fork of. */
+  seams?: number[];
 }
 
 /** The JSON beside the numbers of one panel, in an answer or in a live frame. */

@@ -27,6 +27,9 @@ test('sums a chart up in a sentence', () => {
   expect(chartSummary('loss', data, new Map([['b', 'brisk']]))).toBe(
     'loss, 2 runs, up to step 1,200; lowest last value brisk 1',
   );
+  const [first] = data.series;
+  if (first) first.meta.seams = [7, 2];
+  expect(chartSummary('loss', data, new Map())).toContain(', going on at step 2, 7;');
   expect(chartSummary('loss', new PanelData(bucketFrame([], 4)), new Map())).toBe('loss, no values');
 });
 

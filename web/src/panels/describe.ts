@@ -43,8 +43,10 @@ export function chartSummary(title: string, data: PanelData, names: ReadonlyMap<
     if (last < lowest) [lowest, name] = [last, names.get(meta.run) ?? meta.run];
   }
   const upTo = data.header.unit === 'step' ? `, up to step ${formatStep(data.lastX ?? 0)}` : '';
+  const seams = [...new Set(filled.flatMap(({ meta }) => meta.seams ?? []))].sort((a, b) => a - b);
+  const goes = seams.length > 0 ? `, going on at step ${seams.map(formatStep).join(', ')}` : '';
   const best = name ? `; lowest last value ${name} ${formatValue(lowest)}` : '';
-  return `${title}, ${runs} ${runs === 1 ? 'run' : 'runs'}${upTo}${best}`;
+  return `${title}, ${runs} ${runs === 1 ? 'run' : 'runs'}${upTo}${goes}${best}`;
 }
 
 /** Whether a run in this state may still log. */

@@ -87,11 +87,6 @@ class Attempts:
             default=-1,
         )
 
-    @property
-    def seams(self) -> list[int]:
-        """The steps from which later attempts go on."""
-        return sorted({one.row.start_step for one in self.all if one.row.resumed})
-
     def summary_states(self, *, without: str | None = None) -> list[tuple[str, bytes]]:
         """What those have come to that count, each with its label; one label can be left out."""
         return [

@@ -59,6 +59,7 @@ class Lineage:
 
     created: dict[int, int] = field(default_factory=dict)
     sources: dict[int, list[int]] = field(default_factory=dict)
+    _seams: dict[int, list[tuple[str | None, int]]] = field(default_factory=dict)
     _parts: list[_Part] = field(default_factory=list)
     _is_plain: bool = True
 
@@ -84,6 +85,11 @@ class Lineage:
             lineage._add(view, chain, attempts, is_whole=is_whole)
         return lineage
 
+    def seams(self, view: int, label: str) -> list[int]:
+        """The steps at which a run's series of a label goes on from what was before."""
+        found = {step for whose, step in self._seams[view] if whose in (None, label)}
+        return sorted(found)
+
     @property
     def params(self) -> dict[str, str] | None:
         """What `shown` takes; None: every run shows all that it has, and nothing else."""
@@ -104,6 +110,9 @@ class Lineage:
     ) -> None:
         era = 0
         self._is_plain &= len(chain) == 1
+        # Each but the last is a fork, all of which begins where its parent ends.
+        seams: list[tuple[str | None, int]] = [(None, run.end_step) for run in chain[1:]]
+        self._seams[view] = seams
         for run in reversed(chain):
             before = era
             for one in attempts[run.number].all:
@@ -117,6 +126,8 @@ class Lineage:
                     era=before + row.generation,
                 )
                 era = max(era, part.era + 1)
+                if row.resumed and row.start_step < part.end_step:
+                    seams.append((row.label, row.start_step))
                 self._parts.append(part)
                 self._is_plain &= not one.is_masked
                 if is_whole and one.is_masked:

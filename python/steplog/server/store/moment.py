@@ -42,7 +42,7 @@ FROM {both}"""  # noqa: S608  # constants of this file
     first.2 AS first_kind, first.3 AS first_f64, first.4 AS first_i64, first.5 AS first_text,
     sumIf(v.3, {_FLOAT}) + sumIf(toFloat64(v.4), {_INT}) AS total,
     toInt64(countIf({_FLOAT})) AS floats, toInt64(countIf({_INT})) AS ints,
-    toInt64(countIf(v.2 = 4 AND isNaN(v.3))) AS nan,
+    toInt64(countIf(v.2 = 4 AND isNaN(v.3))) AS nans,
     minIf(v.3, {_FLOAT}) AS f_min, maxIf(v.3, {_FLOAT}) AS f_max,
     minIf(v.4, {_INT}) AS i_min, maxIf(v.4, {_INT}) AS i_max
 FROM (SELECT key, label, step, argMax((wall, kind, f64, i64, text), (generation, position)) AS v
@@ -50,7 +50,7 @@ FROM (SELECT key, label, step, argMax((wall, kind, f64, i64, text), (generation,
 GROUP BY key ORDER BY key"""  # noqa: S608  # constants of this file
     columns = (
         "name, last_step, first_step, wall, kind, f64, i64, text, first_kind, first_f64, first_i64,"
-        " first_text, total, floats, ints, nan, f_min, f_max, i_min, i_max"
+        " first_text, total, floats, ints, nans, f_min, f_max, i_min, i_max"
     )
     return row, f"SELECT {columns} FROM ({leaves})"  # noqa: S608  # constants of this file
 
@@ -109,9 +109,9 @@ def _leaf(found: Columns, number: int) -> list[object]:
 
     floats, ints = integer("floats"), integer("ints")
     numbers: list[object] = []
-    if floats + ints + integer("nan"):
+    if floats + ints + integer("nans"):
         numbers = [
-            *(real("total"), floats + ints, integer("nan")),
+            *(real("total"), floats + ints, integer("nans")),
             *((real("f_min"), real("f_max")) if floats else (math.inf, -math.inf)),
             *((integer("i_min"), integer("i_max")) if ints else (_MAX_INT, _MIN_INT)),
         ]
