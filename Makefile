@@ -71,3 +71,5 @@ bench: build
 	$(BIN)/python benches/bench_log.py
 	$(BIN)/python benches/bench_server.py
 	$(BIN)/python benches/bench_limits.py
+	$(BIN)/python benches/bench_instructions.py
+	$(BIN)/python benches/bench_peers.py
