@@ -34,7 +34,7 @@ class Past:
         first_step: Its first step: that of a fork is behind the moment it was forked from.
         runtime_nanos: How long it has run.
         generation: Of the attempt that goes on.
-        writers: Ids of those of its label that it goes on from.
+        writers: Ids of those that it goes on from: of its label, or of the run that is forked.
         config: Its config.
         base: States of what this writer's label has come to, one for each place.
         others: States of what all other writers have.

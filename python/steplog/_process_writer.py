@@ -150,7 +150,7 @@ def _goes_on(past: Past) -> dict[str, Any]:
     """What the run's start says of what was before."""
     if past.forked is not None:
         forked = {"run": past.forked.run_id, "step": past.forked.step}
-        return {"start_step": past.next_step, "forked": forked}
+        return {"follows": past.writers, "start_step": past.next_step, "forked": forked}
     return {
         "resumed": True,
         "follows": past.writers,

@@ -177,7 +177,8 @@ def _ask_server(
         states[label is None or whose == label].append(bytes.fromhex(state))
     return Past(
         next_step=max((writer["next_step"] for writer in own), default=0),
-        first_step=min((writer["start_step"] for writer in own), default=0),
+        # A fork shows what it took over as its own.
+        first_step=0 if label is None else min((one["start_step"] for one in own), default=0),
         runtime_nanos=_nanos(merge_summaries(states[True])[0].get("_runtime")),
         generation=max([_whole(writer, "generation") + 1 for writer in own], default=0),
         writers=[writer["writer"] for writer in own],

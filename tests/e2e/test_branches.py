@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import shutil
 from typing import Any
 
+import aiohttp
 import pytest
 
 import steplog
@@ -204,6 +206,81 @@ def test_a_fork_that_comes_before_its_parent_shows_it_when_it_comes(server, star
     assert status == 204
     assert logged(server, "fork") == {"": [(2, 70)]}
     assert server.get(f"{P}/runs/fork")["forked_from"] == {"run": "base", "step": 1}
+
+
+@pytest.mark.parametrize("knows", ["runs", "elsewhere"])
+def test_a_fork_keeps_what_it_took_over_when_its_parent_goes_back_later(server, start, knows):
+    train(start)
+    with start(resume_from="base?_step=14") as run:
+        log(run, [500])
+    with start(fork_from="base?_step=9", id="fork", dir=knows) as run:
+        log(run, [70])
+    with start(fork_from="base?_step=15", id="later", dir=knows):
+        pass
+    fork = [*((step, step) for step in range(10)), (10, 70)]
+    later = [*((step, step) for step in range(15)), (15, 500)]
+    with start(resume_from="base?_step=4") as run:
+        log(run, [-1] * 20)
+    # A fork of the fork goes back to what the fork has, not to what its parent has now.
+    with start(fork_from="fork?_step=7", id="third", dir=knows):
+        pass
+    assert logged(server, "fork", keys="loss") == {"": fork}
+    assert logged(server, "later", keys="loss") == {"": later}
+    assert drawn(server, "fork", "later", "third") == {
+        ("fork", ""): fork,
+        ("later", ""): later,
+        ("third", ""): fork[:8],
+    }
+    assert server.get(f"{P}/runs/fork")["summary"]["loss"]["max"] == 70
+    with start(fork_from="base?_step=6", id="fresh", dir=knows) as run:
+        assert run.summary["loss"]["last"] == -1
+    assert drawn(server, "fresh")["fresh", ""][4:] == [(4, 4), (5, -1), (6, -1)]
+
+
+async def heard(server, run, act):
+    """The first frame of a run's chart that a page is sent after `act`."""
+    key = await asyncio.to_thread(lambda: server.key)
+    panel = {"id": "1", "series": [{"metric": "loss"}], "runs": {"ids": [run]}}
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.ws_connect(server.url + "/api/v1/live") as socket,
+    ):
+        since = (await socket.receive_json())["version"]
+        asked = {"t": "sub", "id": 1, "ch": "series", "entity": "local", "project": "p"}
+        await socket.send_json({**asked, "panels": [panel], "since": since})
+        # Its answer says that the subscription before it is there.
+        await socket.send_json({"t": "sub", "id": 2, "ch": "none"})
+        assert (await socket.receive_json(timeout=20))["t"] == "error"
+        await asyncio.to_thread(act)
+        while True:
+            message = await socket.receive(timeout=20)
+            if message.type is aiohttp.WSMsgType.BINARY:
+                return message.data
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_open_chart_is_drawn_anew_when_its_run_goes_back(server, start):
+    def rewind():
+        with start(resume_from="base?_step=4"):
+            pass
+
+    await asyncio.to_thread(train, start)
+    assert b'"reset":true' in await heard(server, "base", rewind)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_open_chart_of_a_fork_hears_of_a_parent_that_comes_later(server, start):
+    def fork():
+        base = train(start, mode="offline")
+        with start(fork_from="base?_step=1", id="fork", mode="offline") as run:
+            log(run, [70])
+        assert server.cli("sync", run.sync_dir).returncode == 0
+        return base
+
+    base = await asyncio.to_thread(fork)
+    frame = await heard(server, "fork", lambda: server.cli("sync", base.sync_dir))
+    assert b'"reset":true' in frame
 
 
 def test_only_the_own_label_is_masked(server, start):

@@ -19,7 +19,7 @@ from steplog.server.store.panels import Drawn, Panel, draw
 from steplog.server.store.runs import RunRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,6 +61,12 @@ class Charts:
         return web.Response(
             body=page_json(_listed(answer)), content_type="application/json", headers=headers
         )
+
+    async def forks(self, entity: str, project: str, runs: Sequence[str]) -> dict[str, set[str]]:
+        """Of each run that some of these go back to, there or not, the ids of those that do."""
+        found = await self._runs.stored(entity, project, runs)
+        lineage = await self._runs.lineage([stored.number for stored in found.values()])
+        return lineage.forks
 
     async def draw(self, entity: str, project: str, body: dict[str, Any]) -> Drawn:
         """Answer one panel of a checked body; runs that do not exist draw nothing."""

@@ -53,12 +53,20 @@ class _Subscription:
     changed_runs: set[str] = field(default_factory=set)
     drawn: dict[str, Drawn] = field(default_factory=dict)
     runs: dict[str, Any] = field(default_factory=dict)
+    forks: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def drawn_runs(self) -> list[str]:
+        """The runs of its charts."""
+        return sorted({run for panel in self.body["panels"] for run in panel["runs"]["ids"]})
 
     def looks_at(self, entity: str, project: str, run: str) -> bool:
         if (entity, project) != (self.entity, self.project):
             return False
         if self.channel == "series":
-            return any(run in panel["runs"]["ids"] for panel in self.body["panels"])
+            return run in self.forks or any(
+                run in panel["runs"]["ids"] for panel in self.body["panels"]
+            )
         return self.channel == "runs" or self.body.get("run") == run
 
 
@@ -140,7 +148,7 @@ class _Page:
         for subscription in self._subscriptions.values():
             if subscription.looks_at(entity, project, run):
                 subscription.dirty = True
-                subscription.changed_runs.add(run)
+                subscription.changed_runs |= {run} | subscription.forks.get(run, set())
                 self._wake.set()
 
     # ---- from the page -----------------------------------------------------------------------
@@ -193,22 +201,28 @@ class _Page:
             raise Problem(Code.INVALID, "`ch` is runs, series or run", field="ch")
         subscription = _Subscription(_id(message), str(channel), entity, project, message)
         since = _since(message)
-        missed = since is not None and since < self._hub.version_of(entity, project)
         if channel == "runs":
             # Checked here; what the page holds is of `since`, or it asks again after the gap.
             subscription.runs = await self._query.runs_answer(
                 entity, project, self._runs_query(message)
             )
+        if channel == "series":
+            await self._find_forks(subscription)
+        # From here on it hears of changes; nothing is awaited in between.
+        missed = since is not None and since < self._hub.version_of(entity, project)
         self._subscriptions[subscription.id] = subscription
-        if missed and channel == "runs":
+        if missed:
+            await self._catch_up(subscription)
+
+    async def _catch_up(self, subscription: _Subscription) -> None:
+        """Tell a page, which may hold what is older, what it has missed."""
+        if subscription.channel == "runs":
             await self._send({"t": "gap", "id": subscription.id})
-        elif missed:
-            subscription.dirty = True
-            if channel == "series":
-                subscription.changed_runs.update(
-                    run for panel in message["panels"] for run in panel["runs"]["ids"]
-                )
-            self._wake.set()
+            return
+        subscription.dirty = True
+        if subscription.channel == "series":
+            subscription.changed_runs.update(subscription.drawn_runs)
+        self._wake.set()
 
     def _runs_query(self, body: dict[str, Any]) -> dict[str, Any]:
         query = body.get("query")
@@ -245,8 +259,15 @@ class _Page:
             await self._refuse(subscription.id, _problem_of(error))
             await self._send({"t": "gap", "id": subscription.id})
 
+    async def _find_forks(self, subscription: _Subscription) -> None:
+        """Look at the runs, too, whose rows the charts show as those of their forks."""
+        subscription.forks = await self._charts.forks(
+            subscription.entity, subscription.project, subscription.drawn_runs
+        )
+
     async def _series(self, subscription: _Subscription, runs: set[str]) -> None:
         version = self._hub.version
+        await self._find_forks(subscription)
         frames = []
         for panel in subscription.body["panels"]:
             if runs.isdisjoint(panel["runs"]["ids"]):

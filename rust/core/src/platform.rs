@@ -21,6 +21,7 @@ pub(crate) enum Call {
     SyncFolder,
     Cut,
     Remove,
+    Rename,
 }
 
 /// Bytes of a file that a call is about.
@@ -157,6 +158,11 @@ pub(crate) fn cut(file: &File, path: &Path, bytes: usize) -> io::Result<()> {
 /// Removes a file.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     call(Call::Remove, path, WHOLE, |_| std::fs::remove_file(path))
+}
+
+/// Gives a file another name.
+pub(crate) fn rename(path: &Path, name: &Path) -> io::Result<()> {
+    call(Call::Rename, path, WHOLE, |_| std::fs::rename(path, name))
 }
 
 /// Whether files of this folder can be mapped: only file systems that keep `fallocate`'s word, so

@@ -98,7 +98,54 @@ impl Segment {
         mapped: bool,
     ) -> Result<Self> {
         let path = dir.join(file_name(number));
-        let file = platform::create(&path).map_err(io_at("create", &path))?;
+        Self::create_at(&path.clone(), path, identity, number, capacity, mapped)
+    }
+
+    /// The same, but no reader finds it until [`Segment::show`].
+    pub(crate) fn create_hidden(
+        dir: &Path,
+        identity: &Identity,
+        number: u32,
+        capacity: usize,
+        mapped: bool,
+    ) -> Result<Self> {
+        let path = dir.join(file_name(number));
+        if path.exists() {
+            let there = io::Error::from(io::ErrorKind::AlreadyExists);
+            return Err(io_at("create", &path)(there));
+        }
+        Self::create_at(&hidden(&path), path, identity, number, capacity, mapped)
+    }
+
+    /// Puts all that is in a hidden segment on the disk, then lets readers find it: after a kill or a
+    /// power cut they find all of that or nothing.
+    pub(crate) fn show(&self) -> Result<()> {
+        let shown = match &self.store {
+            Store::Mapped(map, _) => {
+                let len = self.reserved();
+                platform::sync_map(map, &self.path, Span { from: 0, len })
+            }
+            Store::Written { file, .. } => platform::sync_file(file, &self.path),
+        }
+        .and_then(|()| platform::rename(&hidden(&self.path), &self.path));
+        shown.map_err(io_at("show", &self.path))
+    }
+
+    /// Removes the file of a segment that is still hidden.
+    pub(crate) fn discard_hidden(&self) -> Result<()> {
+        let made_at = hidden(&self.path);
+        platform::remove(&made_at).map_err(io_at("remove", &made_at))
+    }
+
+    fn create_at(
+        made_at: &Path,
+        path: PathBuf,
+        identity: &Identity,
+        number: u32,
+        capacity: usize,
+        mapped: bool,
+    ) -> Result<Self> {
+        let file = platform::create(made_at).map_err(io_at("create", made_at))?;
         let head = segment_head(identity, number);
         let made = platform::write(&file, &path, &head, 0)
             .map_err(io_at("write", &path))
@@ -125,7 +172,7 @@ impl Segment {
             }),
             Err(error) => {
                 // Nothing was logged into it; the error at hand says more than a second one would.
-                drop(platform::remove(&path));
+                drop(platform::remove(made_at));
                 Err(error)
             }
         }
@@ -358,6 +405,11 @@ impl Segment {
     pub(crate) fn discard(&self) -> Result<()> {
         platform::remove(&self.path).map_err(io_at("remove", &self.path))
     }
+}
+
+/// Where a segment is that no reader is to find yet.
+fn hidden(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }
 
 /// The file name of a segment.

@@ -102,18 +102,40 @@ impl Wal {
         sizes: SegmentSizes,
         wanted: Arc<Signal>,
     ) -> Result<Self> {
+        Self::begin(dir, identity, mode, sizes, wanted, &[])
+    }
+
+    /// The same, with its first records: readers find all of them, or no log.
+    ///
+    /// # Errors
+    /// As of [`Wal::create`].
+    pub fn begin(
+        dir: &Path,
+        identity: Identity,
+        mode: Mode,
+        sizes: SegmentSizes,
+        wanted: Arc<Signal>,
+        records: &[Vec<u8>],
+    ) -> Result<Self> {
+        // A single record is found whole or not at all anyway, and costs no sync then.
+        let is_hidden = records.len() > 1;
+        let bytes: usize = records.iter().map(|record| framed_len(record.len())).sum();
+        let first_bytes = if is_hidden {
+            sizes.first_bytes.max(SEGMENT_HEAD + bytes)
+        } else {
+            sizes.first_bytes
+        };
+        let make = if is_hidden {
+            Segment::create_hidden
+        } else {
+            Segment::create
+        };
         identity.check()?;
         std::fs::create_dir_all(dir).map_err(io_at("create", dir))?;
         let lock_file = take_lock(dir)?;
         let mapped = mode == Mode::Auto && platform::can_map(dir);
         let fork = ForkFlag::new().map_err(io_at("map memory for", dir))?;
-        let first = Arc::new(Segment::create(
-            dir,
-            &identity,
-            1,
-            sizes.first_bytes,
-            mapped,
-        )?);
+        let first = Arc::new(make(dir, &identity, 1, first_bytes, mapped)?);
         let rotation = Rotation {
             previous: None,
             next: None,
@@ -122,7 +144,7 @@ impl Wal {
             failed: None,
             closed: false,
         };
-        Ok(Self {
+        let log = Self {
             dir: dir.to_path_buf(),
             identity,
             sizes,
@@ -135,7 +157,20 @@ impl Wal {
             rotation: Mutex::new(rotation),
             wanted,
             closed: AtomicBool::new(false),
-        })
+        };
+        let begun = records.iter().try_for_each(|record| {
+            let appended = log.append(record);
+            appended.map(drop)
+        });
+        if is_hidden {
+            begun.and_then(|()| log.current().show()).inspect_err(|_| {
+                // Nobody has seen it; the error at hand says more than a second one would.
+                drop(log.current().discard_hidden());
+            })?;
+        } else {
+            begun?;
+        }
+        Ok(log)
     }
 
     /// The writer's folder.
@@ -480,6 +515,49 @@ mod tests {
                     "order within a thread"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_log_that_begins_with_several_records_has_all_of_them_or_is_not_there() {
+        let records = [b"start".to_vec(), vec![7; 100_000], b"base".to_vec()];
+        let begin = |dir: &Path, mode| {
+            let identity = Identity {
+                run: "r".to_owned(),
+                writer: "w".to_owned(),
+            };
+            let wake = Arc::new(Signal::default());
+            Wal::begin(dir, identity, mode, SMALL, wake, &records)
+        };
+        for (mode, sync) in [(Mode::Auto, Call::SyncMap), (Mode::Written, Call::SyncFile)] {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = Disk::under(dir.path());
+            for call in [Call::Create, Call::Write, sync, Call::Rename] {
+                disk.fail(call, Fault::Errno(libc::EIO));
+                begin(dir.path(), mode).unwrap_err();
+                disk.mend();
+                let left: Vec<_> = std::fs::read_dir(dir.path())
+                    .unwrap()
+                    .map(|entry| entry.unwrap().file_name())
+                    .collect();
+                assert_eq!(left, ["lock"], "{mode:?} {call:?}");
+            }
+            // What a reader finds at the last moment before it is shown.
+            let (at, seen) = (dir.path().to_path_buf(), Arc::new(Mutex::new(None)));
+            let found = Arc::clone(&seen);
+            disk.meanwhile(Call::Rename, move || {
+                *lock(&found) = Some(read_back(&at));
+            });
+            let wal = begin(dir.path(), mode).unwrap();
+            assert_eq!(lock(&seen).take(), Some(vec![]), "{mode:?}");
+            assert_eq!(read_back(dir.path()), records, "{mode:?}");
+            wal.append(b"after").unwrap();
+            wal.close().unwrap();
+            assert_eq!(read_back(dir.path()).len(), 4, "{mode:?}");
+            drop(wal);
+            // A log that is there is never written over.
+            begin(dir.path(), mode).unwrap_err();
+            assert_eq!(read_back(dir.path()).len(), 4, "{mode:?}");
         }
     }
 

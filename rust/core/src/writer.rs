@@ -134,12 +134,15 @@ impl Writer {
     pub fn open(options: Options) -> Result<Self> {
         let wake_writer = Arc::new(Signal::default());
         let http = options.target.as_ref().map(Http::new).transpose()?;
-        let wal = Wal::create(
+        let mut records = vec![record::start(&options.start)];
+        records.extend(options.past.base.iter().flat_map(record::base));
+        let wal = Wal::begin(
             &options.dir,
             options.identity,
             options.mode,
             options.sizes,
             Arc::clone(&wake_writer),
+            &records,
         )?;
         let upload = if http.is_some() {
             UploadState::Connecting
@@ -162,10 +165,6 @@ impl Writer {
             lost: AtomicU64::new(0),
             fsync: options.fsync,
         });
-        shared.wal.append(&record::start(&options.start))?;
-        for base in options.past.base.iter().flat_map(record::base) {
-            shared.wal.append(&base)?;
-        }
         let mut threads = Vec::new();
         let writer = Arc::clone(&shared);
         threads.push(spawn("steplog-writer", move || writer.run_writer())?);

@@ -12,6 +12,7 @@ from steplog.server.store.tables import WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -78,6 +79,22 @@ class Attempts:
         for row in await connection.execute(query):
             found[row.run_id].append(row)
         return {run_id: cls(_left(rows)) for run_id, rows in found.items()}
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Of a fork, the writers of its parent that it goes on from, as its first writer says."""
+        own = (one.row.follows for one in self.all if one.row.follows and not one.row.resumed)
+        return frozenset(next(own, ()))
+
+    def as_forked(self, known: AbstractSet[str]) -> Attempts:
+        """What a fork that knows these writers takes over: nothing that went on from them later.
+
+        Writers that it did not know and that follow none it knew, as of another machine, count.
+        """
+        rows = [one.row for one in self.all]
+        return Attempts(
+            _left([row for row in rows if row.writer in known or known.isdisjoint(row.follows)])
+        )
 
     @property
     def last_step(self) -> int:

@@ -55,10 +55,12 @@ class Lineage:
     Attributes:
         created: Of each run the start of the first one that it goes back to, nanoseconds.
         sources: Of each run the numbers of those that it shows something of, itself first.
+        forks: Of each run that is gone back to, there or not, the ids of those that do.
     """
 
     created: dict[int, int] = field(default_factory=dict)
     sources: dict[int, list[int]] = field(default_factory=dict)
+    forks: dict[str, set[str]] = field(default_factory=dict)
     _seams: dict[int, list[tuple[str | None, int]]] = field(default_factory=dict)
     _parts: list[_Part] = field(default_factory=list)
     _is_plain: bool = True
@@ -82,6 +84,9 @@ class Lineage:
         for view, chain in chains.items():
             lineage.created[view] = chain[-1].created
             lineage.sources[view] = [one.number for one in chain]
+            for one in chain:
+                if one.parent:
+                    lineage.forks.setdefault(one.parent, set()).add(chain[0].run)
             lineage._add(view, chain, attempts, is_whole=is_whole)
         return lineage
 
@@ -113,9 +118,12 @@ class Lineage:
         # Each but the last is a fork, all of which begins where its parent ends.
         seams: list[tuple[str | None, int]] = [(None, run.end_step) for run in chain[1:]]
         self._seams[view] = seams
-        for run in reversed(chain):
+        for number, run in reversed(list(enumerate(chain))):
             before = era
-            for one in attempts[run.number].all:
+            left = attempts[run.number]
+            if number > 0:  # as it was when it was forked, whatever became of it since
+                left = left.as_forked(attempts[chain[number - 1].number].known)
+            for one in left.all:
                 row = one.row
                 part = _Part(
                     view=view,
@@ -140,6 +148,8 @@ class Lineage:
 @dataclass(frozen=True)
 class _Run:
     number: int
+    run: str
+    parent: str
     created: int
     end_step: int
 
@@ -156,7 +166,7 @@ async def _chains(connection: AsyncConnection, runs: Sequence[int]) -> dict[int,
     # Of each chain: the project, the run and the step to look for next.
     open_ends: dict[int, tuple[int, str, int]] = {}
     for row in await connection.execute(query.where(RUNS.c.id.in_(runs))):
-        chains[row.id] = [_Run(row.id, row.created, end)]
+        chains[row.id] = [_Run(row.id, row.run, row.forked_run, row.created, end)]
         if row.forked_run:
             open_ends[row.id] = (row.project_id, row.forked_run, row.forked_step + 1)
     for _ in range(_MAX_DEPTH):
@@ -171,7 +181,9 @@ async def _chains(connection: AsyncConnection, runs: Sequence[int]) -> dict[int,
             parent = parents.get((project, run))
             if parent is None or parent.id in {one.number for one in chains[view]}:
                 continue
-            chains[view].append(_Run(parent.id, parent.created, end_step))
+            chains[view].append(
+                _Run(parent.id, parent.run, parent.forked_run, parent.created, end_step)
+            )
             if parent.forked_run:
                 further = min(end_step, parent.forked_step + 1)
                 following[view] = (project, parent.forked_run, further)
