@@ -14,6 +14,8 @@ from steplog._api import (
     init,
     log,
     mark_preempting,
+    setup,
+    teardown,
 )
 from steplog._errors import (
     ArgumentTypeError,
@@ -26,7 +28,10 @@ from steplog._errors import (
     StorageError,
     UsageError,
 )
+from steplog._errors import ServerError as CommError
 from steplog._errors import SteplogError as Error
+from steplog._login import login
+from steplog._reference import refuse
 from steplog._run import Run
 from steplog._settings import Settings
 from steplog._writer import __version__
@@ -44,6 +49,7 @@ __all__ = [
     "Api",
     "ArgumentTypeError",
     "AsyncApi",
+    "CommError",
     "ConfigError",
     "CorruptLogError",
     "Error",
@@ -63,13 +69,27 @@ __all__ = [
     "finish",
     "init",
     "log",
+    "login",
     "mark_preempting",
     "run",
+    "setup",
     "summary",
+    "teardown",
 ]
 
 
 _NOT_YET = {
+    "Box3D",
+    "PartitionedTable",
+    "WandbCallback",
+    "attach",
+    "keras",
+    "join",
+    "sync",
+    "require",
+    "termerror",
+    "termlog",
+    "termwarn",
     "Artifact",
     "Audio",
     "Classes",
@@ -83,6 +103,7 @@ _NOT_YET = {
     "Plotly",
     "Table",
     "Video",
+    "AlertLevel",
     "agent",
     "alert",
     "controller",
@@ -91,13 +112,10 @@ _NOT_YET = {
     "log_artifact",
     "log_code",
     "log_model",
-    "login",
     "plot",
     "restore",
     "save",
-    "setup",
     "sweep",
-    "teardown",
     "unwatch",
     "use_artifact",
     "use_model",
@@ -117,6 +135,5 @@ def __getattr__(name: str) -> object:
         found: object = getattr(client, name)
         return found
     if name in _NOT_YET:
-        # Not AttributeError: `from steplog import Image` would hide the reason.
-        raise UsageError(f"steplog.{name} is not there yet; see the changelog")
+        refuse(f"steplog.{name}")
     raise AttributeError(f"module 'steplog' has no attribute {name!r}")

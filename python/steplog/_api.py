@@ -272,3 +272,18 @@ async def afinish(exit_code: int | None = None) -> None:
     run = find_current()
     if run is not None:
         await run.afinish(exit_code)
+
+
+def setup(settings: Settings | Mapping[str, Any] | None = None) -> None:
+    """Check settings, as `init` will; nothing needs to be started before a run.
+
+    Raises:
+        UsageError: A setting is out of range.
+        ArgumentTypeError: One is of a type that it cannot have.
+    """
+    resolve(settings)
+
+
+def teardown(exit_code: int | None = None) -> None:
+    """Finish this context's run; nothing else is kept between runs."""
+    finish(exit_code)

@@ -25,6 +25,7 @@ from steplog._past import Past
 from steplog._process_writer import Parent, ProcessWriter
 from steplog._reaching import reach, reach_disk, reach_log
 from steplog._recording import Recording
+from steplog._reference import Reference
 from steplog._summary import Summary
 from steplog._writer import NullWriter, Outcome, Recorder, wait_for
 
@@ -48,7 +49,7 @@ _YIELD_SECS = 0.001
 _LATE_SHARE = 0.8
 
 
-class Run(Recorder):
+class Run(Reference, Recorder):
     """One run, recorded into its folder and, when online, uploaded from there.
 
     Made by `steplog.init`. Use it as `with` or `async with`, or call `finish`; a run that is not

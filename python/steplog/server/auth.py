@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
-import json
-import os
 import re
 import secrets
 import string
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from steplog._errors import StorageError
+from steplog._keys import add_keys, write_private
 from steplog.server.schema import Code, Problem
 from steplog.server.store.tables import API_KEYS, TOKENS
 
@@ -38,26 +36,6 @@ _KEY = re.compile(r"[A-Za-z0-9_]{40,}")
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads.
-
-    Another process, and whoever comes after a power failure, sees the old or the new one. When it
-    returns, the new one is on the disk.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Auth:
@@ -86,7 +64,7 @@ class Auth:
                 self._key = self._key_file.read_text("utf-8", "replace").strip()
             else:
                 self._key = "".join(secrets.choice(_LETTERS) for _ in range(_KEY_LENGTH))
-                _write_private(self._key_file, self._key + "\n")
+                write_private(self._key_file, self._key + "\n")
         except OSError as error:
             raise StorageError(
                 error.errno or 0, f"cannot use the key file: {error.strerror}", str(self._key_file)
@@ -113,13 +91,7 @@ class Auth:
             StorageError: The file cannot be written.
         """
         try:
-            keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            keys: dict[str, str] = {}
-            with contextlib.suppress(FileNotFoundError, ValueError):
-                found = json.loads(keys_file.read_text("utf-8"))
-                keys = found if isinstance(found, dict) else {}
-            keys.update(dict.fromkeys(base_urls, self._key))
-            _write_private(keys_file, json.dumps(keys, indent=2) + "\n")
+            add_keys(keys_file, dict.fromkeys(base_urls, self._key))
         except OSError as error:
             raise StorageError(
                 error.errno or 0, f"cannot write the key file: {error.strerror}", str(keys_file)

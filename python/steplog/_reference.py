@@ -1,0 +1,87 @@
+"""Names that a run has in the reference and that say no more than others do, or nothing yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
+
+from steplog._errors import UsageError
+
+if TYPE_CHECKING:
+    from steplog._settings import Settings
+
+_NOT_YET = {
+    *("alert", "display", "finish_artifact", "link_artifact", "link_model", "log_artifact"),
+    *("log_code", "log_model", "pin_config_keys", "restore", "save", "sweep_url"),
+    *("to_html", "unwatch", "upsert_artifact", "use_artifact", "use_model", "watch", "write_logs"),
+}
+
+
+def refuse(name: str) -> NoReturn:
+    """Say that a name of the reference is not there yet.
+
+    Raises:
+        UsageError: Always. No AttributeError: `from steplog import Image` would hide the reason.
+    """
+    raise UsageError(f"{name} is not there yet; see the changelog")
+
+
+class Reference:
+    """What a run has besides under the reference's names."""
+
+    __slots__ = ()
+
+    entity: str
+    project: str
+    id: str
+    settings: Settings
+
+    @property
+    def url(self) -> str | None:
+        """The run's page; None when it is not online."""
+        raise NotImplementedError
+
+    @property
+    def sweep_id(self) -> str | None:
+        """None: there are no sweeps yet."""
+        return None
+
+    @property
+    def path(self) -> str:
+        """Entity, project and id, joined by slashes."""
+        return f"{self.entity}/{self.project}/{self.id}"
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing is uploaded while it runs."""
+        return self.settings.mode == "offline"
+
+    @property
+    def disabled(self) -> bool:
+        """Whether nothing is recorded."""
+        return self.settings.mode == "disabled"
+
+    @property
+    def project_url(self) -> str | None:
+        """The project's page; None when the run is not online."""
+        if self.url is None:
+            return None
+        entity, project = (quote(part, safe="") for part in (self.entity, self.project))
+        return f"{self.settings.base_url.rstrip('/')}/p/{entity}/{project}/workspace"
+
+    def get_url(self) -> str | None:
+        """`url`, as a call."""
+        return self.url
+
+    def get_project_url(self) -> str | None:
+        """`project_url`, as a call."""
+        return self.project_url
+
+    def project_name(self) -> str:
+        """`project`, as a call."""
+        return self.project
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _NOT_YET:
+            refuse(f"Run.{name}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
