@@ -60,7 +60,8 @@ def test_module_functions_and_an_x_axis_of_ones_own(tmp_path):
             wandb.log({"epoch": step // 3, "val/acc": 0.5 + step / 10})
     wandb.config.update({"done": True})
     current = find_current()
-    assert current is wandb.run is not None
+    assert current is not None
+    assert current is wandb.run
     assert current.config.lr == 0.1
     assert wandb.summary["val/acc"]["max"] == 1.0
     wandb.finish()
