@@ -501,6 +501,20 @@ def test_version_is_quick_to_import():
 # ---- verify --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("left", [300, -200, -9])
+def test_verify_says_where_a_record_is_cut_off(record, left):
+    folder = record(id="cut", count=50)
+    path = segment(folder)
+    os.truncate(path, left % path.stat().st_size)
+    (report,) = lines(invoke("verify", "--json", folder).stdout)
+    (torn,) = report["torn"]
+    assert (torn["file"], report["damage"]) == (str(path), [])
+    assert torn["offset"] + torn["bytes"] == path.stat().st_size
+    result = invoke("verify", folder)
+    assert "cut: torn tail, " in result.stdout
+    assert f"at byte {torn['offset']} of {path}" in result.stdout
+
+
 def test_verify_says_what_is_sound_and_what_is_damaged(record, tmp_path):
     good, bad = record(id="good"), record(id="bad", exit_code=None)
     assert invoke("verify", good).stdout == "good: sound, finished, 5 rows of 1 writer\n"

@@ -47,6 +47,13 @@ def test_what_cannot_be_a_definition_is_refused(start):
     assert RunLog(run.sync_dir).metrics() == []
 
 
+def test_a_name_that_is_no_text_is_made_whole(start):
+    with start() as run:
+        assert run.define_metric("a\ud800").name == "a\ufffd"
+        run.summary["b\ud800"] = 1
+        assert run.summary["b\ufffd"] == 1
+
+
 def test_a_definition_is_returned_recorded_and_taken_as_a_step_metric(start):
     with start() as run:
         epoch = run.define_metric("epoch", hidden=True)

@@ -114,6 +114,13 @@ def test_log_refuses_what_is_not_a_mapping(start, data):
         run.log(data)
 
 
+@pytest.mark.parametrize("ack", [["log"], {}, "now", None])
+async def test_alog_refuses_what_is_no_ack(start, ack):
+    async with start() as run:
+        with pytest.raises(steplog.UsageError, match="ack must be"):
+            await run.alog({"a": 1}, ack=ack)
+
+
 class NoStep:
     def __index__(self):
         raise RuntimeError("not computed yet")

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._values import whole_text
 
 _KEEPS = ("min", "max", "mean", "best", "first", "last", "none")
 _GOALS = {"min": "minimize", "max": "maximize"}
@@ -75,7 +76,8 @@ def metric_of(
 def _text(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{what} must be text, got {type(value).__name__}")
-    if len(value.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES:
+    value = whole_text(value)
+    if len(value.encode()) > _MAX_NAME_BYTES:
         raise UsageError(f"{what} must have at most {_MAX_NAME_BYTES} bytes: {value[:40]!r}…")
     return value
 

@@ -294,7 +294,7 @@ class Run(Reference, Recorder):
             if now - self._yielded > _YIELD_SECS:
                 await self._yield_to_others()
             return
-        if ack not in {"disk", "server"}:
+        if ack not in ("disk", "server"):
             raise UsageError(f'ack must be "log", "disk" or "server", got {ack!r}')
         if ack == "server" and self.settings.mode == "offline":
             raise UsageError('ack="server" needs an online run, this one is offline')

@@ -178,8 +178,8 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         raise UsageError("api_key must be printable ASCII without spaces")
     if name == "base_url":
         _check_address(value)
-    if name == "dir" and "\0" in os.fspath(value):
-        raise UsageError(f"dir must not hold a NUL character, got {value!r}")
+    if name == "dir" and re.search("[\0\ud800-\udbff]", os.fspath(value)):
+        raise UsageError(f"dir must not hold NUL characters or surrogates, got {value!r}")
     if name in {"project", "entity"}:
         check_name(name, value)
     if name == "label" and (_CONTROL.search(value) or len(value.encode()) > _MAX_NAME_BYTES):

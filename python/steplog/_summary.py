@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from steplog._errors import ArgumentTypeError
+from steplog._values import whole_text
 
 Read = Callable[[], dict[str, Any]]
 Put = Callable[[list[tuple[list[str], object]], list[list[str]]], object]
@@ -57,7 +58,7 @@ class Summary(Mapping[str, Any]):
         """
         if not isinstance(values, Mapping):
             raise ArgumentTypeError(f"update() takes a dict, got {type(values).__name__}")
-        written = [([*self._path, str(key)], value) for key, value in values.items()]
+        written = [([*self._path, whole_text(str(key))], value) for key, value in values.items()]
         if written:
             self._put(written, [])
 

@@ -127,6 +127,11 @@ const steps = {
     await page.getByText('No run matches').waitFor();
     await page.getByRole('button', { name: 'Clear search' }).click();
     await page.locator('[data-testid=run]').first().waitFor();
+    await page.fill('[data-testid=run-search]', '^no such run$');
+    await page.getByText('No run matches').waitFor();
+    await page.press('[data-testid=run-search]', 'Escape');
+    await addressHas('r', null);
+    await page.locator('[data-testid=run]').first().waitFor();
   },
   async 'hints at an unfinished regex without asking for it'() {
     const asked = [];

@@ -20,3 +20,13 @@ export function onShortcut(handlers: Record<string, (event: KeyboardEvent) => vo
   addEventListener('keydown', listener);
   return () => removeEventListener('keydown', listener);
 }
+
+/** Leaves the field that is typed in; a search is ended, also where it is kept outside the field. */
+export function leaveField(): void {
+  const field = document.activeElement;
+  if (field instanceof HTMLInputElement && field.type === 'search' && field.value !== '') {
+    field.value = '';
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+  if (field instanceof HTMLElement) field.blur();
+}
