@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import itertools
 import os
 import pathlib
 import signal
@@ -119,6 +120,13 @@ async def test_alog_refuses_what_is_no_ack(start, ack):
     async with start() as run:
         with pytest.raises(steplog.UsageError, match="ack must be"):
             await run.alog({"a": 1}, ack=ack)
+
+
+def test_a_generator_without_end_costs_only_itself(start):
+    with start() as run:
+        run.log({"a": (number for number in itertools.count()), "b": 1})
+    (row,) = rows(run)
+    assert (row["b"], "a" in row, run.status()["skipped"]) == (1, False, 1)
 
 
 class NoStep:

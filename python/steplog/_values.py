@@ -7,7 +7,7 @@ import enum
 import pathlib
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from steplog import _containers
@@ -17,6 +17,7 @@ from steplog._arrays import Later, is_array, take
 _MAX_DEPTH = 64
 # A value is of a module's type only when that module is loaded: none is loaded for the question.
 _AS_TEXT = {"decimal": "Decimal", "uuid": "UUID", "fractions": "Fraction"}
+_MAX_VALUE_BYTES = 1 << 20
 _AS_LIST = (list, tuple, set, frozenset, collections.deque, types.GeneratorType)
 
 
@@ -126,11 +127,21 @@ def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0
     if isinstance(value, Mapping):
         return {whole_text(str(key)): plain_value(item, depth - 1) for key, item in value.items()}
     if isinstance(value, _AS_LIST):
-        return [plain_value(item, depth - 1) for item in value]
+        return _listed(value, depth)
     if is_array(value):
         taken = take(value)
         return taken if isinstance(taken, Later) else plain_value(taken, depth - 1)
     return _other(value, depth)
+
+
+def _listed(value: Iterable[object], depth: int) -> list[object]:
+    items: list[object] = []
+    for item in value:
+        # Each takes a byte at least; a generator may have no end.
+        if len(items) == _MAX_VALUE_BYTES:
+            raise NotStorableError("the value is over 1 MiB")
+        items.append(plain_value(item, depth - 1))
+    return items
 
 
 def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
