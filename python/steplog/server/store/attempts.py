@@ -11,7 +11,7 @@ from steplog.server._decode import attempt_parts
 from steplog.server.store.tables import WRITERS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -66,15 +66,25 @@ class Attempts:
 
     @classmethod
     async def of(cls, connection: AsyncConnection, run_id: int) -> Attempts:
-        """Those of a run."""
-        return (await cls.of_runs(connection, [run_id]))[run_id]
+        """Those of a run, with what their summaries have come to."""
+        return (await cls._read(connection, [run_id], WRITERS.c))[run_id]
 
     @classmethod
     async def of_runs(
         cls, connection: AsyncConnection, run_ids: Sequence[int]
     ) -> dict[int, Attempts]:
-        """Those of some runs, by number."""
-        query = sa.select(WRITERS).where(WRITERS.c.run_id.in_(run_ids)).order_by(WRITERS.c.id)
+        """Those of some runs, by number; every chart asks, so without their summaries."""
+        columns = [column for column in WRITERS.c if column is not WRITERS.c.summary]
+        return await cls._read(connection, run_ids, columns)
+
+    @classmethod
+    async def _read(
+        cls,
+        connection: AsyncConnection,
+        run_ids: Sequence[int],
+        columns: Iterable[sa.Column[Any]],
+    ) -> dict[int, Attempts]:
+        query = sa.select(*columns).where(WRITERS.c.run_id.in_(run_ids)).order_by(WRITERS.c.id)
         found: dict[int, list[sa.Row[tuple[Any, ...]]]] = {run_id: [] for run_id in run_ids}
         for row in await connection.execute(query):
             found[row.run_id].append(row)
