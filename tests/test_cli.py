@@ -130,8 +130,11 @@ def test_cat_keeps_everything_before_a_torn_tail(record):
     whole = path.read_bytes().rstrip(b"\0")
     path.write_bytes(whole[: len(whole) - 3])
     result = invoke("cat", folder)
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert len(lines(result.stdout)) == 5
+    assert (result.exit_code, len(lines(result.stdout))) == (0, 5)
+    (report,) = result.stderr.splitlines()
+    assert report.startswith("steplog: the log ends with a record cut off after ")
+    assert report.endswith(f" of {path}")
+    assert "crashed (torn tail)" in invoke("ls", folder).stdout
 
 
 def test_cat_reports_damage_and_prints_what_is_around_it(record):
@@ -511,7 +514,7 @@ def test_verify_says_where_a_record_is_cut_off(record, left):
     assert (torn["file"], report["damage"]) == (str(path), [])
     assert torn["offset"] + torn["bytes"] == path.stat().st_size
     result = invoke("verify", folder)
-    assert "cut: torn tail, " in result.stdout
+    assert (result.exit_code, result.stdout.startswith("cut: torn tail, ")) == (0, True)
     assert f"at byte {torn['offset']} of {path}" in result.stdout
 
 

@@ -98,6 +98,8 @@ def test_a_file_that_cannot_be_read_is_named(start, tmp_path):
         start(config="no.yaml")
     with pytest.raises(steplog.ConfigError, match=f"cannot be read.*{tmp_path}"):
         start(config=tmp_path)
+    with pytest.raises(steplog.ConfigError, match=r"cannot be read.*'\\x00'"):
+        start(config="\0")
     (tmp_path / "bytes.yaml").write_bytes(b"a: \xff")
     with pytest.raises(steplog.ConfigError, match=r"cannot be read.*bytes\.yaml"):
         start(config=tmp_path / "bytes.yaml")

@@ -57,6 +57,15 @@ class LocalRun:
         ]
 
     @property
+    def torn(self) -> list[tuple[str, int, int]]:
+        """File, offset and size of what is left of each record whose write was cut short."""
+        return [
+            (str(path), offset, size)
+            for writer in self.writers
+            for path, offset, size in writer["torn"]
+        ]
+
+    @property
     def started(self) -> float | None:
         """When the first record was made, seconds since the epoch."""
         walls = [writer["walls"][0] for writer in self.writers if writer["walls"]]

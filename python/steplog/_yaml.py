@@ -37,8 +37,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, object]:
             text = file.read()
     except FileNotFoundError:
         raise ConfigError(f"there is no config file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the config file cannot be read: {error}: {path}") from error
+    except (OSError, ValueError) as error:  # no text, or no path
+        raise ConfigError(f"the config file cannot be read: {error}: {str(path)!r}") from error
     tree = _parse(text, path)
     if tree is None:
         return {}

@@ -38,6 +38,10 @@ pub(crate) fn frame(bytes: &[u8]) {
                     assert!(bytes[offset..end].iter().any(|byte| *byte != 0));
                     end
                 }
+                Found::Torn { offset } => {
+                    assert!(behind <= offset && offset < bytes.len());
+                    bytes.len()
+                }
             };
         }
     }

@@ -126,6 +126,32 @@ def test_history_is_asked_by_a_body_as_by_an_address(server, online):
     assert server.ask(f"{RUN}/history:query", {"keys": ["c"], "max_step": 3})[2] == asked
 
 
+@pytest.mark.parametrize("limit", [1, 3, 7, 1000])
+def test_pages_hold_every_row_once_however_far_their_steps_lie_apart(server, online, limit):
+    steps = [0, 1, 2, 3, 150, 10_000, 10_001, 2**40, 2**40 + 1, 2**62 - 2]
+    for label in ("", "w"):
+        with online("r", settings={"label": label} if label else {}) as run:
+            for step in steps:
+                run.log({"y": step, "even": 1} if step % 2 == 0 else {"y": step}, step=step)
+    for keys, wanted in ((["y"], steps), (["even"], [step for step in steps if step % 2 == 0])):
+        found, cursor, body = [], "", {"keys": keys, "limit": limit}
+        while cursor is not None:
+            _, headers, data = server.ask(f"{RUN}/history:query", {**body, "cursor": cursor})
+            rows = [json.loads(line) for line in data.splitlines()]
+            assert len(rows) <= limit
+            found += [(row.get("_label", ""), row["_step"]) for row in rows]
+            cursor = headers["Steplog-Cursor"]
+        assert found == [(label, step) for label in ("", "w") for step in wanted]
+
+
+@pytest.mark.parametrize("path", ["/favicon.ico", "/robots.txt", "/assets/none.js"])
+def test_a_file_that_is_not_there_is_no_page(server, path):
+    status, headers, _ = server.ask(path)
+    assert (status, headers.get_content_type()) == (404, "application/problem+json")
+    status, headers, _ = server.ask("/p/local/none.js/r/a.b")
+    assert (status, headers.get_content_type()) == (200, "text/html")
+
+
 def test_a_deleted_run_is_gone_and_its_id_can_be_used_again(server, online):
     for value in (1.0, 2.0):
         with online("r") as run:

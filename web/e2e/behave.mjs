@@ -73,6 +73,16 @@ const steps = {
     await page.mouse.dblclick(box.x + box.width / 2, y);
     await addressHas('z', null);
   },
+  async 'shows the top of the list of runs after another order'() {
+    await page.setViewportSize({ width: 1440, height: 200 });
+    const list = page.locator('[data-testid=runs] .list');
+    await list.evaluate((element) => element.scrollTo({ top: 1000 }));
+    assert.ok((await list.evaluate((element) => element.scrollTop)) > 0);
+    await page.locator('[data-testid=run-sort]').selectOption('name');
+    await until(() => document.querySelector('[data-testid=runs] .list').scrollTop === 0);
+    await page.locator('[data-testid=run-sort]').selectOption('created');
+    await page.setViewportSize({ width: 1440, height: 860 });
+  },
   async 'has one tooltip, also after a zoom and on the way to another chart'() {
     const [first, second] = await page.locator('.u-over').all();
     const from = await first.boundingBox();

@@ -29,7 +29,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def cut_off(path: str, offset: int, size: int) -> str:
+    """What a torn tail is, and where."""
+    return f"a record cut off after {count(size, 'byte')}, at byte {offset} of {path}"
+
+
 def warn_of_damage(run: LocalRun) -> None:
-    """Name each damaged place of a run's log."""
+    """Name each damaged place of a run's log, and each record that was cut off."""
+    for torn in run.torn:
+        say(f"the log ends with {cut_off(*torn)}")
     for path, offset, what in run.damage:
         say(f"warning: damage in the log: {what} at byte {offset} of {path}")

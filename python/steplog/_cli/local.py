@@ -54,6 +54,7 @@ def _entry(run: _runs.LocalRun) -> dict[str, Any]:
         "rows": run.log.row_count,
         "synced": run.synced(),
         "damaged": bool(run.damage),
+        "torn": bool(run.torn),
         "started": run.started,
         "dir": str(run.dir),
     }
@@ -66,7 +67,7 @@ def _print_table(entries: list[dict[str, Any]]) -> None:
             printable(entry["run"]),
             printable(entry["name"]),
             printable(entry["project"]),
-            entry["state"] + (" (damaged)" if entry["damaged"] else ""),
+            entry["state"] + _remark(entry),
             f"{entry['rows']:,}",
             "yes" if entry["synced"] else "no",
             _local_time(entry["started"]),
@@ -80,6 +81,12 @@ def _print_table(entries: list[dict[str, Any]]) -> None:
     for line in [head, *lines]:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
+
+
+def _remark(entry: dict[str, Any]) -> str:
+    if entry["damaged"]:
+        return " (damaged)"
+    return " (torn tail)" if entry["torn"] else ""
 
 
 def _print_rich(head: list[str], lines: list[list[str]]) -> None:
@@ -119,6 +126,7 @@ def cat(run_dir: Path, *, summary: bool, config: bool) -> None:
     """Print a run's rows as JSON lines.
 
     Damage in the log is reported on stderr and gives exit code 1; everything around it is printed.
+    A last record that was cut off is reported too, and is no damage.
     """
     if summary and config:
         raise click.UsageError("--summary and --config exclude each other")

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from steplog import _runs
-from steplog._cli.form import count, explain
+from steplog._cli.form import count, cut_off, explain
 from steplog._errors import SteplogError
 from steplog._terminal import printable, say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_SEGMENT_HEAD, _FRAME_HEAD = 256, 8
 
 
 @click.command()
@@ -66,35 +61,12 @@ def _report(run: _runs.LocalRun) -> dict[str, Any]:
             for writer in run.writers
         ],
         "torn": [
-            {"file": str(path), "offset": offset, "bytes": size}
-            for writer in run.writers
-            if not writer["live"]
-            for path, offset, size in _torn(run.dir / "wal" / writer["writer"], writer["last"])
+            {"file": path, "offset": offset, "bytes": size} for path, offset, size in run.torn
         ],
         "damage": [
             {"file": path, "offset": offset, "what": what} for path, offset, what in run.damage
         ],
     }
-
-
-def _torn(folder: Path, last: int) -> Iterator[tuple[Path, int, int]]:
-    """The record behind a log's last one that was cut off: its file, place and bytes that are left.
-
-    `last` is the position of the last one (docs/format.md), 0 without records.
-    """
-    number, offset = last >> 32 or 1, last & 0xFFFF_FFFF
-    path = folder / f"{number:08}.wal"
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return
-    end = _SEGMENT_HEAD
-    if last:
-        size = int.from_bytes(data[offset : offset + 4], "little")
-        end = offset + _FRAME_HEAD + -(-size // 8) * 8
-    head = int.from_bytes(data[end : end + 4], "little")
-    if any(data[end : end + _FRAME_HEAD]) and end + _FRAME_HEAD + head > len(data):
-        yield path, end, len(data) - end
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -104,9 +76,6 @@ def _print(report: dict[str, Any]) -> None:
     rows, writers = count(report["rows"], "row"), count(len(report["writers"]), "writer")
     print(f"{printable(report['run'])}: {verdict}, {report['state']}, {rows} of {writers}")
     for torn in report["torn"]:
-        print(
-            f"  a record cut off after {torn['bytes']} bytes,"
-            f" at byte {torn['offset']} of {torn['file']}"
-        )
+        print(f"  {cut_off(torn['file'], torn['offset'], torn['bytes'])}")
     for damage in report["damage"]:
         print(f"  {damage['what']} at byte {damage['offset']} of {damage['file']}")

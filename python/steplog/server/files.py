@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import re
 import secrets
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from steplog.server.schema import Code, Problem
 STATIC = Path(__file__).parent / "static"
 _NONCE = "__STEPLOG_NONCE__"
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+# What browsers and robots ask for by themselves, such as /favicon.ico; no page has such a name.
+_AT_THE_TOP = re.compile(r"[^/]+\.[a-z]+")
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -31,11 +34,13 @@ class Files:
         return [web.get("/{path:.*}", self.get)]
 
     async def get(self, request: web.Request) -> web.Response:
-        """A file, or the page."""
+        """A file, or the page; 404 for a file that is not there."""
         name = request.match_info["path"]
         if name == "api" or name.startswith("api/"):
             raise Problem(Code.NOT_FOUND, f"there is nothing at {request.path}")
         path = self._files.get(name)
+        if path is None and (name.startswith("assets/") or _AT_THE_TOP.fullmatch(name)):
+            raise Problem(Code.NOT_FOUND, f"there is no file {request.path}")
         if path is None or name == "index.html":
             return await self._page()
         headers = {"Vary": "Accept-Encoding"}

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _MAX_SESSIONS = 4096
 """Writers whose decoder is kept; another one is opened again from the stores."""
+_DELETED_AT_ONCE = 1000
+"""How many deleted runs' points one mutation removes."""
 
 
 @dataclass
@@ -210,7 +212,7 @@ class Ingest:
             closed=batch.closed,
         )
         if not await self._changes.apply(change):
-            await self._series.delete(writer.run_id)
+            await self._series.delete([writer.run_id])
             raise _deleted()
         session.writer = replace(
             writer,
@@ -228,9 +230,9 @@ class Ingest:
 
     async def forget_deleted(self) -> None:
         """Remove the points of deleted runs."""
-        for run_id in await self._records.deleted():
-            await self._series.delete(run_id)
-            await self._records.forget_deleted(run_id)
+        while runs := await self._records.deleted(_DELETED_AT_ONCE):
+            await self._series.delete(runs)
+            await self._records.forget_deleted(runs)
 
     def drop(self, entity: str, project: str, run: str) -> None:
         """Forget the open writers of a run that is deleted."""

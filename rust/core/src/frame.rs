@@ -224,11 +224,16 @@ pub enum Found<'a> {
         /// Where the next frame begins, or the bytes end.
         end: usize,
     },
+    /// The beginning of a frame that ends behind the bytes: a write cut short. Nothing follows.
+    Torn {
+        /// Where it begins.
+        offset: usize,
+    },
 }
 
 /// Walks the frames of a segment's bytes and finds every one that checks.
 ///
-/// A torn tail (a hole, or one incomplete frame at the very end) is normal and ends the walk.
+/// A hole, or a torn tail at the very end, is normal and ends the walk.
 #[derive(Debug)]
 pub struct Scan<'a> {
     bytes: &'a [u8],
@@ -345,13 +350,18 @@ impl<'a> Iterator for Scan<'a> {
             }
             at += 8;
         }
-        self.offset = self.end();
-        stray
-            .filter(|stray| !self.is_cut_short(*stray))
-            .map(|_| Found::Damage {
-                offset: start,
-                end: self.end(),
-            })
+        let end = self.end();
+        self.offset = end;
+        match stray {
+            Some(stray) if self.is_cut_short(stray) => Some(Found::Torn { offset: stray }),
+            Some(_) => Some(Found::Damage { offset: start, end }),
+            // Less than the head of a frame.
+            None => {
+                let last = end / 8 * 8;
+                let is_torn = last >= start.max(hole) && self.rest(last).iter().any(|&b| b != 0);
+                is_torn.then_some(Found::Torn { offset: last })
+            }
+        }
     }
 }
 
@@ -385,6 +395,7 @@ mod tests {
             match found {
                 Found::Frame { payload, .. } => payloads.push(payload.to_vec()),
                 Found::Damage { .. } => damages += 1,
+                Found::Torn { .. } => {}
             }
         }
         (payloads, damages)

@@ -33,6 +33,17 @@ pub struct Damage {
     pub what: String,
 }
 
+/// What is left of a record whose write was cut short, at the end of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    /// The file.
+    pub path: PathBuf,
+    /// Where in it.
+    pub offset: usize,
+    /// How much is left.
+    pub bytes: usize,
+}
+
 /// Reads the records of one writer in log order.
 #[derive(Debug)]
 pub struct LogReader {
@@ -43,6 +54,7 @@ pub struct LogReader {
     piece: Vec<u8>,
     piece_at: usize,
     damage: Vec<Damage>,
+    torn: Vec<Torn>,
     /// Sent in the place of the first record when that cannot be read: the server must know the run.
     start: Option<Vec<u8>>,
 }
@@ -62,6 +74,7 @@ impl LogReader {
             piece: Vec::new(),
             piece_at: 0,
             damage: Vec::new(),
+            torn: Vec::new(),
             start: None,
         }
     }
@@ -79,6 +92,12 @@ impl LogReader {
         &self.damage
     }
 
+    /// The torn tails met so far: what a kill, a power failure or a cut file leaves.
+    #[must_use]
+    pub fn torn(&self) -> &[Torn] {
+        &self.torn
+    }
+
     /// Goes behind the record at `after`; 0 is the beginning.
     ///
     /// # Errors
@@ -87,6 +106,7 @@ impl LogReader {
         let (segment, offset) = place(after);
         let mut fresh = Self::new(&self.dir);
         fresh.damage = std::mem::take(&mut self.damage);
+        fresh.torn = std::mem::take(&mut self.torn);
         fresh.start = self.start.take();
         if after > 0 {
             fresh.segment = segment;
@@ -270,10 +290,16 @@ impl LogReader {
                         what,
                     });
                 }
+                // A piece of a growing log may end inside a frame.
+                Found::Torn { .. } if growing => {}
+                Found::Torn { offset } => self.torn.push(Torn {
+                    path: self.dir.join(file_name(self.segment)),
+                    offset,
+                    bytes: end - offset,
+                }),
             }
         }
-        // A piece of a growing log may end inside a frame, and goes on from there; a dead segment was
-        // read whole, and what is left is its torn tail.
+        // A growing log goes on behind its last whole frame; a dead segment was read whole.
         self.offset = if growing && last_end > from {
             last_end
         } else {

@@ -7,7 +7,7 @@ use crate::background::Source;
 use crate::error::{Result, io_at};
 use crate::frame::place;
 use crate::path::merge;
-use crate::reader::{Damage, Limit, LogReader};
+use crate::reader::{Damage, Limit, LogReader, Torn};
 use crate::record::Record;
 use crate::summary::{Summary, seconds};
 use crate::value::{Cursor, Value};
@@ -50,6 +50,8 @@ pub struct WriterLog {
     pub walls: Option<(i64, i64)>,
     /// What is not as it was written.
     pub damage: Vec<Damage>,
+    /// Records whose writes were cut short.
+    pub torn: Vec<Torn>,
     /// Config of this writer, later values over earlier ones.
     pub config: Vec<(String, Value)>,
     /// Summary of this writer.
@@ -160,6 +162,7 @@ impl RunLog {
             preempting: false,
             walls: None,
             damage: Vec::new(),
+            torn: Vec::new(),
             config: Vec::new(),
             summary: Summary::default(),
             dir,
@@ -199,6 +202,7 @@ impl RunLog {
             return Err(error);
         }
         writer.damage = reader.damage().to_vec();
+        writer.torn = reader.torn().to_vec();
         for (segment, offset, what) in garbled {
             let path = writer.dir.join(crate::segment::file_name(segment));
             writer.damage.push(Damage { path, offset, what });

@@ -468,7 +468,9 @@ mod tests {
             for found in Scan::new(&bytes, number) {
                 match found {
                     Found::Frame { payload, .. } => all.push(payload.to_vec()),
-                    Found::Damage { .. } => panic!("damage in segment {number}"),
+                    Found::Damage { .. } | Found::Torn { .. } => {
+                        panic!("damage in segment {number}")
+                    }
                 }
             }
         }

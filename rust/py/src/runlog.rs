@@ -68,6 +68,12 @@ impl RunLog {
                 .map(|found| (&found.path, found.offset, &found.what))
                 .collect();
             dict.set_item("damage", damage)?;
+            let torn: Vec<_> = writer
+                .torn
+                .iter()
+                .map(|found| (&found.path, found.offset, found.bytes))
+                .collect();
+            dict.set_item("torn", torn)?;
             list.append(dict)?;
         }
         Ok(list)

@@ -23,6 +23,13 @@ test('shows keys without escapes and keeps the escaped name', () => {
   });
 });
 
+test('tells keys apart that would look the same', () => {
+  const titles = sectionsOf([key('a.b'), key('a\\.b'), key('a\\.c')]).flatMap(({ panels }) =>
+    panels.map((panel) => panel.title),
+  );
+  expect(titles).toEqual(['a.b', 'a\\.b', 'a.c']);
+});
+
 test('only numbers and bools are drawn', () => {
   expect(isPlotted(key('a', ['text']))).toBe(false);
   expect(isPlotted(key('a', ['text', 'bool']))).toBe(true);

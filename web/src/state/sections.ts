@@ -5,7 +5,7 @@ import type { KeyInfo } from '../data/types';
 export interface Panel {
   /** The escaped key, as the server spells it. */
   key: string;
-  /** The key as people logged it. */
+  /** The key as people logged it; as the server spells it where two would look the same. */
   title: string;
 }
 export interface Section {
@@ -24,8 +24,12 @@ export function isPlotted(key: KeyInfo): boolean {
 /** Groups keys by the text before their first slash; keys without one come first. */
 export function sectionsOf(keys: readonly KeyInfo[]): Section[] {
   const sections = new Map<string, Panel[]>();
-  for (const key of keys) {
-    const title = displayKey(key.name);
+  const looks = keys.map((key) => displayKey(key.name));
+  const seen = new Set<string>();
+  const doubles = new Set(looks.filter((look) => seen.has(look) || !seen.add(look)));
+  for (const [i, key] of keys.entries()) {
+    const look = looks[i] as string;
+    const title = doubles.has(look) ? key.name : look;
     const slash = title.indexOf('/');
     const name = slash > 0 ? title.slice(0, slash) : UNPREFIXED;
     const panels = sections.get(name);

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _NANOS = 1e9
 _MARKER, _NIL, _BOOL, _INT, _FLOAT, _TEXT, _LIST, _BIG, _OBJECT = range(9)
 
+_NEAR = (2, 64)
+"""How many steps a page is sought within first, in its number of rows."""
+
 _WHERE = """run = {run:UInt64} AND step >= {first:Int64} AND step < {end:Int64}
     AND ({any_label:UInt8} OR label = {label:String})
     AND (label, step) > ({after_label:String}, {after_step:Int64})"""
@@ -101,24 +104,48 @@ async def read_page(
         "after_label": text_param(page.after[0]),
         "after_step": page.after[1],
     }
-    places = await store.read(
-        page_query,
-        **params,
-        n_keys=len(set(page.keys)),
-        keys=texts_param(page.keys),
-        limit=page.limit,
-    )
+    places = await _places(store, page_query, params, page=page)
     if places.rows == 0:
         return [], None
     labels = [text.decode() for text in places.texts("tag")]
     steps = places.ints("step").tolist()
     wanted = set(zip(labels, steps, strict=True))
     last = (labels[-1], steps[-1])
+    params |= {"first": min(steps), "end": max(steps) + 1}
     found = await store.read(
         values_query, **params, last_label=text_param(last[0]), last_step=last[1]
     )
     rows = list(_rows(found, wanted, set(page.keys)))
     return rows, last if places.rows == page.limit else None
+
+
+async def _places(
+    store: SeriesStore, query: str, params: Mapping[str, int | str], *, page: Page
+) -> Columns:
+    """Where a page's rows are.
+
+    A page is sought near its beginning first: a query without an upper step reads all the rest of
+    the run.
+    """
+    asked = {
+        **params,
+        "n_keys": len(set(page.keys)),
+        "keys": texts_param(page.keys),
+        "limit": page.limit,
+    }
+    label, after = page.after
+    if page.label is not None and page.label != label:
+        label, after = page.label, -1
+    first = max(page.first, after + 1)
+    near = {**asked, "any_label": 0, "label": text_param(label)}
+    for factor in _NEAR:
+        end = first + factor * page.limit
+        if end >= page.end:
+            break
+        places = await store.read(query, **near | {"end": end})
+        if places.rows == page.limit:
+            return places
+    return await store.read(query, **asked)
 
 
 def _rows(

@@ -248,15 +248,15 @@ class WriterRecords:
             )
             return [(row.entity, row.project, row.run) for row in await connection.execute(query)]
 
-    async def deleted(self) -> list[int]:
-        """Runs whose points are still to be removed."""
+    async def deleted(self, most: int) -> list[int]:
+        """Runs whose points are still to be removed, at most so many."""
         async with self._meta.read() as connection:
-            return list(await connection.scalars(sa.select(DELETED.c.run_id)))
+            return list(await connection.scalars(sa.select(DELETED.c.run_id).limit(most)))
 
-    async def forget_deleted(self, run_id: int) -> None:
-        """A deleted run's points are gone."""
+    async def forget_deleted(self, run_ids: Sequence[int]) -> None:
+        """Deleted runs' points are gone."""
         async with self._meta.write() as connection:
-            await connection.execute(sa.delete(DELETED).where(DELETED.c.run_id == run_id))
+            await connection.execute(sa.delete(DELETED).where(DELETED.c.run_id.in_(run_ids)))
 
 
 def _place(
