@@ -61,13 +61,21 @@ def test_every_setting_is_read_from_its_variable(monkeypatch):
         "mode": "dryrun",
         "late_steps": "merge",
         "resume": "must",
+        "storage_errors": "raise",
+        "max_unsent_bytes": "2000000",
         "run_tags": "a, b,,",
         **{name: "On" for name, field in FIELDS.items() if field.type == "bool"},
         **{name: "2.5" for name, field in FIELDS.items() if field.type == "float"},
     }
     for name, text in texts.items():
         monkeypatch.setenv(VARIABLES[name], text)
-    spelled = {"On": True, "2.5": 2.5, "dryrun": "offline", "a, b,,": ("a", "b")}
+    spelled = {
+        "2000000": 2_000_000,
+        "On": True,
+        "2.5": 2.5,
+        "dryrun": "offline",
+        "a, b,,": ("a", "b"),
+    }
     assert dataclasses.asdict(resolve(None)) == {
         name: spelled.get(text, text) for name, text in texts.items()
     }

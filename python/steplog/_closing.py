@@ -80,6 +80,7 @@ class Others:
                     run=run_id,
                     base_url=settings.base_url,
                     api_key=settings.api_key,
+                    ca_file=settings.ca_file or None,
                     keys_file=keys_file(),
                     timeout_secs=max(0.0, until - time.monotonic()),
                 ),

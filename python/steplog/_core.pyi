@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import final
 
@@ -38,7 +39,7 @@ class Outcome:
     @property
     def skipped(self) -> list[tuple[str, str]]: ...
     @property
-    def lost(self) -> str | None: ...
+    def lost(self) -> tuple[int, str] | None: ...
 
 @disjoint_base
 class Recorder:
@@ -90,6 +91,8 @@ class Writer:
         project: str,
         api_key: str | None,
         keys_file: str | Path,
+        ca_file: str | PathLike[str] | None = None,
+        max_unsent_bytes: int | None = None,
         next_step: int = 0,
         runtime_nanos: int = 0,
         base: Sequence[bytes] | None = None,
@@ -157,6 +160,7 @@ class RunLog:
         api_key: str | None,
         keys_file: str | Path,
         timeout_secs: float,
+        ca_file: str | PathLike[str] | None = None,
         start: dict[str, object] | None = None,
         revive: bool = False,
     ) -> SyncJob: ...

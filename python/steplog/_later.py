@@ -101,11 +101,11 @@ class LateValues:
             outcome = writer.log_late(plain, row)
         except SteplogError as error:
             if not self._is_given_up:  # else it has been counted
-                self._notices.lose(len(plain), error)
+                self._notices.tell_lost(len(plain), error)
             return
         self._notices.tell_skipped([*skipped, *outcome.skipped])
         if outcome.lost is not None:
-            self._notices.lose(len(plain), outcome.lost)
+            self._notices.tell_lost(len(plain), outcome.lost[1])
 
     def wait(self, upto: int, timeout_secs: float) -> bool:
         """Wait until the first `upto` values taken are in the log; in slices, for Ctrl-C."""
@@ -125,7 +125,7 @@ class LateValues:
         missing = 0 if self._is_given_up else self.waiting
         self._is_given_up = True
         if missing:
-            self._notices.lose(missing, why)
+            self._notices.tell_lost(missing, why)
 
 
 def _size_bytes(value: Any) -> int:  # noqa: ANN401  # a tree with `Later` in it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steplog._errors import InternalError, UsageError
+from steplog._errors import InternalError, StorageError, UsageError
 from steplog._terminal import say, shorten
 
 if TYPE_CHECKING:
@@ -39,10 +39,20 @@ class Notices:
         self._warned.add(once)
         say(f"warning: {text}")
 
-    def lose(self, count: int, why: object) -> None:
-        """Values are lost: there is no room for them."""
+    def tell_lost(self, count: int, why: object) -> None:
+        """Values are lost: there is no room for them. Never raises."""
         self.counts["lost"] += count
         self.warn("lost", f"values are lost: {why}")
+
+    def lose(self, count: int, error: StorageError) -> None:
+        """The same in a call.
+
+        Raises:
+            StorageError: That is what the run is to do.
+        """
+        self.tell_lost(count, error.strerror or error)
+        if self._settings.storage_errors == "raise":
+            raise error
 
     def tell_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Count and warn as `skip` does, and never raise: nobody is there to catch it."""
@@ -65,6 +75,7 @@ class Notices:
 
         Raises:
             UsageError: A value could not be stored, and the run is strict.
+            StorageError: The disk had no room, and the run is to raise that.
         """
         if outcome.convert:
             raise InternalError("converted values are not plain")
@@ -78,5 +89,9 @@ class Notices:
                 + (' (Settings(late_steps="merge") merges them into their row)' * (asked >= 0)),
             )
         if outcome.lost is not None:
-            self.lose(1, outcome.lost)
+            errno, why = outcome.lost
+            if errno:
+                self.lose(1, StorageError(errno, why))
+            else:
+                self.tell_lost(1, why)
         self.skip(outcome.skipped)

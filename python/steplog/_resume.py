@@ -13,6 +13,7 @@ from steplog import _folder
 from steplog._errors import ServerError, UsageError
 from steplog._facts import new_id
 from steplog._keys import key_from_file
+from steplog._network import opener
 from steplog._past import Moment, Past
 from steplog._writer import RunLog, merge_summaries, unpack_value
 
@@ -162,7 +163,7 @@ def _ask_server(
     headers = {"Authorization": f"Bearer {key}", "Accept": "application/msgpack"}
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310  # checked by Settings
-        with urllib.request.urlopen(request, timeout=_ASK_SECS) as answer:  # noqa: S310
+        with opener(url, settings.ca_file).open(request, timeout=_ASK_SECS) as answer:
             said: Any = unpack_value(answer.read())
     except urllib.error.HTTPError as error:
         with error:

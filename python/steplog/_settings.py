@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["online", "offline", "disabled"]
 LateSteps = Literal["refuse", "merge"]
+StorageErrors = Literal["warn", "raise"]
 
 DEFAULT_BASE_URL = "http://127.0.0.1:7837"
 ENV_CONFIG_DIR = "STEPLOG_CONFIG_DIR"
@@ -33,6 +34,8 @@ class Settings:
     Attributes:
         base_url: The server.
         api_key: Key for the server; without one the key file of this user is asked.
+        ca_file: Certificates in PEM, trusted beside the system's: for a server whose certificate is
+            of your own CA.
         entity: Owner of the project.
         project: Project; `uncategorized` when not given.
         run_id: Run id, unique in the project; random when not given.
@@ -54,12 +57,17 @@ class Settings:
         fsync_secs: Longest time that a record stays unsynced.
         heartbeat_secs: Sign of life to the server.
         resume: Go on with the run of this id: `allow`, `must`, `never` or `auto`; see `init`.
+        max_unsent_bytes: Most bytes of log files that hold what the server does not have, for each
+            process; 1 MiB or more, 0 for no limit. Beyond, records are lost as on a full disk.
+        storage_errors: What a call does whose record the disk has no room for: `warn`, once, and
+            go on, or `raise` StorageError. What was recorded before stays either way.
         finish_timeout_secs: Longest time that `finish` takes.
         exit_timeout_secs: The same at interpreter exit.
     """
 
     base_url: str = DEFAULT_BASE_URL
     api_key: str | None = dataclasses.field(default=None, repr=False)
+    ca_file: str | os.PathLike[str] = ""
     entity: str = "local"
     project: str = "uncategorized"
     run_id: str | None = None
@@ -79,6 +87,8 @@ class Settings:
     fsync_secs: float = 1.0
     heartbeat_secs: float = 10.0
     resume: str = ""
+    max_unsent_bytes: int = 0
+    storage_errors: StorageErrors = "warn"
     finish_timeout_secs: float = 30.0
     exit_timeout_secs: float = 10.0
 
@@ -124,7 +134,7 @@ FALLBACKS = {
     "resume": "WANDB_RESUME",
 }
 # A folder that comes from elsewhere must not have a key sent to whom it likes.
-_USERS_OWN = {"base_url", "api_key"}
+_USERS_OWN = {"base_url", "api_key", "ca_file"}
 _WORKSPACE = Path("steplog-runs", "settings")
 _OLD_MODES: dict[str, Mode] = {"dryrun": "offline", "run": "online"}
 _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
@@ -134,17 +144,21 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "tuple[str, ...]": ("texts", (tuple,)),
     "Mode": ("text", (str,)),
     "LateSteps": ("text", (str,)),
+    "StorageErrors": ("text", (str,)),
+    "int": ("a whole number", (int,)),
     "bool": ("true or false", (bool,)),
     "float": ("a number", (int, float)),
 }
 _CHOICES = {
     "mode": ("online", "offline", "disabled"),
     "late_steps": ("refuse", "merge"),
+    "storage_errors": ("warn", "raise"),
     "resume": ("allow", "must", "never", "auto", ""),
 }
 _FALSE = {"0", "false", "no", "off"}
 _TRUE = {"1", "true", "yes", "on"}
 _MAX_SECS = 1_000_000_000
+_LEAST_UNSENT, _MAX_UNSENT = 1 << 20, (1 << 63) - 1
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 """Inside a character class: what neither a name nor a label may hold."""
 _CONTROL = re.compile(f"[{CONTROL}]")
@@ -162,7 +176,7 @@ def _check(name: str, value: object) -> None:
     """
     kind = str(FIELDS[name].type)
     wanted, kinds = _KINDS[kind]
-    is_flag = isinstance(value, bool) and kind == "float"
+    is_flag = isinstance(value, bool) and kind in {"float", "int"}
     if is_flag or not isinstance(value, kinds):
         raise ArgumentTypeError(f"{name} must be {wanted}, got {type(value).__name__}")
     _check_range(name, value)
@@ -174,12 +188,14 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         raise UsageError(f"{name} must be {' or '.join(filter(None, choices))}, got {value!r}")
     if FIELDS[name].type == "float" and not 0 <= value <= _MAX_SECS:
         raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
+    if name == "max_unsent_bytes" and value and not _LEAST_UNSENT <= value <= _MAX_UNSENT:
+        raise UsageError(f"max_unsent_bytes must be 0 or {_LEAST_UNSENT:,} or more, got {value:,}")
     if name == "api_key" and value is not None and not _KEY.fullmatch(value):
         raise UsageError("api_key must be printable ASCII without spaces")
     if name == "base_url":
         _check_address(value)
-    if name == "dir" and re.search("[\0\ud800-\udbff]", os.fspath(value)):
-        raise UsageError(f"dir must not hold NUL characters or surrogates, got {value!r}")
+    if name in {"dir", "ca_file"} and re.search("[\0\ud800-\udbff]", os.fspath(value)):
+        raise UsageError(f"{name} must not hold NUL characters or surrogates, got {value!r}")
     if name in {"project", "entity"}:
         check_name(name, value)
     if name == "label" and (_CONTROL.search(value) or len(value.encode()) > _MAX_NAME_BYTES):
@@ -228,11 +244,12 @@ def _from_text(name: str, text: str, source: str) -> object:
         if text.lower() not in _TRUE | _FALSE:
             raise UsageError(f"{name} must be true or false, got {text!r}: {source}")
         return text.lower() in _TRUE
-    if kind == "float":
+    if kind in {"float", "int"}:
         try:
-            value = float(text)
+            value = float(text) if kind == "float" else int(text)
         except ValueError:
-            raise UsageError(f"{name} must be a number, got {text!r}: {source}") from None
+            wanted = _KINDS[str(kind)][0]
+            raise UsageError(f"{name} must be {wanted}, got {text!r}: {source}") from None
     elif kind == "tuple[str, ...]":
         value = tuple(part.strip() for part in text.split(",") if part.strip())
     elif name == "mode":

@@ -73,6 +73,8 @@ def open_writer(
         project=settings.project,
         api_key=settings.api_key,
         keys_file=keys_file,
+        ca_file=settings.ca_file or None,
+        max_unsent_bytes=settings.max_unsent_bytes or None,
         next_step=identity["start_step"],
         runtime_nanos=runtime_nanos,
         base=base,

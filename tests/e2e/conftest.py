@@ -43,7 +43,7 @@ class RunningServer:
     def __init__(self, folder):
         self.folder = folder
         self.environ = {**os.environ, "STEPLOG_CONFIG_DIR": str(folder / "config")}
-        self.port = 0
+        self.host, self.port = "127.0.0.1", 0
         self.url = self.login = ""
         self.start()
 
@@ -51,7 +51,14 @@ class RunningServer:
         process: Any = subprocess.Popen(
             [
                 *(sys.executable, "-m", "steplog._cli", "server"),
-                *("--port", str(self.port), "--data", str(self.folder / "data")),
+                *(
+                    "--host",
+                    self.host,
+                    "--port",
+                    str(self.port),
+                    "--data",
+                    str(self.folder / "data"),
+                ),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

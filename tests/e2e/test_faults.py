@@ -148,3 +148,26 @@ def test_every_row_arrives_once_through_a_bad_proxy(server, bad_proxy, tmp_path,
     ]
     assert server.get("/projects/local/p/runs/r")["records"] == 2 * step + 2
     assert run.status()["refused"] == run.status()["lost"] == 0
+
+
+def test_what_is_unsent_is_limited_until_the_server_takes_it(server, online):
+    server.stop()
+    settings = {"max_unsent_bytes": 2 << 20, "finish_timeout_secs": 60.0}
+    run = online("r", settings=settings)
+    kept, number = [], 0
+
+    def log():
+        nonlocal number
+        lost = run.status()["lost"]
+        run.log({"a": number, "text": "x" * 1000})
+        if run.status()["lost"] == lost:
+            kept.append(number)
+        number += 1
+
+    while not run.status()["lost"]:
+        log()
+    server.start()
+    while kept[-1] != number - 1:
+        log()
+    run.finish()
+    assert [row["a"] for row in server.rows("r")] == kept

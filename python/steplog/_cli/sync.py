@@ -201,6 +201,7 @@ def _sync_writers(
             project=run.identity["project"],
             run=run.id,
             api_key=settings.api_key,
+            ca_file=settings.ca_file or None,
             keys_file=_keys.keys_file(),
             timeout_secs=_UPLOAD_SECS,
             start=run.stand_in(writer),

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 from yarl import URL
 
-from steplog import _keys, _settings
+from steplog import _keys, _network, _settings
 from steplog._errors import ServerError, UsageError, problem_text
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Connection:
         self.base_url = settings.base_url.rstrip("/")
         self.entity = settings.entity
         self._key = settings.api_key
+        self._ca_file = settings.ca_file
+        self._proxy: str | None = None
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
         if not self.base_url.startswith(("http://", "https://")):
@@ -88,6 +90,7 @@ class Connection:
                 json=body,
                 headers=headers,
                 allow_redirects=False,
+                proxy=self._proxy,
             ) as answer:
                 return answer, await answer.read()
         except (aiohttp.ClientError, OSError) as error:
@@ -101,7 +104,10 @@ class Connection:
         if self._key is None:
             self._key = await anyio.to_thread.run_sync(_keys.key_from_file, self.base_url)
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
+            secure = self.base_url.startswith("https:")
+            tls = await anyio.to_thread.run_sync(_network.tls, self._ca_file) if secure else True
+            self._proxy = _network.proxy_of(self.base_url)
+            connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls)
             self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
         return self._session
 

@@ -162,6 +162,7 @@ impl Shared {
             // Whoever wants a sync asks again when more comes; nothing is missed by this order.
             self.progress.update(|state| state.sync_wanted = false);
         }
+        self.wal.sent(self.progress.get().acknowledged);
         let prepared = self.wal.prepare();
         let drain = if everything {
             self.catch_up()?

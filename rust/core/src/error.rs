@@ -90,6 +90,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The certificates to trust cannot be read.
+    #[error("ca_file cannot be used: {reason}: {}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A thread of ours died; always a bug.
     #[error("the thread {name} died")]
     Thread {

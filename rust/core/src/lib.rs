@@ -42,6 +42,7 @@ mod synced;
 mod termination;
 pub mod transport;
 pub mod trend;
+mod unsent;
 pub mod upload;
 pub mod value;
 pub mod wal;

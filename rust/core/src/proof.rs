@@ -41,6 +41,7 @@ use crate::wal::{Mode, SegmentSizes, Wal};
 const SMALL: SegmentSizes = SegmentSizes {
     first_bytes: 4096,
     max_bytes: 16_384,
+    unsent_bytes: u64::MAX,
 };
 
 /// A folder in memory where the system has one: these tests sync a great deal.

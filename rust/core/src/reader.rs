@@ -391,6 +391,7 @@ mod tests {
         let sizes = SegmentSizes {
             first_bytes: 4096,
             max_bytes: 8192,
+            ..SegmentSizes::default()
         };
         let wal = Wal::create(
             dir,

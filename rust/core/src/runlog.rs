@@ -499,6 +499,7 @@ mod tests {
             SegmentSizes {
                 first_bytes: 4096,
                 max_bytes: 8192,
+                ..SegmentSizes::default()
             },
             Arc::new(Signal::default()),
         )

@@ -1,10 +1,10 @@
 //! The one place that speaks HTTP to the server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Url};
+use reqwest::{Certificate, Client, Url};
 
 use crate::batch::PROTOCOL;
 use crate::error::{Error, Result};
@@ -34,6 +34,8 @@ pub struct Target {
     pub writer: String,
     /// The key.
     pub key: KeySource,
+    /// Certificates, in PEM, that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
     /// Whether a run that was deleted may come back.
     pub revive: bool,
 }
@@ -90,7 +92,8 @@ impl Http {
     /// Prepares requests about a writer; does not connect.
     ///
     /// # Errors
-    /// The base URL is not an HTTP address, or the TLS library cannot start.
+    /// The base URL is not an HTTP address, the certificates cannot be read, or the TLS library cannot
+    /// start.
     pub fn new(target: &Target) -> Result<Self> {
         let bad = |reason: String| Error::Address {
             url: target.base_url.clone(),
@@ -115,7 +118,9 @@ impl Http {
         }
         // Another user of rustls in this process may have chosen first: theirs does as well.
         drop(rustls::crypto::ring::default_provider().install_default());
+        let trusted = target.ca_file.as_deref().map(certificates).transpose()?;
         let client = Client::builder()
+            .tls_certs_merge(trusted.unwrap_or_default())
             .user_agent(concat!("steplog/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
@@ -193,6 +198,20 @@ impl Http {
             server,
         })
     }
+}
+
+/// The certificates in a file.
+fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+    let bad = |reason: String| Error::Certificates {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&text).map_err(|error| bad(explain(&error)))?;
+    if found.is_empty() {
+        return Err(bad("it holds no certificate in PEM".to_owned()));
+    }
+    Ok(found)
 }
 
 /// The innermost reason of a failed request, which is what a person needs.

@@ -17,6 +17,7 @@ use crate::segment::{Appended, Segment};
 use crate::signal::Signal;
 use crate::sync::{ArcSwap, AtomicBool, Mutex, MutexGuard};
 use crate::termination::{self, Latest};
+use crate::unsent::Unsent;
 
 /// How records reach the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +28,15 @@ pub enum Mode {
     Written,
 }
 
-/// Sizes of the segments: small first, so that a short run costs nothing, then doubling.
+/// Sizes of the segments: small first, so that a short run costs nothing, then doubling; and of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentSizes {
     /// The first segment.
     pub first_bytes: usize,
     /// The greatest.
     pub max_bytes: usize,
+    /// No further segment is made that brings those with unsent records over this.
+    pub unsent_bytes: u64,
 }
 
 impl Default for SegmentSizes {
@@ -41,6 +44,7 @@ impl Default for SegmentSizes {
         Self {
             first_bytes: 1 << 20,
             max_bytes: 64 << 20,
+            unsent_bytes: u64::MAX,
         }
     }
 }
@@ -61,6 +65,7 @@ struct Rotation {
     next_number: u32,
     next_bytes: usize,
     failed: Option<(Instant, i32, String)>,
+    unsent: Unsent,
     closed: bool,
 }
 
@@ -136,12 +141,15 @@ impl Wal {
         let mapped = mode == Mode::Auto && platform::can_map(dir);
         let fork = ForkFlag::new().map_err(io_at("map memory for", dir))?;
         let first = Arc::new(make(dir, &identity, 1, first_bytes, mapped)?);
+        let mut unsent = Unsent::new(sizes.unsent_bytes);
+        unsent.add(1, first_bytes);
         let rotation = Rotation {
             previous: None,
             next: None,
             next_number: 2,
             next_bytes: (sizes.first_bytes * 2).min(sizes.max_bytes),
             failed: None,
+            unsent,
             closed: false,
         };
         let log = Self {
@@ -268,6 +276,7 @@ impl Wal {
                 if let Some(small) = small
                     && small.discard().is_ok()
                 {
+                    rotation.unsent.remove(small.number());
                     rotation.next_number = small.number();
                 }
                 rotation.next_bytes = rotation.next_bytes.max(room.next_power_of_two());
@@ -285,7 +294,17 @@ impl Wal {
 
     /// Makes the next segment, a smaller one where the disk has no room for it, but not below `least`.
     fn make(&self, rotation: &mut Rotation, least: usize) -> Result<Arc<Segment>> {
-        let mut bytes = rotation.next_bytes.next_multiple_of(8);
+        let room = rotation.unsent.room() / 8 * 8;
+        if room < least {
+            return Err(Error::NoSegment {
+                errno: libc::EDQUOT,
+                reason: format!(
+                    "the limit for records that are not sent yet, {} bytes, is reached",
+                    rotation.unsent.limit()
+                ),
+            });
+        }
+        let mut bytes = rotation.next_bytes.next_multiple_of(8).min(room);
         let made = loop {
             let number = rotation.next_number;
             let made = Segment::create(&self.dir, &self.identity, number, bytes, self.mapped);
@@ -306,6 +325,7 @@ impl Wal {
             Ok(segment) => {
                 rotation.failed = None;
                 rotation.next_number += 1;
+                rotation.unsent.add(segment.number(), bytes);
                 rotation.next_bytes = (bytes * 2).min(self.sizes.max_bytes);
                 Ok(Arc::new(segment))
             }
@@ -348,6 +368,13 @@ impl Wal {
         }
         rotation.next = Some(self.make(&mut rotation, LEAST)?);
         Ok(())
+    }
+
+    /// The server has everything up to `position`: the limit for what is unsent counts it no more.
+    pub(crate) fn sent(&self, position: u64) {
+        if self.sizes.unsent_bytes < u64::MAX {
+            lock(&self.rotation).unsent.sent(position);
+        }
     }
 
     /// Appends from a signal handler: no lock, no allocation, nothing freed. Without a mapped
@@ -445,6 +472,7 @@ mod tests {
     const SMALL: SegmentSizes = SegmentSizes {
         first_bytes: 4096,
         max_bytes: 16_384,
+        unsent_bytes: u64::MAX,
     };
 
     fn wal(dir: &Path, mode: Mode) -> Wal {

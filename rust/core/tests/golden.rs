@@ -182,6 +182,7 @@ fn the_same_records_are_written_as_the_same_bytes() -> Outcome {
         let sizes = SegmentSizes {
             first_bytes: golden.first().map_or(0, Vec::len),
             max_bytes: 1 << 20,
+            ..SegmentSizes::default()
         };
         let wal = Wal::create(
             dir.path(),

@@ -30,6 +30,7 @@ pub(crate) fn to_py(error: Error) -> PyErr {
         Error::RecordTooLarge { .. }
         | Error::Id { .. }
         | Error::Address { .. }
+        | Error::Certificates { .. }
         | Error::Pattern { .. } => classes::UsageError::new_err(text),
         Error::Malformed { .. } | Error::Version { .. } => classes::BatchError::new_err(text),
         Error::BatchTooLarge { .. } => classes::BatchTooLargeError::new_err(text),

@@ -118,7 +118,7 @@ impl RunLog {
         }
     }
 
-    #[pyo3(signature = (writer, *, base_url, entity, project, run, api_key, keys_file, timeout_secs, start=None, revive=false))]
+    #[pyo3(signature = (writer, *, base_url, entity, project, run, api_key, keys_file, timeout_secs, ca_file=None, start=None, revive=false))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     fn sync(
         &self,
@@ -130,6 +130,7 @@ impl RunLog {
         api_key: Option<String>,
         keys_file: PathBuf,
         timeout_secs: f64,
+        ca_file: Option<PathBuf>,
         start: Option<&Bound<'_, PyDict>>,
         revive: bool,
     ) -> PyResult<SyncJob> {
@@ -146,6 +147,7 @@ impl RunLog {
             run,
             writer: writer.to_owned(),
             key,
+            ca_file,
             revive,
         };
         let start = start.map(|start| to_value(start.as_any())).transpose()?;

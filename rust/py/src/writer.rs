@@ -39,8 +39,8 @@ pub(crate) struct Outcome {
     refused: Option<(i64, u64)>,
     /// Values left out, with the reason.
     skipped: Vec<(String, String)>,
-    /// The record is lost: the system's reason.
-    lost: Option<String>,
+    /// The record is lost: the system's error number, 0 for none, and the reason.
+    lost: Option<(i32, String)>,
 }
 
 impl Outcome {
@@ -65,8 +65,12 @@ impl Outcome {
     #[cold]
     fn lose(&mut self, error: Error) -> PyResult<()> {
         match error {
-            Error::NoSegment { .. } | Error::RecordTooLarge { .. } => {
-                self.lost = Some(error.to_string());
+            Error::NoSegment { errno, .. } => {
+                self.lost = Some((errno, error.to_string()));
+                Ok(())
+            }
+            Error::RecordTooLarge { .. } => {
+                self.lost = Some((0, error.to_string()));
                 Ok(())
             }
             error => Err(to_py(error)),
@@ -215,7 +219,7 @@ impl Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file, next_step=0, runtime_nanos=0, base=None, others=Vec::new()))]
+    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file, ca_file=None, max_unsent_bytes=None, next_step=0, runtime_nanos=0, base=None, others=Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     #[expect(
         clippy::needless_pass_by_value,
@@ -236,6 +240,8 @@ impl Writer {
         project: String,
         api_key: Option<String>,
         keys_file: PathBuf,
+        ca_file: Option<PathBuf>,
+        max_unsent_bytes: Option<u64>,
         next_step: u64,
         runtime_nanos: u64,
         base: Option<Vec<Vec<u8>>>,
@@ -253,6 +259,7 @@ impl Writer {
             run: run.clone(),
             writer: writer.clone(),
             key: api_key.map_or(KeySource::File(keys_file), KeySource::Given),
+            ca_file,
             revive: false,
         });
         let options = Options {
@@ -260,7 +267,10 @@ impl Writer {
             identity: Identity { run, writer },
             start: to_value(start.as_any())?,
             mode: if mapped { Mode::Auto } else { Mode::Written },
-            sizes: SegmentSizes::default(),
+            sizes: SegmentSizes {
+                unsent_bytes: max_unsent_bytes.unwrap_or(u64::MAX),
+                ..SegmentSizes::default()
+            },
             fsync: Duration::from_millis(fsync_millis),
             target,
             heartbeat: Duration::from_millis(heartbeat_millis),

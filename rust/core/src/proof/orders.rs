@@ -51,6 +51,7 @@ fn wal(dir: &Path, frames: usize) -> Arc<Wal> {
     let sizes = SegmentSizes {
         first_bytes: bytes,
         max_bytes: bytes,
+        ..SegmentSizes::default()
     };
     Arc::new(
         Wal::create(
