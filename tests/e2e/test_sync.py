@@ -125,3 +125,47 @@ def test_watch_sends_what_appears_until_ctrl_c(server, tmp_path):
     assert watch.returncode == 130
     assert len(server.rows("first")) == 50
     assert len(server.rows("second")) > 0
+
+
+def test_a_log_that_another_process_uploads_is_not_uploaded_twice(server, tmp_path):
+    child = server.child(tmp_path, "r", mode="offline", steps=20)
+    folder = pathlib.Path(child.stdout.readline().strip())
+    child.communicate()
+    (writer,) = folder.glob("wal/*")
+    path = f"/api/v1/projects/local/p/runs/r/writers/{writer.name}"
+    headers = {
+        "Steplog-Protocol": "1",
+        "Content-Type": "application/msgpack",
+        "Content-Encoding": "zstd",
+    }
+    other = headers | {"Steplog-Uploader": "another host;sync;1"}
+    assert server.ask(f"{path}/records?after=0", b"x", headers=other)[0] == 400
+    done = server.cli("sync", str(folder), "--timeout-secs", "1")
+    assert done.returncode == 1
+    assert "another process is uploading this log" in done.stderr
+    mine = headers | {"Steplog-Uploader": "host;live;1"}
+    status, said, data = server.ask(f"{path}/records?after=0", b"x", headers=mine)
+    assert (status, said["Retry-After"]) == (423, "2")
+    assert json.loads(data)["acknowledged"] == 0
+    # Who asks how far it has come, and who says nothing of himself, are let in.
+    assert server.ask(path, headers=mine)[0] == 200
+    assert server.ask(f"{path}/records?after=0", b"x", headers=headers)[0] == 400
+
+
+def test_a_live_run_is_synced_again_and_again_without_waiting(server, tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", GROWING], cwd=tmp_path, env=server.environ, stderr=subprocess.DEVNULL
+    )
+    try:
+        while not list((tmp_path / "steplog-runs").glob("2*/wal/*/00000001.wal")):
+            assert child.poll() is None
+        (folder,) = (tmp_path / "steplog-runs").glob("2*")
+        for _ in range(3):
+            done = server.cli("sync", str(folder), "--timeout-secs", "5")
+            assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        child.kill()
+        child.wait()
+    done = server.cli("sync", str(folder), "--timeout-secs", "5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.get("/projects/local/p/runs/second")["state"] == "crashed"

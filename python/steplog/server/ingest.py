@@ -13,6 +13,7 @@ from steplog._errors import BatchError, BatchTooLargeError
 from steplog.server._decode import Decoded, Decoder, peek_start
 from steplog.server.hub import Locks
 from steplog.server.identity import identity_of
+from steplog.server.leases import Leases
 from steplog.server.schema import (
     API,
     MAX_BODY_BYTES,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _MAX_SESSIONS = 4096
 """Writers whose decoder is kept; another one is opened again from the stores."""
+_LOOK_SECS = 2
+"""How long one whose log another process uploads is to wait before it asks again."""
 _DELETED_AT_ONCE = 1000
 """How many deleted runs' points one mutation removes."""
 
@@ -59,6 +62,7 @@ class _Batch:
     writer: str
     after: int
     closed: bool
+    last: bool
     revives: bool
     body: bytes
 
@@ -75,6 +79,7 @@ class Ingest:
         self._records = WriterRecords(meta)
         self._changes = Changes(meta)
         self._locks = Locks()
+        self._leases = Leases()
         self._sessions: dict[tuple[str, str, str, str], _Session] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -98,9 +103,27 @@ class Ingest:
         after = _after(request)
         closed = request.query.get("closed") == "1"
         body = await request.read()
-        revives = request.query.get("revive") == "1"
-        batch = _Batch(entity, project, run, writer, after, closed, revives, body)
+        batch = _Batch(
+            entity,
+            project,
+            run,
+            writer,
+            after=after,
+            closed=closed,
+            last=request.query.get("last") == "1",
+            revives=request.query.get("revive") == "1",
+            body=body,
+        )
         name = (entity, project, run, writer)
+        wait_secs = self._leases.take(name, request.headers.get("Steplog-Uploader"))
+        if wait_secs:
+            found = await self._records.find(*name[:3], writer=writer)
+            raise Problem(
+                Code.LOCKED,
+                "another process is uploading this log",
+                extra={"acknowledged": 0 if found is None else found.acknowledged},
+                headers={"Retry-After": str(max(1, min(_LOOK_SECS, round(wait_secs))))},
+            )
         async with self._locks.of(name):
             # A client that goes away must not leave a batch half done.
             work = asyncio.ensure_future(self._take(name, batch))
@@ -140,6 +163,8 @@ class Ingest:
         await self._store(session, decoded, batch)
         if decoded.exit_code is None and not batch.closed:
             self._keep(name, session)
+        if decoded.exit_code is not None or batch.closed or batch.last:
+            self._leases.give_back(name)
         self._hub.changed(batch.entity, batch.project, batch.run)
         return session.writer.acknowledged
 

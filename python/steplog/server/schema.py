@@ -74,6 +74,7 @@ class Code(Enum):
     PRECONDITION = ("precondition_failed", 412, "The thing has changed meanwhile")
     TOO_LARGE = ("too_large", 413, "The request is too large")
     MEDIA_TYPE = ("media_type", 415, "The content type is not accepted here")
+    LOCKED = ("locked", 423, "Another one is at it")
     PROTOCOL = ("protocol", 426, "Another version of the protocol is needed")
     INTERNAL = ("internal", 500, "The server failed")
     BUSY = ("busy", 503, "The server cannot take it now")

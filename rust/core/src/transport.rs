@@ -38,6 +38,30 @@ pub struct Target {
     pub ca_file: Option<PathBuf>,
     /// Whether a run that was deleted may come back.
     pub revive: bool,
+    /// Who uploads.
+    pub kind: Kind,
+}
+
+/// What follows a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Perhaps another one.
+    More,
+    /// Nothing of this upload.
+    Nothing,
+    /// Nothing: the writer is dead.
+    NothingEver,
+}
+
+/// Who uploads a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The process that writes it.
+    Live,
+    /// Another one, while the log is being written.
+    Sync,
+    /// Another one, which has seen that the process that wrote the log is dead.
+    Dead,
 }
 
 /// A server's answer.
@@ -64,11 +88,11 @@ pub struct NoReply {
 pub trait Transport {
     /// Asks how far the server has come.
     fn position(&mut self) -> impl Future<Output = std::result::Result<Reply, NoReply>>;
-    /// Sends a batch that begins behind `after`. `closed` says that the writer is dead.
+    /// Sends a batch that begins behind `after`.
     fn send(
         &mut self,
         after: u64,
-        closed: bool,
+        follows: Follows,
         body: Vec<u8>,
     ) -> impl Future<Output = std::result::Result<Reply, NoReply>>;
 }
@@ -86,6 +110,7 @@ pub struct Http {
     base_url: String,
     key: KeySource,
     revive: bool,
+    uploader: String,
 }
 
 impl Http {
@@ -133,6 +158,7 @@ impl Http {
             base_url: target.base_url.trim_end_matches('/').to_owned(),
             key: target.key.clone(),
             revive: target.revive,
+            uploader: uploader(target.kind),
         })
     }
 
@@ -171,6 +197,7 @@ impl Http {
         let answer = request
             .header(AUTHORIZATION, format!("Bearer {bearer}"))
             .header("Steplog-Protocol", PROTOCOL)
+            .header("Steplog-Uploader", &self.uploader)
             .send()
             .await
             .map_err(no_reply)?;
@@ -198,6 +225,23 @@ impl Http {
             server,
         })
     }
+}
+
+/// Who asks: the server lets one upload of a log in at a time. Processes of a host, which see each
+/// other's locks, are told by the kernel that they share.
+fn uploader(kind: Kind) -> String {
+    let nanos = std::time::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |now| now.as_nanos());
+    let nonce = format!("{}-{nanos:x}", std::process::id());
+    let host = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let host = host.map_or_else(|_not_linux| nonce.clone(), |id| id.trim().to_owned());
+    let kind = match kind {
+        Kind::Live => "live",
+        Kind::Sync => "sync",
+        Kind::Dead => "dead",
+    };
+    format!("{host};{kind};{nonce}")
 }
 
 /// The certificates in a file.
@@ -233,7 +277,7 @@ impl Transport for Http {
     async fn send(
         &mut self,
         after: u64,
-        closed: bool,
+        follows: Follows,
         body: Vec<u8>,
     ) -> std::result::Result<Reply, NoReply> {
         let mut url = self.url.clone();
@@ -242,8 +286,10 @@ impl Transport for Http {
         }
         url.query_pairs_mut()
             .append_pair("after", &after.to_string());
-        if closed {
-            url.query_pairs_mut().append_pair("closed", "1");
+        match follows {
+            Follows::More => {}
+            Follows::Nothing => drop(url.query_pairs_mut().append_pair("last", "1")),
+            Follows::NothingEver => drop(url.query_pairs_mut().append_pair("closed", "1")),
         }
         if self.revive {
             url.query_pairs_mut().append_pair("revive", "1");

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::error::Result;
 use crate::progress::{Progress, State, UploadState};
 use crate::reader::LogReader;
-use crate::transport::{NoReply, Reply, Transport};
+use crate::transport::{Follows, NoReply, Reply, Transport};
 
 /// Most bytes of records in a batch, before compression: a fraction of a second of work for both sides.
 const BATCH_BYTES: usize = 4 << 20;
@@ -68,6 +68,11 @@ enum Next {
     Go,
     /// Wait and try again.
     Again {
+        reason: String,
+        after: Option<Duration>,
+    },
+    /// Another process is at it.
+    Held {
         reason: String,
         after: Option<Duration>,
     },
@@ -134,7 +139,7 @@ impl<T: Transport> Upload<T> {
             let drained = self.progress.get().drained;
             if closing.is_some() && drained && !behind {
                 if self.pace.dead {
-                    self.send(true).await?;
+                    self.send(Follows::NothingEver).await?;
                 }
                 return Ok(());
             }
@@ -142,7 +147,7 @@ impl<T: Transport> Upload<T> {
                 return Ok(());
             }
             if behind || last_sent.elapsed() >= self.pace.heartbeat {
-                let next = self.send(false).await?;
+                let next = self.send(Follows::More).await?;
                 if next == Next::Go {
                     last_sent = Instant::now();
                 }
@@ -182,10 +187,11 @@ impl<T: Transport> Upload<T> {
     }
 
     /// Sends the next batch.
-    async fn send(&mut self, closed: bool) -> Result<Next> {
-        let (after, limit) = {
+    async fn send(&mut self, mut follows: Follows) -> Result<Next> {
+        let (after, limit, last) = {
             let state = self.progress.get();
-            (state.acknowledged, state.limit)
+            let last = (state.closing.is_some() && state.drained).then_some(state.last);
+            (state.acknowledged, state.limit, last)
         };
         // The log of a dead writer may have holes and damage: there every frame is looked for.
         let limit = (!self.pace.dead).then_some(limit);
@@ -194,7 +200,10 @@ impl<T: Transport> Upload<T> {
             .batch(after, limit, self.max_bytes, self.max_count)?
             .finish()?;
         let (end, count) = (batch.end, batch.count as u64);
-        let next = match self.transport.send(after, closed, batch.body).await {
+        if follows == Follows::More && last.is_some_and(|last| end >= last) {
+            follows = Follows::Nothing;
+        }
+        let next = match self.transport.send(after, follows, batch.body).await {
             Ok(reply) if reply.status == 200 => self.judge(&reply, |state, position| {
                 state.acknowledged = position;
                 state.sent += count;
@@ -240,6 +249,19 @@ impl<T: Transport> Upload<T> {
                 });
                 Next::Go
             }
+            (423, position, _) => {
+                // What the other one has sent need not be sent again.
+                if let Some(position) = position {
+                    self.progress.update(|state| {
+                        took(state, position);
+                        state.server.clone_from(&reply.server);
+                    });
+                }
+                Next::Held {
+                    reason: detail(),
+                    after: reply.retry_after,
+                }
+            }
             (400..=499, _, _) if !matches!(reply.status, 408 | 409 | 425 | 429) => Next::Stop {
                 status: reply.status,
                 reason: detail(),
@@ -272,6 +294,10 @@ impl<T: Transport> Upload<T> {
                 self.pause(self.pace.backoff_max.min(Duration::from_secs(5)))
                     .await;
                 return true;
+            }
+            Next::Held { reason, after } => {
+                self.seen = true;
+                (reason, after)
             }
             Next::Again { reason, after } => (reason, after),
         };
@@ -406,7 +432,7 @@ mod tests {
         async fn send(
             &mut self,
             after: u64,
-            _closed: bool,
+            _follows: Follows,
             body: Vec<u8>,
         ) -> std::result::Result<Reply, NoReply> {
             let lost = Err(NoReply {
@@ -499,7 +525,7 @@ mod tests {
             Just(Fault::None),
             Just(Fault::DropRequest),
             Just(Fault::DropAnswer),
-            prop::sample::select(vec![429, 500, 503]).prop_map(Fault::Status),
+            prop::sample::select(vec![423, 429, 500, 503]).prop_map(Fault::Status),
             (0_usize..60).prop_map(Fault::ForgetTo),
         ]
     }

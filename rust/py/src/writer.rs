@@ -15,7 +15,7 @@ use steplog_core::progress::{Stage, UploadState};
 use steplog_core::record;
 use steplog_core::steps::{LateSteps, MAX_STEP};
 use steplog_core::summary::Summary;
-use steplog_core::transport::{KeySource, Target};
+use steplog_core::transport::{KeySource, Kind, Target};
 use steplog_core::wal::{Mode, SegmentSizes};
 use steplog_core::writer::{self, Logged, Options, Past};
 
@@ -261,6 +261,7 @@ impl Writer {
             key: api_key.map_or(KeySource::File(keys_file), KeySource::Given),
             ca_file,
             revive: false,
+            kind: Kind::Live,
         });
         let options = Options {
             dir,
