@@ -111,7 +111,8 @@ impl Shared {
 
     pub(crate) fn run_writer(&self) {
         let mut synced = Instant::now();
-        let mut more = false;
+        // The first look comes at once: a fast program fills the first segment within milliseconds.
+        let mut more = true;
         let mut closing_since = None;
         loop {
             if !more {
