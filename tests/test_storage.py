@@ -14,7 +14,7 @@ FILLER = {"text": "x" * 1000}
 
 def fill(run):
     """Log until a row is lost; gives the numbers of those that are not."""
-    kept = []
+    kept: list[int] = []
     while not run.status()["lost"]:
         number = len(kept)
         run.log({"a": number, **FILLER})
@@ -83,4 +83,4 @@ def test_a_limit_from_the_environment_counts(start, monkeypatch):
 
 def test_how_to_take_a_full_disk_is_one_of_two():
     with pytest.raises(steplog.UsageError, match="storage_errors must be warn or raise"):
-        steplog.Settings(storage_errors="ignore")
+        steplog.Settings(storage_errors="ignore")  # type: ignore[arg-type]  # that is the test

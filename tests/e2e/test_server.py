@@ -134,9 +134,11 @@ def test_pages_hold_every_row_once_however_far_their_steps_lie_apart(server, onl
             for step in steps:
                 run.log({"y": step, "even": 1} if step % 2 == 0 else {"y": step}, step=step)
     for keys, wanted in ((["y"], steps), (["even"], [step for step in steps if step % 2 == 0])):
-        found, cursor, body = [], "", {"keys": keys, "limit": limit}
+        found: list[tuple[str, int]] = []
+        cursor: str | None = ""
         while cursor is not None:
-            _, headers, data = server.ask(f"{RUN}/history:query", {**body, "cursor": cursor})
+            body = {"keys": keys, "limit": limit, "cursor": cursor}
+            _, headers, data = server.ask(f"{RUN}/history:query", body)
             rows = [json.loads(line) for line in data.splitlines()]
             assert len(rows) <= limit
             found += [(row.get("_label", ""), row["_step"]) for row in rows]
