@@ -123,6 +123,38 @@ def test_a_full_disk_never_raises_into_the_program(run_program):
     assert rows[:1_000] == list(range(1_000))
 
 
+FORKED = """
+import os, resource, sys, time, steplog
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+run.log({"parent": 1})
+if os.fork() == 0:
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
+    for step in range(100):
+        run.log({"child": step})
+        run.summary["lost"] = step
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    time.sleep(0.3)
+    run.log({"child": 100})
+    run.finish()
+    os._exit(0)
+assert os.wait()[1] == 0
+run.finish()
+"""
+
+
+def test_a_child_that_finds_the_disk_full_goes_on_and_logs_when_it_is_not(run_program):
+    folder, errors = run_program(FORKED)
+    assert "Traceback" not in errors, errors
+    assert "not recorded: {'lost': 200}" in errors
+    log = RunLog(str(folder))
+    assert [row.get("child") for row in log.rows()] == [None, 100]
+    parent, child = sorted(log.writers(), key=lambda writer: str(writer["label"]))
+    assert isinstance(child["start"], dict)
+    assert child["start"]["parent"] == parent["writer"]
+    assert len(list(folder.glob("wal/*"))) == 2
+
+
 SEVERAL = """
 import os, signal, socket, sys, threading, steplog
 silent = socket.create_server(("127.0.0.1", 0))

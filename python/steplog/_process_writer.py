@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from steplog._settings import Settings
 
 
+_RETRY_SECS = 0.2
+"""After a child's log could not be opened, it is not tried again for so long."""
+
+
 @dataclass(frozen=True)
 class Parent:
     """Where a run that was pickled came from: its folder, its writer's id, and its config."""
@@ -58,10 +62,15 @@ class ProcessWriter:
         self.id = "" if parent is None else parent.writer
         self.is_child = parent is not None
         self.warning = ""
+        self._failed: tuple[float, StorageError] | None = None
         self.writer = self._open() if parent is None else self._open_child("spawn")
 
     def own(self) -> Writer | NullWriter:
-        """This process's writer: a forked child opens its own, its parent's must not be touched."""
+        """This process's writer: a forked child opens its own, its parent's must not be touched.
+
+        Raises:
+            StorageError: The child's cannot be opened now.
+        """
         if self.writer.is_forked:
             self.is_child = True
             self.writer = self._open_child("fork")
@@ -70,8 +79,16 @@ class ProcessWriter:
     def _open_child(self, kind: str) -> Writer | NullWriter:
         if self.folder is None:
             return NullWriter()
+        if self._failed is not None and time.monotonic() - self._failed[0] < _RETRY_SECS:
+            raise StorageError(self._failed[1].errno, self._failed[1].strerror)
+        parent = self.id
         identity = self._identity(f"{kind}-{os.getpid()}")
-        return open_writer(self.folder, identity, self._settings, keys_file=keys_file())
+        try:
+            return open_writer(self.folder, identity, self._settings, keys_file=keys_file())
+        except StorageError as error:
+            _folder.remove(self.folder / "wal" / self.id)
+            self._failed, self.id = (time.monotonic(), error), parent
+            raise
 
     def _open(self) -> Writer | NullWriter:
         if self._settings.mode == "disabled":

@@ -228,7 +228,11 @@ class Run(Reference, Recorder):
         if self._is_over:
             return
         values = data if isinstance(data, dict) else _as_dict(data)
-        writer = self._own_writer()
+        try:
+            writer = self._own_writer()
+        except StorageError as error:
+            self._notices.lose(1, error)
+            return
         if isinstance(writer, NullWriter):
             writer.log(values)
         else:
