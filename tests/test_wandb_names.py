@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import http.server
 import json
 import math
 import pathlib
+import threading
 
 import pytest
 
@@ -122,3 +124,30 @@ def test_what_is_not_there_yet_says_so():
             run.misspelled  # noqa: B018
     assert issubclass(wandb.CommError, wandb.Error)
     assert pathlib.Path(run.sync_dir).is_dir()
+
+
+def test_login_verifies_a_key_with_the_server_before_it_keeps_it(monkeypatch):
+    key = "k" * 40
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            right = self.headers["Authorization"] == f"Bearer {key}"
+            self.send_response(200 if right and self.path == "/api/v1/session" else 401)
+            self.end_headers()
+            self.wfile.write(b'{"detail": "wrong key"}')
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    monkeypatch.setenv("no_proxy", "*")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        with pytest.raises(steplog.ServerError, match="wrong key"):
+            wandb.login("m" * 40, host=url, verify=True)
+        assert wandb.login(host=url) is False
+        assert wandb.login(key, host=url, verify=True) is True
+        assert wandb.login(host=url, verify=True) is True
+        server.shutdown()
+    with pytest.raises(steplog.ServerError, match="cannot be reached"):
+        wandb.login(host=url, verify=True, timeout=1)

@@ -59,6 +59,14 @@ class ServerError(SteplogError):
     """The server refused for good: wrong key, unknown version, request too large."""
 
 
+class RefusedError(ServerError):
+    """The server answered a request with another status than 200, and with which."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class InternalError(SteplogError, RuntimeError):
     """A bug in steplog. Please report it with the traceback."""
 

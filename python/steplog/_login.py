@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from steplog import _network
 from steplog._errors import StorageError, UsageError
 from steplog._keys import add_keys, key_from_file, keys_file
 from steplog._notices import Notices
-from steplog._reference import refuse
-from steplog._settings import resolve
+from steplog._settings import Settings, resolve
+
+_ASK_SECS = 5.0
 
 
 def login(
@@ -15,11 +17,11 @@ def login(
     host: str | None = None,
     relogin: bool | None = None,
     force: bool | None = None,
-    timeout: int | None = None,
+    timeout: float | None = None,
     verify: bool | None = None,
     anonymous: str | None = None,
 ) -> bool:
-    """Keep a key for a server, or say whether there is one. Nothing is sent.
+    """Keep a key for a server, or say whether there is one. Sends nothing unless told to verify.
 
     `steplog server` keeps the key of the user who starts it by itself.
 
@@ -28,8 +30,8 @@ def login(
         host: The server's address; `Settings.base_url` by default.
         relogin: Accepted, and does nothing: a key that is given replaces the one that is there.
         force: Raise rather than warn where there is no key.
-        timeout: Accepted, and does nothing: nobody is asked.
-        verify: Not there yet.
+        timeout: Longest time that `verify` waits, seconds; 5 by default.
+        verify: Ask the server whether it takes the key, before that is kept.
         anonymous: Accepted, and does nothing.
 
     Returns:
@@ -37,13 +39,14 @@ def login(
 
     Raises:
         UsageError: The key cannot be one; `force`, and there is none.
+        ServerError: `verify`, and the server refuses the key or cannot be reached.
         StorageError: The key file cannot be written.
     """
-    del relogin, timeout, anonymous
-    if verify:
-        refuse("login(verify=True)")
+    del relogin, anonymous
     settings = resolve(None, base_url=host, api_key=key)
     base_url = settings.base_url.rstrip("/")
+    if verify and settings.api_key:
+        _verify(settings, settings.api_key, timeout)
     if key is not None:
         path = keys_file()
         try:
@@ -55,10 +58,18 @@ def login(
     if settings.api_key:
         return True
     try:
-        key_from_file(base_url)
+        found = key_from_file(base_url)
     except UsageError as error:
         if force:
             raise
         Notices(settings).warn("", str(error))
         return False
+    if verify:
+        _verify(settings, found, timeout)
     return True
+
+
+def _verify(settings: Settings, key: str, timeout_secs: float | None) -> None:
+    url = f"{settings.base_url.rstrip('/')}/api/v1/session"
+    timeout_secs = _ASK_SECS if timeout_secs is None else timeout_secs
+    _network.ask(url, key, ca_file=settings.ca_file, timeout_secs=timeout_secs)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from steplog import _folder
-from steplog._errors import ServerError, UsageError
+from steplog._errors import RefusedError, ServerError, UsageError
 from steplog._facts import new_id
 from steplog._keys import key_from_file
-from steplog._network import opener
+from steplog._network import ask
 from steplog._past import Moment, Past
 from steplog._writer import RunLog, merge_summaries, unpack_value
 
@@ -148,9 +148,6 @@ def _ask_server(
     Raises:
         ServerError: It cannot be asked.
     """
-    import urllib.error  # noqa: PLC0415  # 20 ms: only a run that goes on pays for it
-    import urllib.request  # noqa: PLC0415
-
     entity, project, run = (
         quote(part, safe="") for part in (settings.entity, settings.project, facts.id)
     )
@@ -160,18 +157,22 @@ def _ask_server(
         url += f"?before={moment.next_step}"
         url += "" if label is None else f"&label={quote(label, safe='')}"
     key = settings.api_key or key_from_file(base_url)
-    headers = {"Authorization": f"Bearer {key}", "Accept": "application/msgpack"}
     try:
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310  # checked by Settings
-        with opener(url, settings.ca_file).open(request, timeout=_ASK_SECS) as answer:
-            said: Any = unpack_value(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code == 404:  # noqa: PLR2004  # not found
-                return None
-            raise ServerError(f"{error.code} {error.reason}") from error
-    except (OSError, ValueError) as error:
-        raise ServerError(str(error)) from error
+        said: Any = unpack_value(
+            ask(
+                url,
+                key,
+                ca_file=settings.ca_file,
+                timeout_secs=_ASK_SECS,
+                accept="application/msgpack",
+            )
+        )
+    except RefusedError as error:
+        if error.status == 404:  # noqa: PLR2004  # not found
+            return None
+        raise
+    except ValueError as error:
+        raise ServerError(f"the server cannot be understood: {error}: {url}") from error
     own = [writer for writer in said["writers"] if label is None or writer["label"] == label]
     states: dict[bool, list[bytes]] = {True: [], False: []}
     for whose, state in said["summary_states"]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from steplog import _keys, _settings
-from steplog._errors import ServerError, UsageError, problem_text
+from steplog import _keys, _network, _settings
+from steplog._errors import ServerError
 
 _REQUEST_SECS = 30
 
@@ -47,37 +47,18 @@ def login_link(base_url: str | None, api_key: str | None) -> None:
     settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
     base = settings.base_url.rstrip("/")
     key = settings.api_key or _keys.key_from_file(base)
-    if not base.startswith(("http://", "https://")):
-        raise UsageError(f"the server's address must begin with http:// or https://, got {base!r}")
-    answer = _post(f"{base}/api/v1/login-links", key)
+    said = _network.ask(
+        f"{base}/api/v1/login-links",
+        key,
+        ca_file=settings.ca_file,
+        timeout_secs=_REQUEST_SECS,
+        body=b"{}",
+    )
+    try:
+        answer = json.loads(said)
+    except ValueError as error:
+        raise ServerError(f"the server cannot be understood: {error}: {base}") from None
     link = answer.get("url") if isinstance(answer, dict) else None
     if not isinstance(link, str):
         raise ServerError(f"the answer holds no link: {base}")
     print(link)
-
-
-def _post(url: str, key: str) -> object:
-    """Send an empty request with the key, and read the JSON answer.
-
-    Raises:
-        ServerError: The server refused, could not be reached, or answered something else.
-    """
-    from http.client import HTTPException  # noqa: PLC0415  # 20 ms that other commands need not wait
-    from urllib.error import HTTPError, URLError  # noqa: PLC0415
-    from urllib.request import Request, urlopen  # noqa: PLC0415
-
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    try:
-        request = Request(url, data=b"{}", headers=headers, method="POST")  # noqa: S310  # checked by the caller
-        with urlopen(request, timeout=_REQUEST_SECS) as answer:  # noqa: S310
-            return json.loads(answer.read())
-    except HTTPError as error:
-        raise ServerError(
-            f"the server refused: {problem_text(error.read()) or error}: {url}"
-        ) from None
-    except URLError as error:
-        raise ServerError(f"the server cannot be reached: {error.reason}: {url}") from None
-    except (OSError, HTTPException) as error:
-        raise ServerError(f"the server cannot be reached: {error}: {url}") from None
-    except ValueError as error:
-        raise ServerError(f"the server cannot be understood: {error}: {url}") from None

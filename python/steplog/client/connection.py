@@ -11,7 +11,7 @@ import anyio.to_thread
 from yarl import URL
 
 from steplog import _keys, _network, _settings
-from steplog._errors import ServerError, UsageError, problem_text
+from steplog._errors import RefusedError, ServerError, UsageError, problem_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,14 +116,6 @@ class Connection:
         self._closed = True
         if self._session is not None:
             await self._session.close()
-
-
-class RefusedError(ServerError):
-    """The server refused, with a status."""
-
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

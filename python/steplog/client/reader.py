@@ -14,9 +14,9 @@ from urllib.parse import quote, urlencode
 import anyio
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
 
-from steplog._errors import ArgumentTypeError, ServerError, UsageError
+from steplog._errors import ArgumentTypeError, RefusedError, ServerError, UsageError
 from steplog._settings import check_name
-from steplog.client.connection import MSGPACK, Connection, RefusedError
+from steplog.client.connection import MSGPACK, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
