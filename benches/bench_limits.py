@@ -153,6 +153,38 @@ def bench_array(folder: str, rounds: int) -> None:
     print(spread("log of 1 M floats", times, "ms"))
 
 
+def bench_stalls(folder: str, rounds: int) -> None:
+    """How long the event loop is held up while arrays are logged, beside an idle loop."""
+    array = np.random.default_rng(0).standard_normal(1_000_000)
+
+    async def late(seconds: float) -> list[float]:
+        """How much later than asked for a task wakes, milliseconds, again and again."""
+        found, end = [], time.perf_counter() + seconds
+        while (before := time.perf_counter()) < end:
+            await asyncio.sleep(0.001)
+            found.append((time.perf_counter() - before) * 1e3 - 1.0)
+        return found
+
+    async def main() -> None:
+        async with start(folder) as run:
+            idle = await late(rounds * 0.1)
+            ticker = asyncio.create_task(late(rounds * 0.1))
+            for _ in range(rounds):
+                run.log({"weights": array})
+                await asyncio.sleep(0.1)
+            busy = await ticker
+        assert RunLog(run.sync_dir).row_count == rounds
+        for name, found in (("idle", idle), ("1 M floats each 0.1 s", busy)):
+            millis = np.sort(found)
+            label = f"loop late, {name}"
+            print(
+                f"{label:34} p50 {np.percentile(millis, 50):.2f}  "
+                f"p99 {np.percentile(millis, 99):.2f}  max {millis[-1]:.2f} ms"
+            )
+
+    asyncio.run(main())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=1_000_000)
@@ -167,6 +199,7 @@ def main() -> None:
         bench_cpu(folder, 500_000)
         bench_memory(folder, options.rows)
         bench_array(folder, options.rounds)
+        bench_stalls(folder, options.rounds * 4)
 
 
 if __name__ == "__main__":

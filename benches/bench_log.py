@@ -28,6 +28,15 @@ run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
 print(time.perf_counter() - t)
 run.finish()
 """
+FINISH = """
+import sys, time, steplog
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+run.log({"a": 1})
+run.flush()
+t = time.perf_counter()
+run.finish()
+print(time.perf_counter() - t)
+"""
 
 
 def micros_of_a_call(call: Callable[[dict[str, object]], object], dicts: list) -> float:
@@ -96,6 +105,7 @@ def main() -> None:
         bench(folder, 100, 2_000, rounds=rounds)
         fresh("import steplog", IMPORT, folder, rounds=rounds)
         fresh("init(mode='offline')", INIT, folder, rounds=rounds)
+        fresh("finish, nothing waiting", FINISH, folder, rounds=rounds)
 
 
 if __name__ == "__main__":
