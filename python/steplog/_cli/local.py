@@ -126,7 +126,8 @@ def cat(run_dir: Path, *, summary: bool, config: bool) -> None:
     """Print a run's rows as JSON lines.
 
     Damage in the log is reported on stderr and gives exit code 1; everything around it is printed.
-    A last record that was cut off is reported too, and is no damage.
+    A last record that was cut off is reported too, and is no damage. The rows that a fork took over
+    are in the folder of the run that it was forked from.
     """
     if summary and config:
         raise click.UsageError("--summary and --config exclude each other")
