@@ -33,3 +33,11 @@ export function visibleText(text: string): string {
 export function displayKey(key: string): string {
   return visibleText(key.includes('\\') ? keySegments(key).join('.') : key);
 }
+
+/** Of each key how it is shown: as people logged it, or as the server spells it where two would look the same. */
+export function displayKeys(keys: readonly string[]): string[] {
+  const looks = keys.map(displayKey);
+  const seen = new Set<string>();
+  const doubles = new Set(looks.filter((look) => seen.has(look) || !seen.add(look)));
+  return keys.map((key, i) => (doubles.has(looks[i] as string) ? key : (looks[i] as string)));
+}

@@ -1,5 +1,5 @@
 /** How keys become sections of panels, and how the search box picks among them. */
-import { displayKey } from '../data/keys';
+import { displayKeys } from '../data/keys';
 import type { KeyInfo } from '../data/types';
 
 export interface Panel {
@@ -24,12 +24,9 @@ export function isPlotted(key: KeyInfo): boolean {
 /** Groups keys by the text before their first slash; keys without one come first. */
 export function sectionsOf(keys: readonly KeyInfo[]): Section[] {
   const sections = new Map<string, Panel[]>();
-  const looks = keys.map((key) => displayKey(key.name));
-  const seen = new Set<string>();
-  const doubles = new Set(looks.filter((look) => seen.has(look) || !seen.add(look)));
+  const titles = displayKeys(keys.map((key) => key.name));
   for (const [i, key] of keys.entries()) {
-    const look = looks[i] as string;
-    const title = doubles.has(look) ? key.name : look;
+    const title = titles[i] as string;
     const slash = title.indexOf('/');
     const name = slash > 0 ? title.slice(0, slash) : UNPREFIXED;
     const panels = sections.get(name);
