@@ -66,6 +66,27 @@ def test_values_stay_under_their_step_in_their_place(start):
     ]
 
 
+def test_rows_whose_values_come_later_are_given_their_step_metric_too(start):
+    with start() as run:
+        run.define_metric("train/*", step_metric="epoch")
+        run.define_metric("deep.*", step_metric="when")
+        run.log({"epoch": 1})
+        run.log({"train/loss": OnDevice(0.5)})
+        run.log({"epoch": 2, "train/loss": OnDevice(0.25)})
+        run.log({"train/loss": OnDevice(0.125), "epoch": OnDevice(7)})
+        run.log({"deep": {"a.b": OnDevice(1.0)}, "when": 3}, commit=False)
+        run.log({"train/loss": OnDevice(1.0)})
+        run.log({"deep": {"er": OnDevice(1.0)}})
+    assert rows(run) == [
+        {"epoch": 1},
+        {"train/loss": 0.5, "epoch": 1},
+        {"epoch": 2, "train/loss": 0.25},
+        {"train/loss": 0.125, "epoch": 7},
+        {"deep": {"a.b": 1.0}, "when": 3, "train/loss": 1.0, "epoch": 2},
+        {"deep": {"er": 1.0}, "when": 3},
+    ]
+
+
 def test_finish_says_what_it_had_to_give_up(start, capfd):
     done = threading.Event()
     run = start(settings={"finish_timeout_secs": 0.2, "quiet": False})

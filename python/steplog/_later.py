@@ -128,6 +128,11 @@ class LateValues:
             self._notices.tell_lost(missing, why)
 
 
+def keys_of(late: Mapping[str, object]) -> dict[str, object]:
+    """The keys of values that are not ready, each with None."""
+    return {key: keys_of(value) if isinstance(value, dict) else None for key, value in late.items()}
+
+
 def _size_bytes(value: Any) -> int:  # noqa: ANN401  # a tree with `Later` in it
     if isinstance(value, Later):
         return value.size_bytes

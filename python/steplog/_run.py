@@ -18,7 +18,7 @@ from steplog._errors import (
     UsageError,
 )
 from steplog._hparams import Config
-from steplog._later import LateValues
+from steplog._later import LateValues, keys_of
 from steplog._metric import metric_of
 from steplog._notices import Notices
 from steplog._past import Past
@@ -254,7 +254,7 @@ class Run(Reference, Recorder):
         writer = self._own_writer()
         if isinstance(writer, NullWriter):
             raise InternalError("a disabled run converts nothing")
-        outcome = writer.log(plain, step, commit)
+        outcome = writer.log(plain, step, commit, keys_of(late) if late else None)
         if late and outcome.row is not None:
             self._late.add(writer, outcome.row, late)
         return outcome

@@ -19,6 +19,9 @@ pub(crate) struct Head {
     pub(crate) runtime: u64,
 }
 
+/// Nil in msgpack.
+const NIL: &[u8] = &[0xc0];
+
 /// The row that is not closed yet.
 #[derive(Debug)]
 struct Open {
@@ -61,7 +64,8 @@ impl Synced {
         !self.latest.is_empty()
     }
 
-    /// Follows a row that is in the log; the records to append are put into `fills`.
+    /// Follows a row that is in the log; the records to append are put into `fills`. `late` has the
+    /// keys of its values that are not ready yet.
     ///
     /// # Errors
     /// The values are malformed.
@@ -69,6 +73,7 @@ impl Synced {
         &mut self,
         head: Head,
         values: &[u8],
+        late: Option<&[u8]>,
         fills: &mut Vec<Vec<u8>>,
     ) -> Result<()> {
         if head.step < self.next {
@@ -88,6 +93,10 @@ impl Synced {
         });
         open.head = head;
         path::walk(values, &mut |key, raw| self.see(key, raw, &mut open))?;
+        if let Some(late) = late {
+            // Of a step metric that is late the row has no value yet, and needs none.
+            path::walk(late, &mut |key, _| self.see(key, NIL, &mut open))?;
+        }
         self.open = Some(open);
         if head.commit {
             self.close(fills);
@@ -167,7 +176,7 @@ mod tests {
         let mut values = Vec::new();
         Value::Map(tree).write(&mut values);
         let mut fills = Vec::new();
-        synced.take(head, &values, &mut fills).unwrap();
+        synced.take(head, &values, None, &mut fills).unwrap();
         fills.iter().map(|fill| filled(fill)).collect()
     }
 

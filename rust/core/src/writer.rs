@@ -237,7 +237,8 @@ impl Writer {
 
     /// Logs a row: claims its step, completes the record that a [`HistoryBuilder`] began, and
     /// appends it. When this returns it survives the death of the process. `wall` is the row's time,
-    /// nanoseconds since the epoch, where it is not now.
+    /// nanoseconds since the epoch, where it is not now; `late` is a map of the row's keys whose values
+    /// [`Writer::log_late`] will log.
     ///
     /// # Errors
     /// As [`Writer::append`].
@@ -248,6 +249,7 @@ impl Writer {
         step: Option<i64>,
         commit: Option<bool>,
         wall: Option<u64>,
+        late: Option<&[u8]>,
     ) -> Result<Logged> {
         if self.is_closed() {
             return Err(Error::Closed);
@@ -274,7 +276,7 @@ impl Writer {
                 runtime,
             };
             let values = record.get(HistoryBuilder::VALUES_AT..).unwrap_or_default();
-            self.fill(|fills| synced.take(head, values, fills))?;
+            self.fill(|fills| synced.take(head, values, late, fills))?;
         }
         Ok(Logged::At {
             position,

@@ -60,7 +60,7 @@ impl Recorder {
             return Self::otherwise(slf, (data, step, commit));
         };
         let writer = writer.get();
-        match writer.write(values, step, commit) {
+        match writer.write(values, step, commit, None) {
             Ok(outcome) if outcome.is_clean() => Ok(()),
             Ok(outcome) => slf
                 .call_method1("_settle", (outcome, (data, step, commit)))

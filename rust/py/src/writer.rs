@@ -12,7 +12,7 @@ use steplog_core::error::Error;
 use steplog_core::frame::Identity;
 use steplog_core::metric::Metric;
 use steplog_core::progress::{Stage, UploadState};
-use steplog_core::record;
+use steplog_core::record::{self, HistoryBuilder};
 use steplog_core::steps::{LateSteps, MAX_STEP};
 use steplog_core::summary::Summary;
 use steplog_core::transport::{KeySource, Kind, Target};
@@ -167,14 +167,22 @@ impl Writer {
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
         commit: Option<&Bound<'_, PyAny>>,
+        late: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Outcome> {
         let commit = commit.map_or(Ok(None), to_commit)?;
         let step = match step {
             Some(step) if !step.is_none() => Some(to_step(step)?),
             _ => None,
         };
+        let mut late_row = Row::default();
+        let late = match late {
+            Some(late) if Outcome::default().encode(&mut late_row, late)? => {
+                late_row.bytes().get(HistoryBuilder::VALUES_AT..)
+            }
+            _ => None,
+        };
         let mut row = LAST.take().unwrap_or_default();
-        let outcome = self.write_row(&mut row, data, step, commit);
+        let outcome = self.write_row(&mut row, data, (step, commit), late);
         if !row.is_large() {
             LAST.set(Some(row));
         }
@@ -186,15 +194,15 @@ impl Writer {
         &self,
         row: &mut Row,
         data: &Bound<'_, PyDict>,
-        step: Option<i64>,
-        commit: Option<bool>,
+        (step, commit): (Option<i64>, Option<bool>),
+        late: Option<&[u8]>,
     ) -> PyResult<Outcome> {
         let mut outcome = Outcome::default();
         if !outcome.encode(row, data)? {
             return Ok(outcome);
         }
         let wall = row.wall();
-        match self.inner.log(row.bytes(), step, commit, wall) {
+        match self.inner.log(row.bytes(), step, commit, wall, late) {
             Ok(Logged::At {
                 position,
                 step,
@@ -291,14 +299,16 @@ impl Writer {
         Ok(Self { inner })
     }
 
-    #[pyo3(signature = (data, step=None, commit=None))]
+    /// `late` has the keys whose values `log_late` will log, each with None.
+    #[pyo3(signature = (data, step=None, commit=None, late=None))]
     fn log(
         &self,
         data: &Bound<'_, PyDict>,
         step: Option<&Bound<'_, PyAny>>,
         commit: Option<&Bound<'_, PyAny>>,
+        late: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Outcome> {
-        self.write(data, step, commit)
+        self.write(data, step, commit, late)
     }
 
     /// Values that were not ready when their row was logged.
