@@ -547,3 +547,8 @@ def test_names_are_printed_whatever_the_locale(record, encoding):
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_sync_refuses_a_time_that_is_none(tmp_path):
+    result = invoke("sync", "--timeout-secs", "nan", tmp_path)
+    assert (result.exit_code, "must be a number" in result.stderr) == (2, True)

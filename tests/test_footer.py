@@ -86,4 +86,19 @@ def test_many_keys_are_counted(start, capsys):
 def test_a_curve_of_any_finite_numbers_is_drawn():
     assert sparkline([-1.7e308, 1.7e308]) == "▁█"
     assert sparkline([3.0, 3.0]) == "▁▁"
+    assert sparkline([0.1, 0.1 + 1e-17, 0.09999999999999998]) == "▁▁▁"
+    assert sparkline([1e300, 1.0000000000000002e300]) == "▁▁"
+    assert sparkline([math.inf, 0.0, -math.inf, math.nan]) == "█▅▁▅"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_numbers_near_the_greatest_end_a_run_well(start, capsys, sign):
+    with start() as run:
+        for step in range(129):
+            run.log({"x": 1.7e308 * (sign if step < 65 else 1), "flat": 0.1})
+    lines = capsys.readouterr().err.splitlines()
+    drawn = [line.split() for line in lines if " flat " in line or " x " in line]
+    curves = {key: curve for _, key, curve, *_ in drawn}
+    assert set(curves["flat"]) == {"▁"}
+    assert len(curves["x"]) == len(curves["flat"])
     assert footer([("a", [1.0])], {}, drawn=True) == []

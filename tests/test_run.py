@@ -335,3 +335,32 @@ def test_automatic_keys_are_not_the_users_but_for_the_time(start):
     assert (second["_own"], second["_timestamp"] > 1e9) == (3, True)
     assert run.status()["skipped"] == 1
     assert run.summary["_timestamp"] == second["_timestamp"]
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "project", "entity", "group", "config", "summary", "settings"]
+)
+def test_what_a_run_has_from_its_start_cannot_be_set(start, name):
+    with start() as run:
+        before = getattr(run, name)
+        with pytest.raises(AttributeError, match=f"run.{name} cannot be set"):
+            setattr(run, name, "other")
+        assert getattr(run, name) is before
+        run.name = "other"
+    assert run.name == "other"
+
+
+@pytest.mark.parametrize("tags", [b"x", bytearray(b"x"), {"a": 1}])
+def test_tags_are_texts(start, tags):
+    with pytest.raises(steplog.ArgumentTypeError, match="tags must be texts"):
+        start(tags=tags)
+
+
+def test_many_values_that_cannot_be_stored_are_not_as_many_lines(start, capsys):
+    with start() as run:
+        for _ in range(2):
+            run.log({"kept": 1, **{f"k{number}": object() for number in range(1000)}})
+        assert run.status()["skipped"] == 2000
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) < 110
+    assert "900 more values of one call are not recorded" in "".join(lines)

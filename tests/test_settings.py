@@ -58,6 +58,7 @@ def test_later_sources_win_over_earlier_ones(write, monkeypatch):
 def test_every_setting_is_read_from_its_variable(monkeypatch):
     texts = {
         **dict.fromkeys(FIELDS, "text"),
+        "base_url": "http://text",
         "mode": "dryrun",
         "late_steps": "merge",
         "resume": "must",
@@ -183,13 +184,24 @@ def test_a_byte_order_mark_is_no_part_of_a_file(write):
     assert resolve(None).label == "a"
 
 
+PORTS = ["http://h:99999", "http://h:x", "http://[::1]:65536"]
+
+
 def test_a_password_in_the_address_is_refused_and_not_repeated():
     with pytest.raises(steplog.UsageError, match="set api_key for https://host:1/a@b") as refused:
         steplog.Settings(base_url="https://me:secret@host:1/a@b")
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["base_url", "api_key"])
+@pytest.mark.parametrize(
+    "bad", ["", "foo", "ftp://x", "file:///etc", "http://", "http://a b", *PORTS]
+)
+def test_an_address_that_cannot_be_one_is_refused_offline_too(bad):
+    with pytest.raises(steplog.UsageError, match="base_url must"):
+        steplog.Settings(base_url=bad, mode="offline")
+
+
+@pytest.mark.parametrize("name", ["base_url", "api_key", "ca_file"])
 def test_a_workspace_cannot_say_who_gets_a_key(write, name):
     write("config", f"[default]\n{name} = http://mine\n")
     assert getattr(resolve(None), name) == "http://mine"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from steplog import _closing, _folder
 from steplog._errors import RunClosedError, SteplogError, StorageError
 from steplog._footer import can_draw, footer
+from steplog._terminal import count
 from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Ending:
 
     def _say_closing(self, rows: int, reason: str) -> None:
         folder = self._process.folder
-        told = f"run {self._facts.name}: {rows} rows"
+        told = f"run {self._facts.name}: {count(rows, 'row')}"
         how = f"send it with: steplog sync {folder}"
         if self._settings.mode == "offline":
             self._notices.say(f"{told} in {folder}; {how}")

@@ -6,7 +6,7 @@ import enum
 import os
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ def as_tags(tags: object) -> tuple[str, ...]:
         UsageError: One is empty or over 1 MiB, or there are over 1,000.
     """
     several = () if tags is None else (tags,) if isinstance(tags, str) else tags
-    if not isinstance(several, Iterable):
+    if not isinstance(several, Iterable) or isinstance(several, (bytes, bytearray, Mapping)):
         raise ArgumentTypeError(f"tags must be texts, got {type(tags).__name__}")
     listed = tuple(as_text("a tag", tag) for tag in several)
     if "" in listed:

@@ -15,6 +15,8 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _MAX_LINES = 10
 _KEY_WIDTH = 40
 _VALUE_WIDTH = 60
+_ROUNDING = 1e-12
+_GREATEST = sys.float_info.max
 _AGGREGATES = {"min", "max", "mean", "best", "first", "last", "nan"}
 """What `define_metric` makes of a key."""
 
@@ -59,12 +61,18 @@ def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 
 def sparkline(means: Sequence[float]) -> str:
-    """Numbers as blocks of eight heights between the least and the greatest of them."""
+    """Numbers as blocks of eight heights between the least and the greatest of them.
+
+    A mean of numbers near the greatest float may be infinite, or NaN.
+    """
+    means = [0.0 if math.isnan(mean) else min(max(mean, -_GREATEST), _GREATEST) for mean in means]
     low, high = min(means), max(means)
     top = len(_BLOCKS) - 1
     # Halved: the difference of two finite numbers may be none.
     span = high / 2 - low / 2
-    heights = [round((mean / 2 - low / 2) / span * top) if span > 0 else 0 for mean in means]
+    # Less is what the means of equal numbers differ by.
+    is_flat = span <= _ROUNDING * max(abs(low), abs(high))
+    heights = [0 if is_flat else round((mean / 2 - low / 2) / span * top) for mean in means]
     return "".join(_BLOCKS[height] for height in heights)
 
 

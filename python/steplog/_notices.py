@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from steplog._writer import Outcome
 
 
+_MOST_KEYS = 100
+"""Keys of one call that are named; there may be a million."""
+
+
 class Notices:
     """The lines and the warnings of one run, and the counts behind the warnings.
 
@@ -57,8 +61,11 @@ class Notices:
     def tell_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Count and warn as `skip` does, and never raise: nobody is there to catch it."""
         self.counts["skipped"] += len(skipped)
-        for key, reason in skipped:
+        for key, reason in skipped[:_MOST_KEYS]:
             self.warn(f"skip {key}", f"{shorten(repr(key), 80)} is not recorded: {reason}")
+        if len(skipped) > _MOST_KEYS:
+            more = len(skipped) - _MOST_KEYS
+            self.warn("skip more", f"{more:,} more values of one call are not recorded")
 
     def skip(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Values cannot be stored: (key, reason) of each.

@@ -100,7 +100,7 @@ class ProcessWriter:
         try:
             return self._open_in(asked)
         except OSError as error:  # a StorageError is one
-            reason = f"cannot write {asked} ({error.strerror or error})"
+            reason = f"cannot write {asked}: {error.strerror or error}"
         import tempfile  # noqa: PLC0415  # 3 ms, for the rare case
 
         fallback = Path(tempfile.gettempdir()) / _folder.ROOT

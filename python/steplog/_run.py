@@ -49,6 +49,12 @@ _YIELD_SECS = 0.001
 _LATE_SHARE = 0.8
 
 
+_FIXED = frozenset(
+    ("config", "entity", "group", "id", "job_type", "project", "resumed", "settings", "summary")
+)
+"""What a run has from its start on."""
+
+
 class Run(Reference, Recorder):
     """One run, recorded into its folder and, when online, uploaded from there.
 
@@ -170,6 +176,11 @@ class Run(Reference, Recorder):
     @tags.setter
     def tags(self, tags: Sequence[str] | str | None) -> None:
         self._call(replace(self._facts, tags=_facts.as_tags(tags)), "tags")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _FIXED and hasattr(self, name):
+            raise AttributeError(f"run.{name} cannot be set")
+        super().__setattr__(name, value)
 
     def _call(self, facts: Facts, what: str) -> None:
         value = getattr(facts, what)

@@ -157,6 +157,8 @@ _CHOICES = {
 }
 _FALSE = {"0", "false", "no", "off"}
 _TRUE = {"1", "true", "yes", "on"}
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#\s]+)(:(?P<port>[0-9]{1,5})?)?")
+_MAX_PORT = 65_535
 _MAX_SECS = 1_000_000_000
 _LEAST_UNSENT, _MAX_UNSENT = 1 << 20, (1 << 63) - 1
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
@@ -208,14 +210,21 @@ def _check_address(base_url: str) -> None:
     """Check the server's address.
 
     Raises:
-        UsageError: It holds a password, which would be printed with every link to a run.
+        UsageError: It is none of HTTP, or holds a password, which would be printed with every link
+            to a run.
     """
-    host = base_url.partition("://")[2].partition("/")[0]
+    scheme, _, rest = base_url.partition("://")
+    if scheme.lower() not in {"http", "https"}:
+        raise UsageError(f"base_url must begin with http:// or https://, got {base_url!r}")
+    host = rest.partition("/")[0]
     if "@" in host:
         shown = base_url.replace(host, host.rpartition("@")[2], 1)
         raise UsageError(
             f"base_url must not hold a user or password, set api_key for {shown} instead"
         )
+    found = _HOST.fullmatch(host)
+    if found is None or int(found["port"] or 0) > _MAX_PORT:
+        raise UsageError(f"base_url must name a host, and a port up to {_MAX_PORT}: {base_url!r}")
 
 
 def check_name(what: str, name: str) -> None:

@@ -25,6 +25,11 @@ def shorten(text: str, limit: int = 300) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
+def count(number: int, noun: str) -> str:
+    """The number with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def is_notebook() -> bool:
     """Whether this process is a notebook's kernel, where cells are run again and again."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -19,6 +20,7 @@ import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 
 import steplog
@@ -585,3 +587,22 @@ def test_a_writer_that_knows_of_no_deletion_does_not_bring_its_run_back(online, 
     assert server.ask(RUN)[0] == 404
     assert server.ask(f"{records}&revive=1", bodies[0], headers=ZSTD)[0] == 200
     assert server.ask(RUN)[0] == 200
+
+
+@pytest.mark.parametrize("position", [2**63, 2**64 - 1])
+def test_a_position_that_no_log_has_is_refused_and_the_writer_goes_on(server, online, position):
+    run = online("r")
+    asyncio.run(run.alog({"y": 1.0}, ack="server"))
+    (writer,) = server.get("/projects/local/p/runs/r")["writers"]
+    after = writer["acknowledged"]
+    row = msgpack.packb([2, 5, 1, 1, True, {"y": 9.0}])
+    body = b"\x94\x01" + msgpack.packb(after) + msgpack.packb(position)
+    body += b"\x91\x92" + msgpack.packb(position) + row
+    path = f"/api/v1/projects/local/p/runs/r/writers/{writer['writer']}/records?after={after}"
+    # RFC 8878: one raw block.
+    frame = b"\x28\xb5\x2f\xfd\x00\x38" + (len(body) << 3 | 1).to_bytes(3, "little") + body
+    status, _, data = server.ask(path, frame, headers=ZSTD)
+    assert (status, json.loads(data)["code"]) == (400, "malformed")
+    run.log({"y": 2.0})
+    run.finish()
+    assert [row["y"] for row in server.rows("r")] == [1.0, 2.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steplog._terminal import say
+from steplog._terminal import count, say
 
 if TYPE_CHECKING:
     from steplog._runs import LocalRun
@@ -22,11 +22,6 @@ def explain(error: Exception) -> str:
         where = f": {error.filename}" if error.filename else ""
         return one_line(f"{reason}{where}")
     return one_line(str(error)) or type(error).__name__
-
-
-def count(number: int, noun: str) -> str:
-    """The number with its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def cut_off(path: str, offset: int, size: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from steplog import _closing, _keys, _runs, _settings
-from steplog._cli.form import count, explain, warn_of_damage
+from steplog._cli.form import explain, warn_of_damage
 from steplog._errors import SteplogError
-from steplog._terminal import printable, say
+from steplog._terminal import count, printable, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,14 +34,22 @@ _UPLOADS = 8
 _WATCH_SECS = 2.0
 
 
+def _check_number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    """Refuse NaN, which lies in every range."""
+    if math.isnan(value):
+        raise click.BadParameter("must be a number")
+    return value
+
+
 @click.command()
 @click.argument("dirs", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--base-url", help="The server; STEPLOG_BASE_URL by default.")
 @click.option("--api-key", help="The server's key; STEPLOG_API_KEY or the key file by default.")
 @click.option(
     "--timeout-secs",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, max=1e9, min_open=True),
     default=120.0,
+    callback=_check_number,
     show_default=True,
     help="Give a run up after this long without progress.",
 )

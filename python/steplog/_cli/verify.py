@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from steplog import _runs
-from steplog._cli.form import count, cut_off, explain
+from steplog._cli.form import cut_off, explain
 from steplog._errors import SteplogError
-from steplog._terminal import printable, say
+from steplog._terminal import count, printable, say
 
 
 @click.command()

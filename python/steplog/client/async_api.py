@@ -28,7 +28,7 @@ class AsyncRun(Facts):
     def scan_history(
         self,
         keys: Sequence[str] | None = None,
-        page_size: int = 1000,
+        page_size: int = 10_000,
         *,
         min_step: int = 0,
         max_step: int | None = None,

@@ -46,10 +46,6 @@ class Connection:
         self._proxy: str | None = None
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
-        if not self.base_url.startswith(("http://", "https://")):
-            raise UsageError(
-                f"the server's address must begin with http:// or https://, got {self.base_url!r}"
-            )
 
     async def ask(
         self, path: str, *, body: dict[str, object] | None = None, accept: str = "application/json"
@@ -104,7 +100,7 @@ class Connection:
         if self._key is None:
             self._key = await anyio.to_thread.run_sync(_keys.key_from_file, self.base_url)
         if self._session is None:
-            secure = self.base_url.startswith("https:")
+            secure = self.base_url.lower().startswith("https:")
             tls = await anyio.to_thread.run_sync(_network.tls, self._ca_file) if secure else True
             self._proxy = _network.proxy_of(self.base_url)
             connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 import re
 import secrets
@@ -21,12 +20,18 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 class Files:
-    """The handlers of the page: files by an exact list made at start, so no path can leave it."""
+    """The handlers of the page.
+
+    All its files, which are small, are read at start: no path can leave them, and what is installed
+    meanwhile cannot mix with them.
+    """
 
     def __init__(self, static: Path = STATIC) -> None:
         found = static.rglob("*") if static.is_dir() else ()
         self._files = {
-            path.relative_to(static).as_posix(): path for path in found if path.is_file()
+            path.relative_to(static).as_posix(): path.read_bytes()
+            for path in found
+            if path.is_file()
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -38,11 +43,11 @@ class Files:
         name = request.match_info["path"]
         if name == "api" or name.startswith("api/"):
             raise Problem(Code.NOT_FOUND, f"there is nothing at {request.path}")
-        path = self._files.get(name)
-        if path is None and (name.startswith("assets/") or _AT_THE_TOP.fullmatch(name)):
+        body = self._files.get(name)
+        if body is None and (name.startswith("assets/") or _AT_THE_TOP.fullmatch(name)):
             raise Problem(Code.NOT_FOUND, f"there is no file {request.path}")
-        if path is None or name == "index.html":
-            return await self._page()
+        if body is None or name == "index.html":
+            return self._page()
         headers = {"Vary": "Accept-Encoding"}
         if name.startswith("assets/"):
             headers["Cache-Control"] = _IMMUTABLE
@@ -50,20 +55,19 @@ class Files:
         for encoding, suffix in _ENCODINGS:
             if encoding in accepted and name + suffix in self._files:
                 headers["Content-Encoding"] = encoding
-                path = self._files[name + suffix]
+                body = self._files[name + suffix]
                 break
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        body = await asyncio.to_thread(path.read_bytes)
         return web.Response(body=body, content_type=kind, headers=headers)
 
-    async def _page(self) -> web.Response:
+    def _page(self) -> web.Response:
         index = self._files.get("index.html")
         if index is None:
             raise Problem(
                 Code.NOT_FOUND, "this installation has no dashboard; `make build` builds it"
             )
         nonce = secrets.token_urlsafe(16)
-        text = (await asyncio.to_thread(index.read_text, "utf-8")).replace(_NONCE, nonce)
+        text = index.decode().replace(_NONCE, nonce)
         policy = (
             f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; "
             "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "

@@ -163,10 +163,14 @@ pub fn read(plain: &[u8]) -> Result<Records<'_>> {
         if position <= last {
             return Err(bad("position: not increasing", at));
         }
+        // Databases count in int64; no log has as many segments.
+        if i64::try_from(position).is_err() {
+            return Err(bad("position: too large", at));
+        }
         last = position;
         items.push((position, cursor.raw("record")?));
     }
-    if last != end || !cursor.is_empty() {
+    if last != end || i64::try_from(end).is_err() || !cursor.is_empty() {
         return Err(bad("batch end", cursor.at()));
     }
     Ok(Records { after, end, items })
@@ -205,6 +209,14 @@ mod tests {
         builder.push(3, &record::exit(1, 0));
         let batch = builder.finish().unwrap();
         assert!(read(&decompress(&batch.body, 1 << 10).unwrap()).is_err());
+        let most = i64::MAX.unsigned_abs();
+        for (position, is_taken) in [(most, true), (most + 1, false), (u64::MAX, false)] {
+            let mut builder = BatchBuilder::new(0);
+            builder.push(position, &record::exit(1, 0));
+            let batch = builder.finish().unwrap();
+            let plain = decompress(&batch.body, 1 << 10).unwrap();
+            assert_eq!(read(&plain).is_ok(), is_taken);
+        }
         let whole = BatchBuilder::new(9).finish().unwrap();
         for len in 0..whole.body.len() {
             assert!(

@@ -17,7 +17,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The writer has been finished and takes no more records.
-    #[error("the writer is finished")]
+    #[error("the run is finished: it takes nothing more")]
     Closed,
     /// This process is a fork of the one that opened the writer.
     #[error("the log belongs to the parent process of this fork")]

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { assignLooks, dashOf, hashId, labelRanks, orderedLabels } from './colors';
+import { assignLooks, type Look, Looks, dashOf, hashId, labelRanks, orderedLabels } from './colors';
 
 const ids = Array.from({ length: 40 }, (_, i) => `run-${i}`);
 
@@ -22,6 +22,25 @@ test('adding a run at the end changes no other', () => {
   const before = assignLooks(ids.slice(0, 12));
   const after = assignLooks(ids.slice(0, 13));
   for (const [id, look] of before) expect(after.get(id)).toEqual(look);
+});
+
+test('hiding a run changes no other, and showing it again gives it back what it had', () => {
+  const all = ids.slice(0, 25);
+  const page = new Looks();
+  const before = page.assign(all);
+  for (const hidden of all) {
+    const without = page.assign(all.filter((id) => id !== hidden));
+    for (const [id, look] of without) expect(look).toEqual(before.get(id));
+  }
+  expect(page.assign(all.slice().reverse())).toEqual(before);
+});
+
+test('a look that another run has meanwhile is not given twice', () => {
+  const known = assignLooks(ids.slice(0, 1));
+  const [look] = [...known.values()];
+  const before = new Map(ids.slice(0, 5).map((id) => [id, look as Look]));
+  const looks = [...assignLooks(ids, before).values()].map(({ hue, dash }) => `${hue}/${dash}`);
+  expect(new Set(looks).size).toBe(40);
 });
 
 test('labels of one run have dashes of their own, the first a solid line', () => {

@@ -31,21 +31,47 @@ export function hashId(id: string): number {
 }
 
 /**
- * Gives each visible run a look. A run gets the hue of its hash, or the next free one; after every hue is
- * taken they start again with the next dash. Runs earlier in the list never change when one is added behind.
+ * Gives each visible run a look. One that it had before, shown or hidden since, it keeps unless another run
+ * has that now. Else it gets the hue of its hash, or the next one that fewer runs have; a hue that several
+ * have goes on with the next dash.
  */
-export function assignLooks(visible: readonly string[]): Map<string, Look> {
+export function assignLooks(
+  visible: readonly string[],
+  before: ReadonlyMap<string, Look> = new Map<string, Look>(),
+): Map<string, Look> {
   const hues = PALETTE.light.length;
-  const taken = new Array<number>(hues).fill(0);
+  const taken = Array.from({ length: hues }, () => new Set<number>());
   const looks = new Map<string, Look>();
   for (const id of visible) {
-    const round = Math.min(...taken);
+    const look = before.get(id);
+    if (!look || taken[look.hue]?.has(look.dash)) continue;
+    taken[look.hue]?.add(look.dash);
+    looks.set(id, look);
+  }
+  for (const id of visible) {
+    if (looks.has(id)) continue;
+    const fewest = Math.min(...taken.map((dashes) => dashes.size));
     let hue = hashId(id) % hues;
-    while ((taken[hue] as number) > round) hue = (hue + 1) % hues;
-    taken[hue] = (taken[hue] as number) + 1;
-    looks.set(id, { hue, dash: round });
+    while ((taken[hue] as Set<number>).size > fewest) hue = (hue + 1) % hues;
+    const dashes = taken[hue] as Set<number>;
+    let dash = 0;
+    while (dashes.has(dash)) dash++;
+    dashes.add(dash);
+    looks.set(id, { hue, dash });
   }
   return looks;
+}
+
+/** The looks of one page, which remembers those of runs that are hidden. */
+export class Looks {
+  private readonly known = new Map<string, Look>();
+
+  /** Gives each visible run a look, as {@link assignLooks}. */
+  assign(visible: readonly string[]): Map<string, Look> {
+    const looks = assignLooks(visible, this.known);
+    for (const [id, look] of looks) this.known.set(id, look);
+    return looks;
+  }
 }
 
 /** Labels in their order: none at all, then as people count. */

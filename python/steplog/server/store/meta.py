@@ -62,6 +62,16 @@ def _migrate(connection: sa.Connection) -> None:
     command.upgrade(config, "head")
 
 
+def _failed(error: SQLAlchemyError, path: str | None = None) -> StorageError:
+    """What the database says, without the library's hints."""
+    said = getattr(error, "orig", None) or error
+    text = " ".join(str(said).split())
+    # SQLite's words; its error code can be had since Python 3.11.
+    number = errno.ENOSPC if "disk is full" in text else errno.EIO
+    reason = f"the metadata store failed: {text}"
+    return StorageError(number, reason, path) if path else StorageError(number, reason)
+
+
 class MetaStore:
     """Projects, runs, writers, keys, values and tokens, in SQL.
 
@@ -94,9 +104,7 @@ class MetaStore:
                 await connection.run_sync(_migrate)
                 await connection.commit()
         except SQLAlchemyError as error:
-            raise StorageError(
-                errno.EIO, f"the metadata store failed: {error}", self._engine.url.database
-            ) from error
+            raise _failed(error, self._engine.url.database) from error
         async with self.write() as connection:
             found = await connection.scalar(sa.select(SERVER.c.server_id))
             if found is None:
@@ -115,7 +123,7 @@ class MetaStore:
             async with self._engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StorageError(errno.EIO, f"the metadata store failed: {error}") from error
+            raise _failed(error) from error
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -128,7 +136,7 @@ class MetaStore:
             async with self._write_lock, self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StorageError(errno.EIO, f"the metadata store failed: {error}") from error
+            raise _failed(error) from error
 
     async def upsert(
         self,
