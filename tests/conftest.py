@@ -39,7 +39,7 @@ def start(tmp_path):
 def run_program(tmp_path):
     """Runs a program that is given a folder; gives its run's folder and what it said on stderr."""
 
-    def run(code):
+    def run(code, returncode=None):
         program = tmp_path / "program.py"
         program.write_text(code)
         process = subprocess.run(
@@ -48,6 +48,7 @@ def run_program(tmp_path):
             text=True,
             check=False,
         )
+        assert returncode in {None, process.returncode}, process.stderr
         (folder,) = (tmp_path / "steplog-runs").glob("2*")
         return folder, process.stderr
 

@@ -125,8 +125,49 @@ time.sleep(0.1)
 """
 
 
-def test_daemon_threads_that_log_at_exit_are_no_error(run_program):
-    folder, errors = run_program(DAEMON)
+@pytest.mark.parametrize("value", ["2", "np.zeros(2)"])
+def test_daemon_threads_that_log_at_exit_are_no_error(run_program, value):
+    program = DAEMON.replace('run.log({"a": 2})', f'run.log({{"a": {value}}})')
+    folder, errors = run_program("import numpy as np" + program, returncode=0)
     assert errors == ""
     assert _runs.read(folder).state() == ("finished", 0)
     assert RunLog(str(folder)).row_count > 100
+
+
+BEGIN = "import atexit, sys, steplog\n"
+START = "run = steplog.init(mode='offline', dir=sys.argv[1], settings={'quiet': True})\n"
+FINALLY = """
+def main():
+    run = steplog.init(mode='offline', dir=sys.argv[1], settings={'quiet': True})
+    try:
+        sys.exit(3)
+    finally:
+        steplog.finish()
+main()
+"""
+CAUGHT = """
+try:
+    sys.exit(3)
+except SystemExit:
+    pass
+steplog.finish()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "ends"),
+    [
+        (f"{START}atexit.register(steplog.finish)\nraise RuntimeError", (1, "failed", 1)),
+        (f"{START}atexit.register(run.finish)\nsys.exit(4)", (4, "failed", 4)),
+        (f"{START}atexit.register(run.finish)", (0, "finished", 0)),
+        (FINALLY, (3, "failed", 3)),
+        (START + CAUGHT, (0, "finished", 0)),
+        (f"{START}sys.exit(-1)", (255, "failed", 255)),
+        (f"{START}sys.exit(256)", (0, "finished", 0)),
+        (f"{START}run.finish(-15)", (0, "killed", -15)),
+    ],
+)
+def test_finish_without_a_code_takes_what_is_known_of_the_end(run_program, program, ends):
+    returncode, *state = ends
+    folder, _ = run_program(BEGIN + program, returncode=returncode)
+    assert [*_runs.read(folder).state()] == state

@@ -62,7 +62,7 @@ if __name__ == "__main__":
         ("raise SystemExit(4)", 4),
         ("raise SystemExit('boom')", 1),
         ("exit(3)", 3),
-        ("sys.exit(-1)", -1),
+        ("sys.exit(-1)", 255),
         ("try:\n    sys.exit(3)\nexcept SystemExit:\n    pass", 0),
     ],
 )

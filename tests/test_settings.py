@@ -242,3 +242,8 @@ async def test_an_event_loop_may_start_a_run_with_settings_files(write, start):
     write("config", "[default]\nproject = user\n")
     async with start() as run:
         assert run.project == "user"
+
+
+def test_a_setting_that_there_is_not_is_named_with_the_nearest():
+    with pytest.raises(steplog.UsageError, match="no setting 'projct'; did you mean project"):
+        steplog.Settings(projct="x")  # type: ignore[call-arg]  # that is the test

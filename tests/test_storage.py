@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 
 import pytest
 
@@ -84,3 +85,38 @@ def test_a_limit_from_the_environment_counts(start, monkeypatch):
 def test_how_to_take_a_full_disk_is_one_of_two():
     with pytest.raises(steplog.UsageError, match="storage_errors must be warn or raise"):
         steplog.Settings(storage_errors="ignore")  # type: ignore[arg-type]  # that is the test
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mapped", [True, False])
+async def test_no_ack_is_given_for_a_record_that_is_lost(start, mapped):
+    async with start(settings={"max_unsent_bytes": 1 << 20, "mapped": mapped}) as run:
+        await run.alog({"a": 1}, ack="disk")
+        run.flush()
+        fill(run)
+        with pytest.raises(steplog.StorageError, match="no space for the log"):
+            await run.alog(FILLER, ack="disk")
+        with pytest.raises(steplog.StorageError, match="2 records lost"):
+            run.flush()
+        run.flush()  # nothing more is lost
+        await run.aflush()
+        run.log(FILLER)
+        with pytest.raises(steplog.StorageError, match="1 record lost"):
+            await run.aflush()
+
+
+def test_the_command_that_sends_a_run_names_its_server_and_can_be_pasted(tmp_path, capsys):
+    folder = tmp_path / "my dir; echo"
+    folder.mkdir()
+    settings = {"base_url": "http://127.0.0.1:9", "api_key": "k" * 40}
+    run = steplog.init(dir=str(folder), settings=settings)
+    run.finish()
+    last = capsys.readouterr().err.splitlines()[-1]
+    command = last.partition("send it with: ")[2]
+    assert shlex.split(command) == [
+        "steplog",
+        "sync",
+        run.sync_dir,
+        "--base-url",
+        settings["base_url"],
+    ]

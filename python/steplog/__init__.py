@@ -79,7 +79,15 @@ __all__ = [
 
 
 _NOT_YET = {
+    "AuthenticationError",
     "Box3D",
+    "EvalTable",
+    "box3d",
+    "data_types",
+    "errors",
+    "helper",
+    "plot_table",
+    "sklearn",
     "PartitionedTable",
     "WandbCallback",
     "attach",
@@ -129,6 +137,10 @@ def __getattr__(name: str) -> object:
         return find_current()
     if name in {"config", "summary"}:
         return getattr(current_run(), name)
+    if name == "Config":
+        from steplog._hparams import Config  # noqa: PLC0415  # for annotations and isinstance
+
+        return Config
     if name in {"Api", "AsyncApi"}:
         from steplog import client  # noqa: PLC0415  # a logging program does not pay for it
 

@@ -260,18 +260,18 @@ def mark_preempting() -> None:
     current_run().mark_preempting()
 
 
-def finish(exit_code: int | None = None) -> None:
+def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
     """Finish the current run; without one nothing happens."""
     run = find_current()
     if run is not None:
-        run.finish(exit_code)
+        run.finish(exit_code, quiet)
 
 
-async def afinish(exit_code: int | None = None) -> None:
+async def afinish(exit_code: int | None = None, quiet: bool | None = None) -> None:
     """Finish the current run without blocking the event loop; without one nothing happens."""
     run = find_current()
     if run is not None:
-        await run.afinish(exit_code)
+        await run.afinish(exit_code, quiet)
 
 
 def setup(settings: Settings | Mapping[str, Any] | None = None) -> None:

@@ -70,6 +70,7 @@ class Recorder:
         """
 
     def _record_into(self, writer: Writer | None) -> None: ...
+    def _stop_recording(self) -> None: ...
 
 @final
 class Writer:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
 from steplog import _closing, _folder
 from steplog._errors import RunClosedError, SteplogError, StorageError
 from steplog._footer import can_draw, footer
+from steplog._settings import DEFAULT_BASE_URL
 from steplog._terminal import count
 from steplog._writer import NullWriter
 
@@ -136,7 +138,7 @@ class Ending:
     def _say_closing(self, rows: int, reason: str) -> None:
         folder = self._process.folder
         told = f"run {self._facts.name}: {count(rows, 'row')}"
-        how = f"send it with: steplog sync {folder}"
+        how = f"send it with: {self._sync_command()}"
         if self._settings.mode == "offline":
             self._notices.say(f"{told} in {folder}; {how}")
         elif reason:
@@ -145,3 +147,10 @@ class Ending:
             )
         else:
             self._notices.say(f"{told} at {self._url}")
+
+    def _sync_command(self) -> str:
+        """What a shell sends the run with."""
+        command = ["steplog", "sync", str(self._process.folder)]
+        if self._settings.base_url != DEFAULT_BASE_URL:
+            command += ["--base-url", self._settings.base_url]
+        return shlex.join(command)

@@ -25,6 +25,7 @@ _FAIR_BYTES = 256 // len(_ID_LETTERS) * len(_ID_LETTERS)
 _MAX_ID_BYTES = 127
 _MAX_TEXT_BYTES = 1 << 20
 MAX_TAGS = 1_000
+_MAX_TAG = 64
 _FORBIDDEN = re.compile(rf"[:;,#?/'\\{CONTROL}]")
 
 
@@ -82,7 +83,7 @@ def as_tags(tags: object) -> tuple[str, ...]:
 
     Raises:
         ArgumentTypeError: They are no texts.
-        UsageError: One is empty or over 1 MiB, or there are over 1,000.
+        UsageError: One is empty or over 64 characters, or there are over 1,000.
     """
     several = () if tags is None else (tags,) if isinstance(tags, str) else tags
     if not isinstance(several, Iterable) or isinstance(several, (bytes, bytearray, Mapping)):
@@ -90,6 +91,9 @@ def as_tags(tags: object) -> tuple[str, ...]:
     listed = tuple(as_text("a tag", tag) for tag in several)
     if "" in listed:
         raise UsageError("a tag must not be empty")
+    for tag in listed:
+        if len(tag) > _MAX_TAG:
+            raise UsageError(f"a tag has at most {_MAX_TAG} characters, got {len(tag)}: {tag!r}")
     if len(listed) > MAX_TAGS:
         raise UsageError(f"a run has at most {MAX_TAGS:,} tags, got {len(listed):,}")
     return listed

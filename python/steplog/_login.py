@@ -20,6 +20,8 @@ def login(
     timeout: float | None = None,
     verify: bool | None = None,
     anonymous: str | None = None,
+    referrer: str | None = None,
+    prompt: bool | None = None,
 ) -> bool:
     """Keep a key for a server, or say whether there is one. Sends nothing unless told to verify.
 
@@ -33,6 +35,8 @@ def login(
         timeout: Longest time that `verify` waits, seconds; 5 by default.
         verify: Ask the server whether it takes the key, before that is kept.
         anonymous: Accepted, and does nothing.
+        referrer: Accepted, and does nothing.
+        prompt: Accepted, and does nothing: nobody is asked for a key.
 
     Returns:
         Whether there is a key for the server.
@@ -42,7 +46,7 @@ def login(
         ServerError: `verify`, and the server refuses the key or cannot be reached.
         StorageError: The key file cannot be written.
     """
-    del relogin, anonymous
+    del relogin, anonymous, referrer, prompt
     settings = resolve(None, base_url=host, api_key=key)
     base_url = settings.base_url.rstrip("/")
     if verify and settings.api_key:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _NOT_YET = {
     *("alert", "display", "finish_artifact", "link_artifact", "link_model", "log_artifact"),
     *("log_code", "log_model", "pin_config_keys", "restore", "save", "sweep_url"),
+    *("config_static", "get_sweep_url", "start_time"),
     *("to_html", "unwatch", "upsert_artifact", "use_artifact", "use_model", "watch", "write_logs"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -14,6 +14,7 @@ from steplog._ending import Ending
 from steplog._errors import (
     ArgumentTypeError,
     InternalError,
+    RunClosedError,
     StorageError,
     UsageError,
 )
@@ -27,6 +28,7 @@ from steplog._reaching import reach, reach_disk, reach_log
 from steplog._recording import Recording
 from steplog._reference import Reference
 from steplog._summary import Summary
+from steplog._terminal import count
 from steplog._writer import NullWriter, Outcome, Recorder, wait_for
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class Run(Reference, Recorder):
         "_facts",
         "_is_over",
         "_late",
+        "_lost_told",
         "_notices",
         "_process",
         "_yielded",
@@ -117,6 +120,7 @@ class Run(Reference, Recorder):
         self._yielded = time.perf_counter()
         self._process = ProcessWriter(settings, facts, past=past, parent=parent)
         self._is_over = False
+        self._lost_told = 0
         self._take_log()
         self._ending = Ending(
             self._process, self._notices, settings=settings, facts=facts, url=self.url
@@ -234,28 +238,34 @@ class Run(Reference, Recorder):
 
     # ---- log -------------------------------------------------------------------------------
 
-    def _log_otherwise(self, data: object, step: int | None, commit: bool | None) -> None:
+    def _log_otherwise(self, data: object, step: int | None, commit: bool | None) -> Outcome | None:
         """Log what `Recorder.log` leaves to Python: no dict, or no writer that it can use."""
         if self._is_over:
-            return
+            return None
         values = data if isinstance(data, dict) else _as_dict(data)
         try:
             writer = self._own_writer()
         except StorageError as error:
             self._notices.lose(1, error)
-            return
+            return None
         if isinstance(writer, NullWriter):
             writer.log(values)
-        else:
-            self._settle(writer.log(values, step, commit), (values, step, commit))
+            return None
+        return self._settle(writer.log(values, step, commit), (values, step, commit))
 
     def _settle(
         self, outcome: Outcome, call: tuple[Mapping[str, object], int | None, bool | None]
-    ) -> None:
+    ) -> Outcome | None:
         """Deal with what a writer could not take as it was."""
         if outcome.convert:
-            outcome = self._convert_and_log(*call)
+            try:
+                outcome = self._convert_and_log(*call)
+            except RunClosedError:
+                if self._is_over:  # a daemon thread, while the interpreter ends
+                    return None
+                raise
         self._notices.settle(outcome, call[0])
+        return outcome
 
     def _convert_and_log(
         self, data: Mapping[str, object], step: int | None, commit: bool | None
@@ -295,7 +305,8 @@ class Run(Reference, Recorder):
             ArgumentTypeError: `data` is not a mapping with str keys, or `step` is not an integer.
             UsageError: `ack="server"` in a run that is offline.
             RunClosedError: The run has finished.
-            StorageError: `ack="disk"`, and the record could not be put on the disk.
+            StorageError: `ack="disk"` or `"server"`, and there was no room for the record, or it
+                could not be put on the disk.
             ServerError: `ack="server"`, and the server refused for good.
 
         Cancel: Safe. The record is in the log entirely or not at all.
@@ -314,7 +325,9 @@ class Run(Reference, Recorder):
         if ack == "server" and self.settings.mode == "offline":
             raise UsageError('ack="server" needs an online run, this one is offline')
         writer = self._own_writer()
-        self.log(data, step, commit)
+        outcome = self._log_otherwise(data, step, commit)
+        if outcome is not None and outcome.lost is not None:
+            raise StorageError(*outcome.lost)
         if self._late.taken != taken:
             await reach_log(self._late)
         if not isinstance(writer, NullWriter):
@@ -406,19 +419,21 @@ class Run(Reference, Recorder):
 
         Raises:
             StorageError: The disk did not take it, or not within `timeout_secs`
-                (`Settings.finish_timeout_secs`).
+                (`Settings.finish_timeout_secs`); or there was no room for records since the last
+                flush, which are lost: the others are on the disk then.
         """
         writer = self._own_writer()
         if isinstance(writer, NullWriter):
             return
         timeout = self.settings.finish_timeout_secs if timeout_secs is None else timeout_secs
         reach_disk(writer, self._late, timeout)
+        self._check_lost(writer)
 
     async def aflush(self) -> None:
         """Wait, without blocking the event loop, until everything logged so far is on the disk.
 
         Raises:
-            StorageError: The disk did not take it.
+            StorageError: As of `flush`.
 
         Cancel: Safe.
         """
@@ -427,18 +442,30 @@ class Run(Reference, Recorder):
             await reach_log(self._late)
         if not isinstance(writer, NullWriter):
             await reach(writer, "disk")
+            self._check_lost(writer)
 
-    def finish(self, exit_code: int | None = None) -> None:
+    def _check_lost(self, writer: Writer) -> None:
+        status: dict[str, Any] = writer.status()
+        lost, self._lost_told = status["lost"] - self._lost_told, status["lost"]
+        if lost > 0:
+            raise StorageError(f"{count(lost, 'record')} lost: {status['storage_error']}")
+
+    def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
         """End the run: everything on the disk, and at the server unless the deadline passes.
 
         Blocks for at most `Settings.finish_timeout_secs`. Never raises for disk or network: what is
         not at the server stays in the run's folder, and the closing line says how to send it. A
         second call does nothing.
 
+        Args:
+            exit_code: How the program ends; by default what it is known to be ending with, else 0.
+            quiet: Accepted, and does nothing: `Settings.quiet` is what counts.
+
         Raises:
             ArgumentTypeError: `exit_code` is no integer.
             UsageError: It does not fit into 32 bits.
         """
+        del quiet
         self._finish(_sync.check_exit_code(exit_code), self.settings.finish_timeout_secs)
 
     def finish_at_exit(self, exit_code: int, *, spent_secs: float) -> None:
@@ -450,7 +477,7 @@ class Run(Reference, Recorder):
         # Threads that the interpreter does not wait for may go on: their calls come too late, and
         # nobody is left to be told.
         self._is_over = True
-        self._record_into(None)
+        self._stop_recording()
         try:
             self._finish(exit_code, max(self.settings.exit_timeout_secs - spent_secs, 0.0))
         except Exception as error:
@@ -486,11 +513,12 @@ class Run(Reference, Recorder):
             finally:
                 self._ending.close(writer, self._config_file, ended=ended)
 
-    async def afinish(self, exit_code: int | None = None) -> None:
+    async def afinish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
         """End the run as `finish` does, without blocking the event loop.
 
         Cancel: Safe; the threads go on to their end, and nothing logged is lost.
         """
+        del quiet
         code = _sync.check_exit_code(exit_code)
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 

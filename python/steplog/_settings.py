@@ -94,6 +94,8 @@ class Settings:
 
     def __new__(cls, **given: object) -> Self:
         """Remember which fields are given: those win over the environment, whatever they are."""
+        for name in given:
+            _check_known(name)
         settings = super().__new__(cls)
         object.__setattr__(settings, "_given", frozenset(given))
         return settings

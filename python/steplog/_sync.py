@@ -82,14 +82,14 @@ def forget(run: Finishable) -> None:
 
 
 def check_exit_code(code: object) -> int:
-    """What `finish` is given: no code is success.
+    """What `finish` is given; by default what is known of how the program ends.
 
     Raises:
         ArgumentTypeError: It is no integer.
         UsageError: It is out of range.
     """
     if code is None:
-        return 0
+        return _known_code()
     if not isinstance(code, int):
         raise ArgumentTypeError(f"exit_code must be an integer, got {type(code).__name__}")
     if abs(code) > MAX_EXIT_CODE:
@@ -97,12 +97,26 @@ def check_exit_code(code: object) -> int:
     return code
 
 
+def _known_code() -> int:
+    """What the program is ending with, if it is; 0 when nothing is known."""
+    error = sys.exc_info()[1]
+    if isinstance(error, SystemExit):
+        return exit_code_of(error)
+    if threading.main_thread().is_alive():
+        return 0  # whatever was raised before, the program goes on
+    error = getattr(sys, "last_value", None)
+    if error is not None and not hasattr(sys, "ps1"):
+        return exit_code_of(error)
+    return _said or 0
+
+
 def exit_code_of(error: BaseException | None) -> int:
     """The exit code of a process that ends by this."""
     if isinstance(error, SystemExit):
         code = error.code
         if isinstance(code, int):
-            return code if abs(code) <= MAX_EXIT_CODE else -1  # as the interpreter ends then
+            # As the system cuts it off; of one that is too large the interpreter makes -1.
+            return (code if abs(code) <= MAX_EXIT_CODE else -1) & 0xFF
         return int(code is not None)
     if isinstance(error, KeyboardInterrupt):
         return _INTERRUPTED

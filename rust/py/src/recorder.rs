@@ -1,5 +1,7 @@
 //! What a run is in Python: its `log`, at the cost of one call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -11,6 +13,7 @@ use crate::writer::Writer;
 #[pyclass(frozen, subclass)]
 pub(crate) struct Recorder {
     writer: ArcSwapOption<Py<Writer>>,
+    is_over: AtomicBool,
 }
 
 #[pymethods]
@@ -20,6 +23,7 @@ impl Recorder {
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Self {
             writer: ArcSwapOption::empty(),
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -27,6 +31,13 @@ impl Recorder {
     #[pyo3(signature = (writer))]
     fn _record_into(&self, writer: Option<Py<Writer>>) {
         self.writer.store(writer.map(std::sync::Arc::new));
+    }
+
+    /// Takes nothing more: calls return at once. Daemon threads go on logging while the interpreter
+    /// ends; one that then had to go back into Python would be ended there, below our frames, and the
+    /// process would abort.
+    fn _stop_recording(&self) {
+        self.is_over.store(true, Ordering::Release);
     }
 
     /// Record values at a step.
@@ -55,6 +66,9 @@ impl Recorder {
         step: Option<&Bound<'_, PyAny>>,
         commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
+        if slf.get().is_over.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let writer = slf.get().writer.load();
         let (Some(writer), Ok(values)) = (writer.as_ref(), data.cast_exact::<PyDict>()) else {
             return Self::otherwise(slf, (data, step, commit));
@@ -65,6 +79,7 @@ impl Recorder {
             Ok(outcome) => slf
                 .call_method1("_settle", (outcome, (data, step, commit)))
                 .map(drop),
+            Err(_) if slf.get().is_over.load(Ordering::Acquire) => Ok(()),
             Err(_) if writer.is_forked() => Self::otherwise(slf, (data, step, commit)),
             Err(error) => Err(error),
         }
