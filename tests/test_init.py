@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import enum
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -295,3 +297,22 @@ def test_runs_of_tasks_and_threads_do_not_mix(start):
 def test_a_misspelled_attribute_of_a_run_is_not_lost_in_silence(start):
     with start() as run, pytest.raises(AttributeError):
         run.sumary = 1
+
+
+def test_a_sub_interpreter_is_refused():
+    code = """
+try:
+    import _interpreters as inner
+except ImportError:
+    import _xxsubinterpreters as inner
+inner.run_string(inner.create(), '''
+try:
+    import steplog
+except ImportError as error:
+    print(error)
+''')
+import steplog
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("steplog cannot be used in a sub-interpreter"), done.stderr
+    assert done.returncode == 0

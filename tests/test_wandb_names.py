@@ -151,3 +151,9 @@ def test_login_verifies_a_key_with_the_server_before_it_keeps_it(monkeypatch):
         server.shutdown()
     with pytest.raises(steplog.ServerError, match="cannot be reached"):
         wandb.login(host=url, verify=True, timeout=1)
+
+
+def test_a_key_that_is_too_short_is_not_kept(tmp_path):
+    with pytest.raises(steplog.UsageError, match="40 characters or more, got 3"):
+        wandb.login("abc")
+    assert not (tmp_path / "config" / "keys.json").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import steplog._interpreter  # noqa: F401  # first: it refuses what the rest cannot work in
 from steplog._api import (
     afinish,
     alog,

@@ -9,6 +9,7 @@ from steplog._notices import Notices
 from steplog._settings import Settings, resolve
 
 _ASK_SECS = 5.0
+_LEAST_KEY = 40
 
 
 def login(
@@ -49,6 +50,8 @@ def login(
     del relogin, anonymous, referrer, prompt
     settings = resolve(None, base_url=host, api_key=key)
     base_url = settings.base_url.rstrip("/")
+    if key is not None and len(key) < _LEAST_KEY:
+        raise UsageError(f"a key has {_LEAST_KEY} characters or more, got {len(key)}")
     if verify and settings.api_key:
         _verify(settings, settings.api_key, timeout)
     if key is not None:

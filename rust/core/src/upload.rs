@@ -15,6 +15,8 @@ use crate::transport::{Follows, NoReply, Reply, Transport};
 
 /// Most bytes of records in a batch, before compression: a fraction of a second of work for both sides.
 const BATCH_BYTES: usize = 4 << 20;
+/// Where connections break off again and again, batches are not made smaller than this.
+const LEAST_BATCH_BYTES: usize = 16 << 10;
 /// Most records in a batch.
 const BATCH_COUNT: usize = 50_000;
 
@@ -91,6 +93,8 @@ pub struct Upload<T> {
     wake: Arc<Notify>,
     pace: Pace,
     max_bytes: usize,
+    /// `max_bytes` grows back to this: what a server has refused as too large is not tried again.
+    most_bytes: usize,
     max_count: usize,
     failures: u32,
     seen: bool,
@@ -114,6 +118,7 @@ impl<T: Transport> Upload<T> {
             wake,
             pace,
             max_bytes: BATCH_BYTES,
+            most_bytes: BATCH_BYTES,
             max_count: BATCH_COUNT,
             failures: 0,
             seen: false,
@@ -210,8 +215,17 @@ impl<T: Transport> Upload<T> {
             }),
             Ok(reply) if reply.status == 413 && count > 1 => Next::Halve,
             Ok(reply) => self.judge(&reply, |state, position| state.acknowledged = position),
-            Err(no_reply) => again(no_reply),
+            Err(no_reply) => {
+                // A way that breaks off early may let less through.
+                if self.failures > 0 {
+                    self.max_bytes = (self.max_bytes / 2).max(LEAST_BATCH_BYTES);
+                }
+                again(no_reply)
+            }
         };
+        if next == Next::Go {
+            self.max_bytes = (self.max_bytes * 2).min(self.most_bytes);
+        }
         let acknowledged = self.progress.get().acknowledged;
         if acknowledged != end {
             // Not what was sent: read again from where the server stands.
@@ -219,6 +233,7 @@ impl<T: Transport> Upload<T> {
         }
         if next == Next::Halve {
             self.max_bytes = (self.max_bytes / 2).max(1);
+            self.most_bytes = self.max_bytes;
             self.max_count = (self.max_count / 2).max(1);
         }
         Ok(next)
@@ -389,6 +404,8 @@ mod tests {
         stored: Vec<(u64, Vec<u8>)>,
         script: Vec<Fault>,
         limit: usize,
+        /// Connections break off behind so many bytes.
+        narrow: usize,
     }
 
     impl FlakyTransport {
@@ -438,6 +455,9 @@ mod tests {
             let lost = Err(NoReply {
                 reason: "reset".to_owned(),
             });
+            if body.len() > self.narrow {
+                return lost;
+            }
             match self.script.pop().unwrap_or(Fault::None) {
                 Fault::None => Ok(self.take(after, &body)),
                 Fault::DropRequest => lost,
@@ -459,6 +479,10 @@ mod tests {
     }
 
     fn log(dir: &Path, count: u64) -> Vec<(u64, Vec<u8>)> {
+        log_of(dir, count, || Value::Float(0.5))
+    }
+
+    fn log_of(dir: &Path, count: u64, mut value: impl FnMut() -> Value) -> Vec<(u64, Vec<u8>)> {
         let identity = Identity {
             run: "r".to_owned(),
             writer: "w".to_owned(),
@@ -478,8 +502,7 @@ mod tests {
         .unwrap();
         let records = (0..count)
             .map(|step| {
-                let bytes =
-                    record::history(step, 1, 1, true, &[("a".to_owned(), Value::Float(0.5))]);
+                let bytes = record::history(step, 1, 1, true, &[("a".to_owned(), value())]);
                 (wal.append(&bytes).unwrap(), bytes)
             })
             .collect();
@@ -536,10 +559,33 @@ mod tests {
         fn every_record_arrives_once_whatever_the_network_does(script in prop::collection::vec(fault(), 0..40)) {
             let dir = tempfile::tempdir().unwrap();
             let records = log(dir.path(), 60);
-            let mut server = FlakyTransport { stored: Vec::new(), script, limit: 5 };
+            let mut server = FlakyTransport { stored: Vec::new(), script, limit: 5, narrow: usize::MAX };
             run(dir.path(), &mut server, records[59].0);
             prop_assert_eq!(server.stored, records);
         }
+    }
+
+    #[test]
+    fn batches_get_smaller_until_they_come_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut noise = 1_u64;
+        let records = log_of(dir.path(), 60, || {
+            let digits = std::iter::repeat_with(|| {
+                noise = noise
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                format!("{:016x}", noise ^ (noise >> 33))
+            });
+            Value::Str(digits.take(625).collect())
+        });
+        let mut server = FlakyTransport {
+            stored: Vec::new(),
+            script: Vec::new(),
+            limit: 99,
+            narrow: 14_000,
+        };
+        run(dir.path(), &mut server, records[59].0);
+        assert!(server.stored == records);
     }
 
     #[test]
@@ -550,6 +596,7 @@ mod tests {
             stored: Vec::new(),
             script: vec![Fault::Status(426)],
             limit: 99,
+            narrow: usize::MAX,
         };
         let progress = run(dir.path(), &mut server, records[4].0);
         assert_eq!(
