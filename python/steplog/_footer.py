@@ -15,7 +15,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _MAX_LINES = 10
 _KEY_WIDTH = 40
 _VALUE_WIDTH = 60
-_ROUNDING = 1e-12
+_ROUNDING = 1e-14
 _GREATEST = sys.float_info.max
 _AGGREGATES = {"min", "max", "mean", "best", "first", "last", "nan"}
 """What `define_metric` makes of a key."""

@@ -15,7 +15,8 @@ def printable(text: object) -> str:
 def say(text: str) -> None:
     """Write one line with our prefix; a stderr that is gone is nobody's loss."""
     try:
-        print("steplog:", printable(text), file=sys.stderr, flush=True)  # noqa: T201  # the one place that prints
+        # One write: lines of several processes must not mix.
+        print(f"steplog: {printable(text)}\n", end="", file=sys.stderr, flush=True)  # noqa: T201  # the one place that prints
     except (OSError, ValueError, AttributeError):
         return
 

@@ -84,6 +84,22 @@ def test_writers_that_live_at_once_are_kept_apart(server, tmp_path, labels):
     assert server.get("/projects/local/p/runs/shared")["state"] == "finished"
 
 
+def test_writers_that_join_a_living_one_in_turn_are_kept_apart(server, tmp_path):
+    parent = Child(server, tmp_path)
+    parent.log(0, 3, 0)
+    for number in (1, 2, 3):
+        child = Child(server, tmp_path)
+        child.log(0, 5, 100 * number)
+        child.finish()
+    parent.log(3, 5, 0)
+    parent.finish()
+    wanted = {
+        name: [(step, 100 * number + step) for step in range(5)]
+        for number, name in enumerate(["", "2", "3", "4"])
+    }
+    assert logged(server) == drawn(server) == wanted
+
+
 @pytest.mark.parametrize("patch", [False, True])
 def test_a_writer_after_another_is_the_next_generation_of_its_label(server, tmp_path, patch):
     for first, value in ((0, 0), (3, 100), (2, 200)):

@@ -265,8 +265,10 @@ def _place(
     """A newcomer's label and generation; the one asked for, where nobody has it."""
     live = {row.label for row in others if row.state in LIVE and row.seen >= since}
     label, number = identity.label, 1
-    # Whoever goes on takes the place of what went before, which may not be known to be dead yet.
-    while label in live and not identity.resumed:
+    used = {row.label for row in others}
+    # Whoever goes on takes the place of what went before, which may not be known to be dead yet. A
+    # label that we choose is a new one: its last writer being over says nothing of this one.
+    while not identity.resumed and (label in live or (number > 1 and label in used)):
         number += 1
         label = f"{identity.label}-{number}" if identity.label else str(number)
     before = [row.generation for row in others if row.label == label]
