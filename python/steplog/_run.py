@@ -80,7 +80,6 @@ class Run(Reference, Recorder):
         "_config_file",
         "_ending",
         "_facts",
-        "_is_over",
         "_late",
         "_lost_told",
         "_notices",
@@ -119,7 +118,6 @@ class Run(Reference, Recorder):
         self._late = LateValues(self._notices)
         self._yielded = time.perf_counter()
         self._process = ProcessWriter(settings, facts, past=past, parent=parent)
-        self._is_over = False
         self._lost_told = 0
         self._take_log()
         self._ending = Ending(
@@ -476,7 +474,6 @@ class Run(Reference, Recorder):
         writer = self._process.writer
         # Threads that the interpreter does not wait for may go on: their calls come too late, and
         # nobody is left to be told.
-        self._is_over = True
         self._stop_recording()
         try:
             self._finish(exit_code, max(self.settings.exit_timeout_secs - spent_secs, 0.0))

@@ -104,10 +104,14 @@ def _known_code() -> int:
         return exit_code_of(error)
     if threading.main_thread().is_alive():
         return 0  # whatever was raised before, the program goes on
-    error = getattr(sys, "last_value", None)
-    if error is not None and not hasattr(sys, "ps1"):
-        return exit_code_of(error)
-    return _said or 0
+    return _code_at_exit(None)
+
+
+def _code_at_exit(error: BaseException | None) -> int:
+    """What the interpreter ends with, by this error or by what is known otherwise."""
+    if error is None and not hasattr(sys, "ps1"):
+        error = getattr(sys, "last_value", None)
+    return exit_code_of(error) if error is not None or _said is None else _said
 
 
 def exit_code_of(error: BaseException | None) -> int:
@@ -142,12 +146,9 @@ def _code_of_child() -> int | None:
 
 
 def _finish_all() -> None:
-    error = sys.exc_info()[1]
-    if error is None and not hasattr(sys, "ps1"):
-        error = getattr(sys, "last_value", None)
     code = _code_of_child()
     if code is None:
-        code = exit_code_of(error) if error is not None or _said is None else _said
+        code = _code_at_exit(sys.exc_info()[1])
     since = time.monotonic()
     spent_secs = 0.0
     for pid, run in list(_open.values()):

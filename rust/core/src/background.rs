@@ -16,7 +16,7 @@ use crate::progress::{Progress, UploadState};
 use crate::reader::{Limit, LogReader};
 use crate::record;
 use crate::signal::Signal;
-use crate::transport::{Http, Target, Transport};
+use crate::transport::{Http, Kind, Target, Transport};
 use crate::upload::{Pace, Upload};
 use crate::value::Value;
 use crate::wal::Wal;
@@ -119,10 +119,15 @@ impl Shared {
                 self.wake_writer.wait(TICK);
             }
             self.clock.renew();
-            let (closing, wanted) = {
+            let (closing, wanted, acknowledged) = {
                 let state = self.progress.get();
-                (state.closing.is_some(), state.sync_wanted)
+                (
+                    state.closing.is_some(),
+                    state.sync_wanted,
+                    state.acknowledged,
+                )
             };
+            self.wal.sent(acknowledged);
             if closing {
                 closing_since.get_or_insert_with(Instant::now);
             }
@@ -163,7 +168,6 @@ impl Shared {
             // Whoever wants a sync asks again when more comes; nothing is missed by this order.
             self.progress.update(|state| state.sync_wanted = false);
         }
-        self.wal.sent(self.progress.get().acknowledged);
         let prepared = self.wal.prepare();
         let drain = if everything {
             self.catch_up()?
@@ -243,7 +247,12 @@ pub fn start_sync(
         state.drained = true;
         state.closing = Some(deadline);
     });
-    let http = Http::new(target)?;
+    let kind = if source.is_live {
+        Kind::Sync
+    } else {
+        Kind::Dead
+    };
+    let http = Http::new(target, kind)?;
     let shared = Arc::clone(&progress);
     let pace = Pace::sync(!source.is_live);
     let reader = LogReader::new(&source.dir).with_start(start.map(record::start));

@@ -38,8 +38,6 @@ pub struct Target {
     pub ca_file: Option<PathBuf>,
     /// Whether a run that was deleted may come back.
     pub revive: bool,
-    /// Who uploads.
-    pub kind: Kind,
 }
 
 /// What follows a batch.
@@ -119,7 +117,7 @@ impl Http {
     /// # Errors
     /// The base URL is not an HTTP address, the certificates cannot be read, or the TLS library cannot
     /// start.
-    pub fn new(target: &Target) -> Result<Self> {
+    pub fn new(target: &Target, kind: Kind) -> Result<Self> {
         let bad = |reason: String| Error::Address {
             url: target.base_url.clone(),
             reason,
@@ -158,7 +156,7 @@ impl Http {
             base_url: target.base_url.trim_end_matches('/').to_owned(),
             key: target.key.clone(),
             revive: target.revive,
-            uploader: uploader(target.kind),
+            uploader: uploader(kind),
         })
     }
 

@@ -24,7 +24,7 @@ use crate::steps::{LateSteps, Refused, Steps};
 use crate::summary::Summary;
 use crate::synced::{Head, Synced};
 use crate::termination::Watched;
-use crate::transport::{Http, Target};
+use crate::transport::{Http, Kind, Target};
 use crate::upload::{Pace, Upload};
 use crate::value::Value;
 use crate::wal::{Mode, SegmentSizes, Wal};
@@ -133,7 +133,11 @@ impl Writer {
     /// The folder cannot be written or is in use, the address cannot be used, no thread can be started.
     pub fn open(options: Options) -> Result<Self> {
         let wake_writer = Arc::new(Signal::default());
-        let http = options.target.as_ref().map(Http::new).transpose()?;
+        let http = options
+            .target
+            .as_ref()
+            .map(|target| Http::new(target, Kind::Live))
+            .transpose()?;
         let mut records = vec![record::start(&options.start)];
         records.extend(options.past.base.iter().flat_map(record::base));
         let wal = Wal::begin(

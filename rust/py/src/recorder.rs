@@ -38,6 +38,12 @@ impl Recorder {
     /// process would abort.
     fn _stop_recording(&self) {
         self.is_over.store(true, Ordering::Release);
+        self.writer.store(None);
+    }
+
+    #[getter(_is_over)]
+    fn is_stopped(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// Record values at a step.
@@ -66,20 +72,17 @@ impl Recorder {
         step: Option<&Bound<'_, PyAny>>,
         commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        if slf.get().is_over.load(Ordering::Acquire) {
-            return Ok(());
-        }
         let writer = slf.get().writer.load();
         let (Some(writer), Ok(values)) = (writer.as_ref(), data.cast_exact::<PyDict>()) else {
             return Self::otherwise(slf, (data, step, commit));
         };
         let writer = writer.get();
-        match writer.write(values, step, commit, None) {
+        match writer.write(values, (step, commit), None) {
             Ok(outcome) if outcome.is_clean() => Ok(()),
             Ok(outcome) => slf
                 .call_method1("_settle", (outcome, (data, step, commit)))
                 .map(drop),
-            Err(_) if slf.get().is_over.load(Ordering::Acquire) => Ok(()),
+            Err(_) if slf.get().is_stopped() => Ok(()),
             Err(_) if writer.is_forked() => Self::otherwise(slf, (data, step, commit)),
             Err(error) => Err(error),
         }
@@ -89,6 +92,9 @@ impl Recorder {
 impl Recorder {
     #[cold]
     fn otherwise(slf: &Bound<'_, Self>, call: Call<'_, '_>) -> PyResult<()> {
+        if slf.get().is_stopped() {
+            return Ok(());
+        }
         slf.call_method1("_log_otherwise", call).map(drop)
     }
 }

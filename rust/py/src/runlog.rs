@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyList};
 use steplog_core::background::start_sync;
 use steplog_core::progress::{Progress, Stage};
 use steplog_core::runlog;
-use steplog_core::transport::{KeySource, Kind, Target};
+use steplog_core::transport::{KeySource, Target};
 
 use crate::convert::{to_dict, to_object};
 use crate::encode::to_value;
@@ -149,7 +149,6 @@ impl RunLog {
             key,
             ca_file,
             revive,
-            kind: if log.live { Kind::Sync } else { Kind::Dead },
         };
         let start = start.map(|start| to_value(start.as_any())).transpose()?;
         let deadline =

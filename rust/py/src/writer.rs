@@ -15,7 +15,7 @@ use steplog_core::progress::{Stage, UploadState};
 use steplog_core::record::{self, HistoryBuilder};
 use steplog_core::steps::{LateSteps, MAX_STEP};
 use steplog_core::summary::Summary;
-use steplog_core::transport::{KeySource, Kind, Target};
+use steplog_core::transport::{KeySource, Target};
 use steplog_core::wal::{Mode, SegmentSizes};
 use steplog_core::writer::{self, Logged, Options, Past};
 
@@ -165,20 +165,12 @@ impl Writer {
     pub(crate) fn write(
         &self,
         data: &Bound<'_, PyDict>,
-        step: Option<&Bound<'_, PyAny>>,
-        commit: Option<&Bound<'_, PyAny>>,
-        late: Option<&Bound<'_, PyDict>>,
+        (step, commit): (Option<&Bound<'_, PyAny>>, Option<&Bound<'_, PyAny>>),
+        late: Option<&[u8]>,
     ) -> PyResult<Outcome> {
         let commit = commit.map_or(Ok(None), to_commit)?;
         let step = match step {
             Some(step) if !step.is_none() => Some(to_step(step)?),
-            _ => None,
-        };
-        let mut late_row = Row::default();
-        let late = match late {
-            Some(late) if Outcome::default().encode(&mut late_row, late)? => {
-                late_row.bytes().get(HistoryBuilder::VALUES_AT..)
-            }
             _ => None,
         };
         let mut row = LAST.take().unwrap_or_default();
@@ -269,7 +261,6 @@ impl Writer {
             key: api_key.map_or(KeySource::File(keys_file), KeySource::Given),
             ca_file,
             revive: false,
-            kind: Kind::Live,
         });
         let options = Options {
             dir,
@@ -308,7 +299,14 @@ impl Writer {
         commit: Option<&Bound<'_, PyAny>>,
         late: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Outcome> {
-        self.write(data, step, commit, late)
+        let mut row = Row::default();
+        let late = match late {
+            Some(late) if Outcome::default().encode(&mut row, late)? => {
+                row.bytes().get(HistoryBuilder::VALUES_AT..)
+            }
+            _ => None,
+        };
+        self.write(data, (step, commit), late)
     }
 
     /// Values that were not ready when their row was logged.
