@@ -154,5 +154,7 @@ def test_a_run_page_tells_writers_steps_and_keys_apart(online, tmp_path):
         "step": f"{2**62 - 1:,}",
         "titles": ["a", '"  "', "sys/gpu"],
         "writers": ["(no label)", "2", "10"],
+        # Of steps 0 to 4 with 0, 1 and 2 added; the last step of all makes the buckets wide.
+        "together": ["3", "0", "6", "3"],
     }
     run_page(online, "e2e/run.mjs", "p", "r", json.dumps(expected))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import random
 
 import pytest
@@ -79,13 +81,14 @@ def test_every_answer_equals_the_rows(server, online, seed):
         lo, hi = sorted(chance.sample(range(-100, most + 100), 2))
         if chance.random() < 0.3:
             hi = lo + chance.randrange(200)
-        whole = chance.random() < 0.2
+        whole, beside = chance.random() < 0.2, chance.random() < 0.5
         drawn = ask(
             server,
             ["one", "two"],
             ["a", "b"],
             px=chance.choice([100, 700]),
             range=None if whole else [lo, hi],
+            beside=beside,
         )
         modes.add(drawn["mode"])
         for series in drawn["series"]:
@@ -97,7 +100,11 @@ def test_every_answer_equals_the_rows(server, online, seed):
             assert series["y"] == [min(ys), max(ys)]
             if drawn["mode"] == "raw":
                 inside = [(step, y) for step, y in points if whole or lo <= step <= hi]
-                check_raw(drawn, series["i"], inside)
+                before = [point for point in points if point[0] < lo][-1:]
+                behind = [point for point in points if point[0] > hi][:1]
+                is_more = beside and not whole
+                shown = [*before, *inside, *behind] if is_more else inside
+                check_raw(drawn, series["i"], shown)
             else:
                 check_buckets(drawn, series["i"], points)
     assert modes == {"raw", "bucket"}
@@ -134,6 +141,63 @@ def test_time_hides_nothing_either(server, online, x):
         else drawn["x0"] / 1000 + server.rows("r")[0]["_timestamp"]
     )
     assert age == pytest.approx(server.rows("r")[0]["_timestamp"], abs=5)
+
+
+GROUP = {"by": ["run"], "center": "mean", "band": "minmax"}
+
+
+def mean(values):
+    return math.fsum(values) / len(values)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_labels_of_a_run_are_drawn_as_mean_and_range(server, online, seed):
+    chance = random.Random(seed)
+    for label in ("a", "b", "c"):
+        with online("ranks", settings={"label": label}) as run:
+            for step in range(0, 6_000, 2):
+                if chance.random() < 0.8:
+                    odd = chance.random() < 0.002
+                    run.log({"y": chance.choice(ODD) if odd else chance.gauss(0, 1)}, step=step)
+    rows = server.rows("ranks")
+    for _ in range(8):
+        lo, hi = sorted(chance.sample(range(6_000), 2))
+        drawn = ask(server, ["ranks"], ["y"], px=50, range=[lo, hi], group=GROUP)
+        (series,) = drawn["series"]
+        assert (drawn["mode"], series["labels"], series["n"]) == ("group", 3, len(rows))
+        width, first, columns = drawn["dx"], drawn["x0"] // drawn["dx"], drawn["columns"]
+        found: dict[int, dict[str, list[tuple[int, float]]]] = {}
+        for row in rows:
+            if 0 <= row["_step"] // width - first < drawn["nb"]:
+                labels = found.setdefault(row["_step"] // width - first, {})
+                labels.setdefault(row["_label"], []).append((row["_step"], row["y"]))
+        assert columns["b"] == sorted(found)
+        for at, number in enumerate(columns["b"]):
+            parts = [bucket(points) for points in found[number].values()]
+            filled = [part for part in parts if part["n"]]
+            steps = [step for points in found[number].values() for step, _ in points]
+            is_one = min(steps) == max(steps)
+            place = min(steps) if is_one else pytest.approx(mean(steps), abs=1e-9)
+            assert columns["x"][at] == place
+            assert columns["gn"][at] == len(filled)
+            assert columns["fl"][at] == functools.reduce(
+                operator.or_, [part["fl"] for part in parts]
+            )
+            if filled:
+                assert columns["glo"][at] == min(part["min"] for part in filled)
+                assert columns["ghi"][at] == max(part["max"] for part in filled)
+                middle = mean([part["mean"] for part in filled])
+                assert columns["gcenter"][at] == pytest.approx(middle, rel=1e-9, abs=1e-9)
+
+
+def test_a_group_of_one_label_is_that_series(server, online):
+    with online("r") as run:
+        for step in range(100):
+            run.log({"y": math.sin(step)})
+    columns = ask(server, ["r"], ["y"], group={"by": ["run"]})["columns"]
+    assert columns["x"] == list(range(100))
+    assert columns["gcenter"] == columns["glo"] == columns["ghi"]
+    assert columns["gcenter"] == [math.sin(step) for step in range(100)]
 
 
 async def test_the_last_bucket_of_a_running_run_is_partial(server, online):

@@ -34,7 +34,8 @@ _DEFAULT_LIMIT = 200
 _MAX_SORTS = 8
 _MAX_COLUMNS = 500
 FIELDS = ("first", "min", "max", "last", "mean", "n")
-_UNSUPPORTED = ("group", "expr", "label")
+_UNSUPPORTED = ("expr", "label")
+_GROUP = {"by": ["run"], "center": "mean", "band": "minmax"}
 _UNSUPPORTED_OF_RUNS = ("filter", "group", "cursor", "pinned", "sparklines", "aggs")
 
 
@@ -270,6 +271,9 @@ def _check_panel(panel: object, *, is_live: bool) -> None:
     }:
         raise Problem(Code.INVALID, f"`fields` are some of {', '.join(FIELDS)}", field="fields")
     _check_range(panel.get("range"))
+    _check_group(panel.get("group"))
+    if not isinstance(panel.get("beside", False), bool):
+        raise Problem(Code.INVALID, "`beside` is true or false", field="beside")
     is_whole(panel)
 
 
@@ -290,6 +294,19 @@ def _check_x(x: object) -> None:
         raise Problem(Code.UNSUPPORTED, "`x` is step, wall or relative as yet", field="x")
     if not _is_one_of(x, "step", "wall", "relative"):
         raise Problem(Code.INVALID, "`x` is step, wall or relative", field="x")
+
+
+def _check_group(group: object) -> None:
+    """`center` and `band` may be left out; there is but one kind of each yet."""
+    if group is None:
+        return
+    if not isinstance(group, dict) or not {"by"} <= group.keys() <= _GROUP.keys():
+        text = '`group` is {"by": ["run"], "center": "mean", "band": "minmax"} or null'
+        raise Problem(Code.INVALID, text, field="group")
+    for name, value in group.items():
+        if value != _GROUP[name]:
+            text = f"`{name}` of a group is {orjson.dumps(_GROUP[name]).decode()} as yet"
+            raise Problem(Code.UNSUPPORTED, text, field="group")
 
 
 def _check_range(span: object) -> None:

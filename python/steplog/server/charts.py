@@ -84,10 +84,12 @@ class Charts:
             x=body.get("x", "step"),
             span=None if body.get("range") is None else (body["range"][0], body["range"][1]),
             px=body.get("px", 1000),
+            is_grouped=body.get("group") is not None,
+            is_beside=body.get("beside", False),
             max_series=MAX_SERIES,
         )
         drawn = await draw(self._series, panel)
-        if panel.x == "step":
+        if panel.x == "step" and not panel.is_grouped:
             _mark_seams(drawn.header, panel.runs, lineage)
         _mark_partial(
             drawn.header, drawn.columns, {run for run, stored in found.items() if stored.is_running}
@@ -101,7 +103,7 @@ def _mark_partial(
     header: dict[str, Any], columns: dict[str, NDArray[Any]], running: set[str]
 ) -> None:
     """Set the flag of the bucket in which each running run's series ends."""
-    if header["mode"] != "bucket":
+    if header["mode"] == "raw":
         return
     for one in header["series"]:
         if one["run"] in running:

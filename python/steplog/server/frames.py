@@ -18,10 +18,10 @@ def changes(before: Drawn | None, after: Drawn) -> tuple[Drawn, bool] | None:
     """
     if before is None or not _same_grid(before.header, after.header):
         return after, True
-    if after.header["mode"] == "bucket":
-        rows = _changed_buckets(before.columns, after.columns)
-    else:
+    if after.header["mode"] == "raw":
         rows = _changed_points(before.columns, after.columns)
+    else:
+        rows = _changed_buckets(before.columns, after.columns)
     if rows is None:
         return after, True
     if not rows.any() and before.header == after.header:

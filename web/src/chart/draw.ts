@@ -1,7 +1,7 @@
 /** Draws the series of a chart on a canvas: exact envelope, line, points, and signs for NaN and infinities. */
 import type { PanelData, Series } from '../data/panelData';
 import { marksOf, type Range } from './extent';
-import { traceBuckets, traceRaw, type Dots, type Mapping } from './m4';
+import { traceBuckets, traceGroup, traceRaw, type Dots, type Mapping } from './m4';
 
 export interface SeriesStyle {
   color: string;
@@ -22,6 +22,9 @@ const FADED = 0.25;
 /** The envelope is paler than the line of the means, and still a visible stroke at one pixel. */
 const ENVELOPE_ALPHA = 0.55;
 const SEAM_ALPHA = 0.8;
+/** The range of a group: filled, and outlined so that a bucket between gaps is seen as well. */
+const BAND_ALPHA = 0.14;
+const OUTLINE_ALPHA = 0.4;
 /** Logged values have their own dots when there is this much room for each, in CSS pixels. */
 const ROOM_FOR_DOTS = 9;
 
@@ -42,7 +45,7 @@ export function drawSeries(ctx: CanvasRenderingContext2D, data: PanelData, view:
   for (const series of ordered) drawOne(ctx, data, series, view);
   ctx.restore();
   ctx.save();
-  for (const series of ordered) drawMarks(ctx, data, series, view);
+  for (const series of ordered) drawMarks(ctx, series, view);
   ctx.restore();
 }
 
@@ -65,17 +68,22 @@ function drawOne(ctx: CanvasRenderingContext2D, data: PanelData, series: Series,
   const alpha = highlight !== null && !stands ? FADED : 1;
   const line = new Path2D();
   let dots: Dots;
-  if (series.track.kind === 'bucket') {
-    const envelope = new Path2D();
-    dots = traceBuckets(series.track, data.header, range, map, { envelope, line });
-    ctx.strokeStyle = color;
-    ctx.globalAlpha = alpha * ENVELOPE_ALPHA;
-    ctx.lineWidth = ratio;
-    ctx.setLineDash([]);
-    ctx.stroke(envelope);
-  } else {
+  if (series.track.kind === 'raw') {
     const { alone, all } = traceRaw(series.track, range, map, line);
     dots = distanceOf(all) >= roomForDots(dash) * ratio ? all : alone;
+  } else {
+    const spread = new Path2D();
+    const isGroup = series.track.kind === 'group';
+    dots = isGroup
+      ? traceGroup(series.track, data.header, range, map, { band: spread, line })
+      : traceBuckets(series.track, data.header, range, map, { envelope: spread, line });
+    ctx.strokeStyle = ctx.fillStyle = color;
+    ctx.lineWidth = ratio;
+    ctx.setLineDash([]);
+    ctx.globalAlpha = alpha * BAND_ALPHA;
+    if (isGroup) ctx.fill(spread);
+    ctx.globalAlpha = alpha * (isGroup ? OUTLINE_ALPHA : ENVELOPE_ALPHA);
+    ctx.stroke(spread);
   }
   ctx.globalAlpha = alpha;
   ctx.strokeStyle = color;
@@ -111,7 +119,7 @@ function drawSeams(ctx: CanvasRenderingContext2D, series: Series, view: DrawView
 }
 
 /** ▲ at the top for +Inf, ▼ at the bottom for −Inf, ✕ above the bottom for NaN; one per pixel column. */
-function drawMarks(ctx: CanvasRenderingContext2D, data: PanelData, series: Series, view: DrawView): void {
+function drawMarks(ctx: CanvasRenderingContext2D, series: Series, view: DrawView): void {
   const { box, map, ratio, highlight } = view;
   const size = 4 * ratio;
   const seen = new Set<string>();
@@ -121,7 +129,7 @@ function drawMarks(ctx: CanvasRenderingContext2D, data: PanelData, series: Serie
   ctx.setLineDash([]);
   ctx.beginPath();
   const triangles = new Path2D();
-  for (const mark of marksOf(series, data.header, view.range)) {
+  for (const mark of marksOf(series, view.range)) {
     const x = map.x(mark.x);
     const column = `${mark.sign}${Math.round(x / size)}`;
     if (seen.has(column)) continue;

@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest';
 import { bucketFrame, rawFrame } from '../data/fixtures';
 import { PanelData, type Series } from '../data/panelData';
-import { flagNames, fractionsOf, marksOf, wholeRange, xExtent, yExtent, yRange, type Range } from './extent';
+import {
+  flagNames,
+  fractionsOf,
+  marksOf,
+  touches,
+  wholeRange,
+  xExtent,
+  yExtent,
+  yRange,
+  type Range,
+} from './extent';
 import { linearTicks, logTicks } from './ticks';
 
 const points: [number, number][] = [
@@ -24,12 +34,32 @@ test('NaN and infinities do not stretch the y axis', () => {
 });
 
 test('each NaN and infinity has a mark', () => {
-  expect(marksOf(rawSeries, raw.header, all)).toEqual([
+  expect(marksOf(rawSeries, all)).toEqual([
     { sign: 'nan', x: 1 },
     { sign: 'up', x: 3 },
   ]);
-  expect(marksOf(bucketSeries, buckets.header, all)[0]).toEqual({ sign: 'nan', x: 0.5 });
+  expect(marksOf(bucketSeries, all)[0]).toEqual({ sign: 'nan', x: 0.5 });
   expect(flagNames(7)).toEqual(['NaN', '+∞', '−∞']);
+});
+
+test('a zoom between two values follows the line that joins them', () => {
+  const line = new PanelData(
+    rawFrame([
+      {
+        run: 'a',
+        points: [
+          [0, 10],
+          [10, 20],
+        ],
+      },
+    ]),
+  );
+  const [series] = line.series as [Series];
+  expect(yExtent(series.track, line.header, [2, 6], false)).toEqual([12, 16]);
+  expect(touches(series.track, [2, 6])).toBe(true);
+  expect(touches(series.track, [11, 12])).toBe(false);
+  expect(touches(series.track, [-2, -1])).toBe(false);
+  expect(touches(series.track, [-2, 0])).toBe(true);
 });
 
 test('a constant has room on both sides', () => {

@@ -1,7 +1,6 @@
 /** What a chart spans: x and y ranges, and the signs at its edge for values that have no place on it. */
-import type { PanelData, Series, Track } from '../data/panelData';
-import { lowerBound } from '../data/panelData';
-import { bucketX, type BucketGrid } from './m4';
+import type { PanelData, RawTrack, Series, Track } from '../data/panelData';
+import { lowerBound, type BucketGrid } from '../data/panelData';
 
 export type Range = [number, number];
 
@@ -10,11 +9,10 @@ const LEAST_SPAN = 2 ** -50;
 
 /** The x of the first and last row of a track, or null when it has none. */
 export function trackExtent(track: Track, grid: BucketGrid): Range | null {
-  const xs = track.kind === 'raw' ? track.x : track.b;
-  if (xs.length === 0) return null;
-  const [first, last] = [xs[0] as number, xs[xs.length - 1] as number];
+  if (track.x.length === 0) return null;
+  const [first, last] = [track.x[0] as number, track.x.at(-1) as number];
   // From the left edge of the first bucket: its first step is the one that was logged, not its middle.
-  return track.kind === 'raw' ? [first, last] : [grid.x0 + first * grid.dx, bucketX(grid, last)];
+  return track.kind === 'raw' ? [first, last] : [grid.x0 + (track.b[0] as number) * grid.dx, last];
 }
 
 /** The x range of all series; a single x gets room on both sides. Null without data. */
@@ -52,6 +50,7 @@ export function yExtent(
   if (track.kind === 'raw') {
     for (let i = lowerBound(track.x, from); i < track.x.length && (track.x[i] as number) <= to; i++)
       take(track.y[i] as number);
+    for (const x of [from, to]) take(heightAt(track, x));
   } else {
     const first = lowerBound(track.b, Math.floor((from - grid.x0) / grid.dx));
     for (let i = first; i < track.b.length; i++) {
@@ -67,6 +66,22 @@ export function yExtent(
     }
   }
   return low <= high ? [low, high] : null;
+}
+
+/** Where the line between two logged values passes x; NaN where there is none. */
+function heightAt({ x: xs, y: ys }: RawTrack, x: number): number {
+  const right = lowerBound(xs, x);
+  const [x0, x1] = [xs[right - 1], xs[right]];
+  if (x0 === undefined || x1 === undefined) return NaN;
+  const [y0, y1] = [ys[right - 1] as number, ys[right] as number];
+  const part = (x - x0) / (x1 - x0);
+  return y0 * (1 - part) + y1 * part;
+}
+
+/** Whether anything of a track is seen inside an x range: one of its rows, or the line between two. */
+export function touches(track: Track, [from, to]: Readonly<Range>): boolean {
+  const row = lowerBound(track.x, from);
+  return row < track.x.length && (row > 0 || (track.x[row] as number) <= to);
 }
 
 /** The y range to show for values in [low, high]: some air, and room around a constant. */
@@ -112,7 +127,7 @@ const UP = 2;
 const DOWN = 4;
 
 /** NaN and infinities of a series inside an x range, one mark per row and sign. */
-export function marksOf(series: Series, grid: BucketGrid, [from, to]: Readonly<Range>): Mark[] {
+export function marksOf(series: Series, [from, to]: Readonly<Range>): Mark[] {
   const marks: Mark[] = [];
   const add = (flags: number, x: number) => {
     if (x < from || x > to) return;
@@ -126,7 +141,7 @@ export function marksOf(series: Series, grid: BucketGrid, [from, to]: Readonly<R
   } else {
     for (let i = 0; i < track.fl.length; i++) {
       const flags = (track.fl[i] as number) & (NAN | UP | DOWN);
-      if (flags) add(flags, bucketX(grid, track.b[i] as number));
+      if (flags) add(flags, track.x[i] as number);
     }
   }
   return marks;

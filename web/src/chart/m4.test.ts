@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { BucketTrack } from '../data/panelData';
-import { bucketX, gapLimit, traceBuckets, traceRaw } from './m4';
+import { bucketX, type BucketTrack } from '../data/panelData';
+import { gapLimit, traceBuckets, traceGroup, traceRaw } from './m4';
 
 class Recorder {
   moves: string[] = [];
@@ -18,6 +18,7 @@ function track(rows: number[][]): BucketTrack {
   return {
     kind: 'bucket',
     b: column(0),
+    x: column(0),
     first: column(1),
     min: column(2),
     max: column(3),
@@ -77,6 +78,18 @@ test('draws one bucket beyond each side of the range', () => {
   const rows = Array.from({ length: 100 }, (_, b) => [b, 1, 1, 1, 1, 1, 1, 0]);
   const { line } = trace(rows, [40, 42]);
   expect(line).toEqual(['M39,1', 'L40,1', 'L41,1', 'L42,1', 'L43,1']);
+});
+
+test('a group is the outline of its range, closed at each gap, and the line of its means', () => {
+  const rows = [0, 1, 2, 30].map((b) => [b, 3, 1, 9 + b, 3, 3, 2, 0]);
+  const pens = { band: new Recorder(), line: new Recorder() };
+  const dots = traceGroup({ ...track(rows), kind: 'group' }, grid, [-Infinity, Infinity], map, pens);
+  expect(pens.band.moves).toEqual([
+    ...['M0,9', 'L1,10', 'L2,11', 'L2,1', 'L1,1', 'L0,1', 'L0,9'],
+    ...['M30,39', 'L30,1', 'L30,39'],
+  ]);
+  expect(pens.line.moves).toEqual(['M0,3', 'L1,3', 'L2,3', 'M30,3']);
+  expect(dots).toEqual([30, 3]);
 });
 
 test('buckets of one step are drawn at their step', () => {

@@ -2,7 +2,7 @@
  * Lines from buckets (M4: first, min, max and last of each bucket in the order they came, so that the drawn
  * line covers every pixel that the full data would) and from logged values. Pure: draws with whatever pen.
  */
-import type { BucketTrack, RawTrack } from '../data/panelData';
+import type { BucketGrid, BucketTrack, RawTrack } from '../data/panelData';
 import { lowerBound } from '../data/panelData';
 
 /** The part of CanvasRenderingContext2D and Path2D that a line needs. */
@@ -15,16 +15,6 @@ export interface Pen {
 export interface Mapping {
   x: (value: number) => number;
   y: (value: number) => number;
-}
-
-export interface BucketGrid {
-  x0: number;
-  dx: number;
-}
-
-/** The x at which a bucket is drawn: exact for buckets of one step, else the middle of its whole values. */
-export function bucketX(grid: BucketGrid, bucket: number): number {
-  return grid.x0 + bucket * grid.dx + Math.max(0, grid.dx - 1) / 2;
 }
 
 /**
@@ -59,51 +49,91 @@ function windowOf(xs: Float64Array, from: number, to: number): [number, number] 
 }
 
 /**
- * Traces the buckets that touch x in [from, to]. A bucket without finite values, or a distance over the gap
- * limit, breaks both lines. Returns the buckets that stand alone.
+ * The rows that a line joins, stretch by stretch: a bucket without finite values, or a distance over the gap
+ * limit, ends one.
  */
-export function traceBuckets(
+function stretchesOf(
   track: BucketTrack,
   grid: BucketGrid,
   [from, to]: readonly [number, number],
-  map: Mapping,
-  pens: Traced,
-): Dots {
+): number[][] {
   const limit = gapLimit(track.b);
   const [start, end] = windowOf(track.b, Math.floor((from - grid.x0) / grid.dx), (to - grid.x0) / grid.dx);
-  const dots: Dots = [];
+  const stretches: number[][] = [];
   let previous = -Infinity;
-  let alone: [number, number] | null = null;
-  for (let i = start; i < end; i++) {
-    const bucket = track.b[i] as number;
-    if (track.n[i] === 0) {
+  for (let row = start; row < end; row++) {
+    const bucket = track.b[row] as number;
+    if (track.n[row] === 0) {
       previous = -Infinity;
       continue;
     }
-    const x = map.x(bucketX(grid, bucket));
-    const first = map.y(track.first[i] as number);
-    const low = map.y(track.min[i] as number);
-    const high = map.y(track.max[i] as number);
-    const last = map.y(track.last[i] as number);
-    const middle = map.y(track.mean[i] as number);
-    const maxFirst = track.ff[i] === 1;
-    if (bucket - previous > limit) {
-      if (alone) dots.push(...alone);
-      alone = [x, middle];
-      pens.envelope.moveTo(x, first);
-      pens.line.moveTo(x, middle);
-    } else {
-      alone = null;
-      pens.envelope.lineTo(x, first);
-      pens.line.lineTo(x, middle);
-    }
-    pens.envelope.lineTo(x, maxFirst ? high : low);
-    pens.envelope.lineTo(x, maxFirst ? low : high);
-    pens.envelope.lineTo(x, last);
+    if (bucket - previous > limit) stretches.push([]);
+    (stretches.at(-1) as number[]).push(row);
     previous = bucket;
   }
-  if (alone) dots.push(...alone);
+  return stretches;
+}
+
+/** Traces the line of the means. Returns the buckets that stand alone. */
+function traceMeans(track: BucketTrack, stretches: readonly number[][], map: Mapping, pen: Pen): Dots {
+  const dots: Dots = [];
+  for (const rows of stretches) {
+    rows.forEach((row, i) => {
+      const [x, y] = [map.x(track.x[row] as number), map.y(track.mean[row] as number)];
+      if (i === 0) pen.moveTo(x, y);
+      else pen.lineTo(x, y);
+      if (rows.length === 1) dots.push(x, y);
+    });
+  }
   return dots;
+}
+
+/** Traces the buckets that touch x in `range`. Returns those that stand alone. */
+export function traceBuckets(
+  track: BucketTrack,
+  grid: BucketGrid,
+  range: readonly [number, number],
+  map: Mapping,
+  pens: Traced,
+): Dots {
+  const stretches = stretchesOf(track, grid, range);
+  for (const rows of stretches) {
+    rows.forEach((row, i) => {
+      const x = map.x(track.x[row] as number);
+      const low = map.y(track.min[row] as number);
+      const high = map.y(track.max[row] as number);
+      const first = map.y(track.first[row] as number);
+      if (i === 0) pens.envelope.moveTo(x, first);
+      else pens.envelope.lineTo(x, first);
+      const maxFirst = track.ff[row] === 1;
+      pens.envelope.lineTo(x, maxFirst ? high : low);
+      pens.envelope.lineTo(x, maxFirst ? low : high);
+      pens.envelope.lineTo(x, map.y(track.last[row] as number));
+    });
+  }
+  return traceMeans(track, stretches, map, pens.line);
+}
+
+/** Traces a group: its range as closed outlines, one a stretch, and the line of its means. */
+export function traceGroup(
+  track: BucketTrack,
+  grid: BucketGrid,
+  range: readonly [number, number],
+  map: Mapping,
+  pens: { band: Pen; line: Pen },
+): Dots {
+  const stretches = stretchesOf(track, grid, range);
+  for (const rows of stretches) {
+    const edge = (row: number, side: 'min' | 'max') =>
+      [map.x(track.x[row] as number), map.y(track[side][row] as number)] as const;
+    rows.forEach((row, i) => {
+      if (i === 0) pens.band.moveTo(...edge(row, 'max'));
+      else pens.band.lineTo(...edge(row, 'max'));
+    });
+    for (let i = rows.length - 1; i >= 0; i--) pens.band.lineTo(...edge(rows[i] as number, 'min'));
+    pens.band.lineTo(...edge(rows[0] as number, 'max'));
+  }
+  return traceMeans(track, stretches, map, pens.line);
 }
 
 /** Traces logged values that touch x in [from, to]; NaN and infinities break the line. */

@@ -1,7 +1,6 @@
 /** What the crosshair reads from a chart: logged values and bucket figures, never interpolated ones. */
 import type { PanelData, Series } from '../data/panelData';
 import { lowerBound, trackLength } from '../data/panelData';
-import { bucketX } from './m4';
 import { flagsOf } from './extent';
 
 export interface Reading {
@@ -25,10 +24,8 @@ export function nearestRow(data: PanelData, series: Series, x: number, reach: nu
   const { track } = series;
   const count = trackLength(track);
   if (count === 0) return -1;
-  const at = (row: number) =>
-    track.kind === 'raw' ? (track.x[row] as number) : bucketX(data.header, track.b[row] as number);
-  const target = track.kind === 'raw' ? x : (x - data.header.x0) / data.header.dx - 0.5;
-  const right = Math.min(count - 1, lowerBound(track.kind === 'raw' ? track.x : track.b, target));
+  const at = (row: number) => track.x[row] as number;
+  const right = Math.min(count - 1, lowerBound(track.x, x));
   const left = Math.max(0, right - 1);
   const best = Math.abs(at(left) - x) <= Math.abs(at(right) - x) ? left : right;
   return Math.abs(at(best) - x) <= Math.max(reach, track.kind === 'raw' ? 0 : data.header.dx) ? best : -1;
@@ -59,7 +56,7 @@ function readRow(data: PanelData, series: Series, row: number): Reading {
   return {
     series,
     row,
-    x: bucketX(data.header, bucket),
+    x: track.x[row] as number,
     value: n ? (track.mean[row] as number) : NaN,
     min: track.min[row] as number,
     max: track.max[row] as number,
@@ -88,13 +85,10 @@ export function readAt(data: PanelData, x: number, reach: number): Reading[] {
 export function stepX(data: PanelData, x: number, direction: 1 | -1): number | null {
   let best: number | null = null;
   for (const { track } of data.series) {
-    const raw = track.kind === 'raw';
-    const xs = raw ? track.x : track.b;
-    const at = (row: number) => (raw ? (xs[row] as number) : bucketX(data.header, xs[row] as number));
-    const target = raw ? x : (x - data.header.x0 - Math.max(0, data.header.dx - 1) / 2) / data.header.dx;
-    let row = lowerBound(xs, target) + (direction > 0 ? 0 : -1);
-    while (row >= 0 && row < xs.length && (at(row) - x) * direction <= 0) row += direction;
-    if (row < 0 || row >= xs.length) continue;
+    const at = (row: number) => track.x[row] as number;
+    let row = lowerBound(track.x, x) + (direction > 0 ? 0 : -1);
+    while (row >= 0 && row < track.x.length && (at(row) - x) * direction <= 0) row += direction;
+    if (row < 0 || row >= track.x.length) continue;
     if (best === null || (at(row) - best) * direction < 0) best = at(row);
   }
   return best;

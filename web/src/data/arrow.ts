@@ -1,6 +1,6 @@
 /** Panels out of Arrow IPC streams that lie one after another, and out of the JSON fallback. */
 import { tableFromIPC } from '@uwdata/flechette';
-import type { BucketColumns, PanelFrame, RawColumns } from './panelData';
+import { bucketX, type BucketColumns, type PanelFrame, type RawColumns } from './panelData';
 import type { PanelHeader } from './types';
 
 const CONTINUATION = 0xffffffff;
@@ -44,13 +44,16 @@ export function splitStreams(bytes: Uint8Array): Uint8Array[] {
 const EMPTY = new Float64Array(0);
 
 /** Columns that a server may leave out: the mean falls back on the last value, flags on "none". */
-function bucketColumns(column: (name: string) => ArrayLike<number> | null): BucketColumns {
+type Column = (name: string) => ArrayLike<number> | null;
+
+function bucketColumns(header: PanelHeader, column: Column): BucketColumns {
   const b = column('b') ?? EMPTY;
   const none = new Uint8Array(b.length);
   const last = column('last') ?? EMPTY;
   return {
     s: column('s') ?? EMPTY,
     b,
+    x: Float64Array.from(b, (bucket) => bucketX(header, bucket)),
     first: column('first') ?? last,
     min: column('min') ?? last,
     max: column('max') ?? last,
@@ -62,14 +65,34 @@ function bucketColumns(column: (name: string) => ArrayLike<number> | null): Buck
   };
 }
 
-function rawColumns(column: (name: string) => ArrayLike<number> | null): RawColumns {
+/** A group as buckets that have neither a first nor a last value. */
+function groupColumns(column: Column): BucketColumns {
+  const b = column('b') ?? EMPTY;
+  const none = new Uint8Array(b.length);
+  const mean = column('gcenter') ?? EMPTY;
+  return {
+    s: column('s') ?? EMPTY,
+    b,
+    x: column('x') ?? EMPTY,
+    first: mean,
+    min: column('glo') ?? mean,
+    max: column('ghi') ?? mean,
+    last: mean,
+    mean,
+    n: column('gn') ?? EMPTY,
+    fl: column('fl') ?? none,
+    ff: none,
+  };
+}
+
+function rawColumns(column: Column): RawColumns {
   return { s: column('s') ?? EMPTY, x: column('x') ?? EMPTY, y: column('y') ?? EMPTY };
 }
 
-function frameOf(header: PanelHeader, column: (name: string) => ArrayLike<number> | null): PanelFrame {
-  return header.mode === 'raw'
-    ? { header, bucket: null, raw: rawColumns(column) }
-    : { header, bucket: bucketColumns(column), raw: null };
+function frameOf(header: PanelHeader, column: Column): PanelFrame {
+  if (header.mode === 'raw') return { header, bucket: null, raw: rawColumns(column) };
+  const bucket = header.mode === 'group' ? groupColumns(column) : bucketColumns(header, column);
+  return { header, bucket, raw: null };
 }
 
 /** Decodes one or more concatenated streams, one panel each. */

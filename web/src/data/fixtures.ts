@@ -1,5 +1,5 @@
 /** Frames for tests: M4 buckets computed the slow and obvious way. */
-import type { PanelFrame } from './panelData';
+import { bucketX, type PanelFrame } from './panelData';
 import type { PanelHeader, SeriesMeta } from './types';
 
 export interface Logged {
@@ -76,7 +76,7 @@ export function bucketFrame(
   ];
   return {
     header: header(logged, 'bucket', dx, nb),
-    bucket: { s, b, first, min, max, last, mean, n, fl, ff },
+    bucket: { s, b, x: b.map((one) => bucketX({ x0: 0, dx }, one)), first, min, max, last, mean, n, fl, ff },
     raw: null,
   };
 }

@@ -4,10 +4,22 @@
  */
 import type { PanelHeader, SeriesMeta } from './types';
 
+export interface BucketGrid {
+  x0: number;
+  dx: number;
+}
+
+/** The x at which a bucket is drawn: exact for buckets of one step, else the middle of its whole values. */
+export function bucketX(grid: BucketGrid, bucket: number): number {
+  return grid.x0 + bucket * grid.dx + Math.max(0, grid.dx - 1) / 2;
+}
+
 /** Columns of one frame, rows sorted by (series, bucket) or (series, x). */
 export interface BucketColumns {
   s: ArrayLike<number>;
   b: ArrayLike<number>;
+  /** Where it is drawn. */
+  x: ArrayLike<number>;
   first: ArrayLike<number>;
   min: ArrayLike<number>;
   max: ArrayLike<number>;
@@ -28,11 +40,14 @@ export interface PanelFrame {
   raw: RawColumns | null;
 }
 
-const BUCKET_FIELDS = ['b', 'first', 'min', 'max', 'last', 'mean', 'n', 'fl', 'ff'] as const;
+const BUCKET_FIELDS = ['b', 'x', 'first', 'min', 'max', 'last', 'mean', 'n', 'fl', 'ff'] as const;
 type BucketField = (typeof BUCKET_FIELDS)[number];
 
-/** Buckets of one series; `n[i] === 0` means that bucket holds only NaN or infinities (see `fl`). */
-export type BucketTrack = { kind: 'bucket' } & Record<BucketField, Float64Array>;
+/**
+ * Buckets of one series; `n[i] === 0` means that bucket holds only NaN or infinities (see `fl`). Of a group `n`
+ * counts writers, `mean` is the mean of theirs, and `min` and `max` are those of all their values.
+ */
+export type BucketTrack = { kind: 'bucket' | 'group' } & Record<BucketField, Float64Array>;
 /** Logged values of one series in x order; `y` may be NaN or infinite. */
 export interface RawTrack {
   kind: 'raw';
@@ -48,7 +63,7 @@ export interface Series {
 
 /** Number of rows of a track. */
 export function trackLength(track: Track): number {
-  return track.kind === 'raw' ? track.x.length : track.b.length;
+  return track.x.length;
 }
 
 const identity = (meta: SeriesMeta): string => JSON.stringify([meta.run, meta.metric, meta.label]);
@@ -85,7 +100,7 @@ function trackOf(frame: PanelFrame, index: number): Track {
   }
   const columns = frame.bucket as BucketColumns;
   const [from, to] = rowsOf(columns.s, index);
-  const track = { kind: 'bucket' } as BucketTrack;
+  const track = { kind: frame.header.mode === 'group' ? 'group' : 'bucket' } as BucketTrack;
   for (const field of BUCKET_FIELDS) track[field] = slice(columns[field], from, to);
   return track;
 }
@@ -132,7 +147,7 @@ function patchBuckets(old: BucketTrack, patch: BucketTrack): BucketTrack {
       picks.push([patch, j++]);
     }
   }
-  const track = { kind: 'bucket' } as BucketTrack;
+  const track = { kind: old.kind } as BucketTrack;
   for (const field of BUCKET_FIELDS) {
     const tail = Float64Array.from(picks, ([source, row]) => source[field][row] as number);
     track[field] = concat(old[field], from, tail);
@@ -166,7 +181,7 @@ export class PanelData {
     }
     const held = this.header;
     if (header.mode !== held.mode) return false;
-    if (header.mode === 'bucket' && (header.x0 !== held.x0 || header.dx !== held.dx)) return false;
+    if (header.mode !== 'raw' && (header.x0 !== held.x0 || header.dx !== held.dx)) return false;
     const known = new Map(this.series.map((series) => [identity(series.meta), series]));
     for (const meta of header.series) {
       const track = trackOf(frame, meta.i);
@@ -175,8 +190,7 @@ export class PanelData {
       else {
         old.meta = meta;
         if (old.track.kind === 'raw' && track.kind === 'raw') old.track = patchRaw(old.track, track);
-        if (old.track.kind === 'bucket' && track.kind === 'bucket')
-          old.track = patchBuckets(old.track, track);
+        if (old.track.kind !== 'raw' && track.kind !== 'raw') old.track = patchBuckets(old.track, track);
       }
     }
     this.header = { ...header, series: held.series, nb: Math.max(header.nb, held.nb) };

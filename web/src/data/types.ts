@@ -84,12 +84,17 @@ export interface PanelQuery {
   /** Device pixels of the plot's width. */
   px: number;
   fields: string[];
+  /** All writers of a run as their mean and range. */
+  group?: { by: ['run'] };
+  /** Logged values come with their neighbours outside of the range. */
+  beside: boolean;
 }
 
 export interface SeriesMeta {
   i: number;
   run: string;
   metric: string;
+  /** Empty for a group. */
   label: string;
   n: number;
   nan: number;
@@ -103,7 +108,7 @@ export interface SeriesMeta {
 /** The JSON beside the numbers of one panel, in an answer or in a live frame. */
 export interface PanelHeader {
   id: string;
-  mode: 'bucket' | 'raw';
+  mode: 'bucket' | 'raw' | 'group';
   x0: number;
   dx: number;
   nb: number;

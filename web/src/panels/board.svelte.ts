@@ -29,6 +29,8 @@ export class Board {
   looks = $state.raw<ReadonlyMap<string, Look>>(NONE);
   /** Labels of a run that its charts may not all have. */
   writers = $state.raw<readonly { run: string; label: string }[]>([]);
+  /** Whether a run on screen was seen to have several writers. */
+  hasWriters = $state(false);
   names = $state.raw<ReadonlyMap<string, string>>(NONE);
   /** Whether axis labels can be drawn. */
   fonts = $state(false);

@@ -32,7 +32,7 @@ function setUp(answer?: (panels: readonly PanelQuery[]) => Promise<SeriesAnswer>
     },
     hidden: () => hidden,
   });
-  loader.setContext({ runs: ['a'], x: 'step', range: null });
+  loader.setContext({ runs: ['a'], x: 'step', range: null, together: false });
   return { loader, asked, subscriptions, hide: (value: boolean) => (hidden = value) };
 }
 const settle = () => vi.advanceTimersByTimeAsync(300);
@@ -69,7 +69,7 @@ test('a zoom asks all panels again and keeps the picture', async () => {
   const states: string[] = [];
   loader.show('p', 300, (slot) => states.push(`${slot.status} ${slot.data ? 'picture' : 'blank'}`));
   await settle();
-  loader.setContext({ runs: ['a'], x: 'step', range: [0, 9] });
+  loader.setContext({ runs: ['a'], x: 'step', range: [0, 9], together: false });
   await settle();
   expect(asked).toEqual([['p'], ['p']]);
   expect(states).toEqual([
@@ -91,8 +91,8 @@ test('back and forth before the answer asks again, since the first request was g
   let status = '';
   loader.show('p', 300, (slot) => (status = slot.status));
   await settle();
-  loader.setContext({ runs: ['a'], x: 'step', range: [0, 9] });
-  loader.setContext({ runs: ['a'], x: 'step', range: null });
+  loader.setContext({ runs: ['a'], x: 'step', range: [0, 9], together: false });
+  loader.setContext({ runs: ['a'], x: 'step', range: null, together: false });
   await settle();
   expect(asked).toEqual([['p'], ['p']]);
   expect(status).toBe('ready');
@@ -155,9 +155,9 @@ test('a chart does not claim to be empty before its runs are known, nor once the
   empty.show('p', 300, (slot) => seen.push(slot.status));
   await settle();
   expect(seen).toEqual(['idle']);
-  empty.setContext({ runs: [], x: 'step', range: null });
+  empty.setContext({ runs: [], x: 'step', range: null, together: false });
   await settle();
   expect(seen.at(-1)).toBe('ready');
-  empty.setContext({ runs: ['a'], x: 'step', range: null });
+  empty.setContext({ runs: ['a'], x: 'step', range: null, together: false });
   expect(seen.at(-1)).toBe('loading');
 });

@@ -11,6 +11,8 @@ export interface LoaderContext {
   runs: readonly string[];
   x: XAxis;
   range: [number, number] | null;
+  /** Whether the writers of a run are drawn as one: their mean and range. */
+  together: boolean;
 }
 
 export type SlotStatus = 'idle' | 'loading' | 'ready' | 'error';
@@ -137,7 +139,7 @@ export class PanelLoader {
     }, GATHER_MILLIS) as unknown as number;
   }
 
-  private panelQuery(slot: Slot, { runs, x, range }: LoaderContext): PanelQuery {
+  private panelQuery(slot: Slot, { runs, x, range, together }: LoaderContext): PanelQuery {
     return {
       id: slot.key,
       series: [{ metric: slot.key }],
@@ -146,6 +148,8 @@ export class PanelLoader {
       range,
       px: Math.max(1, Math.round(slot.px)),
       fields: FIELDS,
+      beside: true,
+      ...(together ? { group: { by: ['run'] as ['run'] } } : {}),
     };
   }
 

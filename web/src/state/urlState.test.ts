@@ -7,6 +7,7 @@ const full: WorkspaceView = {
   sort: { k: 'summary.val/loss', dir: 'asc' },
   value: 'val/loss',
   x: 'wall',
+  together: true,
   log: true,
   logFlips: ['a,b', 'c\\'],
   zoom: [-1.5e-7, 2e18],

@@ -10,6 +10,8 @@ export interface WorkspaceView {
   /** The summary key (escaped) shown beside each run; null for none chosen. */
   value: string | null;
   x: XAxis;
+  /** Whether the writers of a run are drawn as one: their mean and range. */
+  together: boolean;
   /** Log y for every panel; `logFlips` names the panels that differ. */
   log: boolean;
   logFlips: string[];
@@ -30,6 +32,7 @@ export const DEFAULT_VIEW: WorkspaceView = {
   sort: { k: 'created', dir: 'desc' },
   value: null,
   x: 'step',
+  together: false,
   log: false,
   logFlips: [],
   zoom: null,
@@ -72,7 +75,7 @@ function readSort(text: string | null): WorkspaceView['sort'] {
   return match ? { k: match[1] as string, dir: match[2] as SortDir } : DEFAULT_VIEW.sort;
 }
 
-const KNOWN = ['q', 'r', 's', 'v', 'x', 'y', 'yf', 'z', 'sel', 'fold', 'side', 'panel'] as const;
+const KNOWN = ['q', 'r', 's', 'v', 'x', 'w', 'y', 'yf', 'z', 'sel', 'fold', 'side', 'panel'] as const;
 
 /** Reads a query string. Values that make no sense fall back on the default. */
 export function decodeView(query: string): WorkspaceView {
@@ -85,6 +88,7 @@ export function decodeView(query: string): WorkspaceView {
     sort: readSort(params.get('s')),
     value: params.get('v'),
     x: x === 'wall' || x === 'relative' ? x : 'step',
+    together: params.get('w') === 'mean',
     log: params.get('y') === 'log',
     logFlips: splitList(params.get('yf') ?? ''),
     zoom: readZoom(params.get('z')),
@@ -104,6 +108,7 @@ export function encodeView(view: WorkspaceView, previous = ''): string {
     s: sort.k === DEFAULT_VIEW.sort.k && sort.dir === DEFAULT_VIEW.sort.dir ? null : `${sort.k}:${sort.dir}`,
     v: view.value,
     x: view.x === 'step' ? null : view.x,
+    w: view.together ? 'mean' : null,
     y: view.log ? 'log' : null,
     yf: view.logFlips.length ? joinList(view.logFlips) : null,
     z: view.zoom ? view.zoom.join(':') : null,
