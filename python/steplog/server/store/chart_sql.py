@@ -107,7 +107,8 @@ GROUPS = """SELECT h, b,
 FROM (SELECT {series} AS h, label, toInt32({bucket} - {{b0:Int64}}) AS b, min(x) AS x_low,
         max(x) AS x_high, sum(toFloat64(x)) AS x_sum, count() AS points,
         countIf(isFinite(f64)) AS n, avgIf(f64, isFinite(f64)) AS mean,
-        minIf(f64, isFinite(f64)) AS low, maxIf(f64, isFinite(f64)) AS high, toUInt8({flags}) AS flags
+        minIf(f64, isFinite(f64)) AS low, maxIf(f64, isFinite(f64)) AS high,
+        toUInt8({flags}) AS flags
     FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range} GROUP BY h, label, b)
 GROUP BY h, b ORDER BY h, b"""
 
