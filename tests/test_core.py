@@ -128,8 +128,8 @@ def test_a_folder_in_place_of_a_segment_is_damage_and_the_rest_is_read(start):
         for number in range(10):
             run.log({"a": number})
     (log,) = (pathlib.Path(run.sync_dir) / "wal").iterdir()
-    (log / "00000003.wal").mkdir()
+    (log / "00000002.wal").mkdir()
     (writer,) = _core.RunLog(run.sync_dir).writers()
     damage = cast("list[tuple[pathlib.Path, int, str]]", writer["damage"])
-    assert [(path.name, at) for path, at, _ in damage] == [("00000003.wal", 0)]
+    assert [(path.name, at) for path, at, _ in damage] == [("00000002.wal", 0)]
     assert _core.RunLog(run.sync_dir).row_count == 10

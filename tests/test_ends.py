@@ -134,6 +134,25 @@ def test_daemon_threads_that_log_at_exit_are_no_error(run_program, value):
     assert RunLog(str(folder)).row_count > 100
 
 
+AFTERWARDS = """
+import atexit, sys, steplog
+def late():
+    try:
+        run.log({"a": 2})
+    except steplog.RunClosedError as error:
+        print("refused:", error, file=sys.stderr)
+atexit.register(late)  # runs after what is registered later
+run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+run.log({"a": 1})
+"""
+
+
+def test_a_log_after_the_end_of_all_runs_is_refused(run_program):
+    folder, errors = run_program(AFTERWARDS, returncode=0)
+    assert "refused: the run is finished" in errors
+    assert [row["a"] for row in RunLog(str(folder)).rows()] == [1]
+
+
 BEGIN = "import atexit, sys, steplog\n"
 START = "run = steplog.init(mode='offline', dir=sys.argv[1], settings={'quiet': True})\n"
 FINALLY = """

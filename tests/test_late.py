@@ -11,7 +11,7 @@ import anyio
 import numpy as np
 import pytest
 
-from steplog import _later
+from steplog import _later, _later_pool
 from steplog._core import RunLog
 
 
@@ -215,3 +215,39 @@ def test_torch_tensors_are_taken_as_they_are(start):
     assert first["w"]["bins"][-1] == 9999.0
     assert sum(first["half"]["values"]) == 40
     assert second == {"loss": 99990000.0, "pair": [1, 2]}
+
+
+def test_values_that_never_come_hold_up_no_others(start, monkeypatch):
+    monkeypatch.setattr(_later_pool, "_STUCK_SECS", 0.05)
+    never = threading.Event()
+    with start() as stuck:
+        for _ in range(4):
+            stuck.log({"never": OnDevice(0.0, never)})
+        with start(reinit="create_new") as run:
+            for number in range(3):
+                run.log({"loss": OnDevice(float(number))})
+            run.flush()
+            assert (run.status()["deferred"], stuck.status()["deferred"]) == (0, 4)
+        assert rows(run) == [{"loss": 0.0}, {"loss": 1.0}, {"loss": 2.0}]
+        never.set()
+    assert rows(stuck) == [{"never": 0.0}] * 4
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1e300] * 40,
+        [1.7e308, -1.7e308] * 20,
+        [1.0, 1.0 + 2**-52] * 20,
+        [5e-324, 0.0] * 20,
+        [1.7976931348623157e308] * 40,
+    ],
+)
+def test_any_finite_numbers_have_a_histogram(start, value):
+    with start() as run:
+        run.log({"weights": np.array(value)})
+    (row,) = rows(run)
+    found = row["weights"]
+    assert sum(found["values"]) == 40
+    assert len(found["bins"]) == len(found["values"]) + 1
+    assert found["bins"][0] <= min(value) <= max(value) <= found["bins"][-1]

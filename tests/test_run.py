@@ -364,3 +364,13 @@ def test_many_values_that_cannot_be_stored_are_not_as_many_lines(start, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) < 110
     assert "900 more values of one call are not recorded" in "".join(lines)
+
+
+@pytest.mark.parametrize("tags", ["", ["a", ""], 5, ["x" * 65]])
+def test_tags_that_cannot_be_set_later_change_nothing(start, tags, capsys):
+    with start(tags=["kept"]) as run:
+        run.tags = tags
+        assert run.tags == ("kept",)
+    assert "the tags stay as they were" in capsys.readouterr().err
+    with start(settings={"strict": True}) as run, pytest.raises(steplog.UsageError):
+        run.tags = tags

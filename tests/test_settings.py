@@ -247,3 +247,13 @@ async def test_an_event_loop_may_start_a_run_with_settings_files(write, start):
 def test_a_setting_that_there_is_not_is_named_with_the_nearest():
     with pytest.raises(steplog.UsageError, match="no setting 'projct'; did you mean project"):
         steplog.Settings(projct="x")  # type: ignore[call-arg]  # that is the test
+
+
+def test_a_misspelled_variable_is_warned_about_with_the_nearest(monkeypatch, tmp_path, capsys):
+    for name in ("STEPLOG_PROJCT", "STEPLOG_RUN_NAME", "STEPLOG_OF_MY_OWN"):
+        monkeypatch.setenv(name, "x")
+    steplog.init(mode="offline", dir=str(tmp_path)).finish()
+    said = capsys.readouterr().err
+    assert "STEPLOG_PROJCT is no setting; did you mean STEPLOG_PROJECT?" in said
+    assert "STEPLOG_RUN_NAME is no setting; did you mean STEPLOG_NAME?" in said
+    assert "STEPLOG_OF_MY_OWN" not in said

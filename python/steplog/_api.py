@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from steplog import _branch, _containers, _resume
+from steplog import _branch, _containers, _resume, _settings
 from steplog._errors import UsageError
 from steplog._facts import Facts
 from steplog._notices import Notices
@@ -137,6 +137,8 @@ def init(
     )
     if warning:
         Notices(resolved).warn("", warning)
+    for variable, near in _settings.misspelled():
+        Notices(resolved).warn("", f"{variable} is no setting; did you mean {near}?")
     if way == "auto":
         run.note_for_resume()
     _warn_of_idle(

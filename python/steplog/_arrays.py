@@ -143,6 +143,23 @@ def _as_numpy(value: Any) -> Any:  # noqa: ANN401  # of any library
     return np.asarray(value)
 
 
+def _binned(finite: Any) -> tuple[list[int], list[float]]:  # noqa: ANN401  # NumPy
+    """Counts and edges of 32 bins; of one, where there are too few floats between the elements."""
+    import numpy as np  # noqa: PLC0415  # `import steplog` stays light
+
+    low, high = float(finite.min()), float(finite.max())
+    # The width of the widest range is no finite number.
+    part = 1.0 if math.isfinite(high - low) else 0.25
+    try:
+        counts, edges = np.histogram(finite * part, bins=_BINS)
+    except ValueError:
+        if low == high:
+            low, high = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
+        greatest = sys.float_info.max
+        return [finite.size], [max(low, -greatest), min(high, greatest)]
+    return counts.tolist(), (edges / part).tolist()
+
+
 def _histogram(value: Any) -> dict[str, object]:  # noqa: ANN401  # of any library
     """The histogram of the finite elements; the others are counted.
 
@@ -162,8 +179,7 @@ def _histogram(value: Any) -> dict[str, object]:  # noqa: ANN401  # of any libra
     counts: list[int] = []
     edges: list[float] = []
     if finite.size:
-        found_counts, found_edges = np.histogram(finite, bins=_BINS)
-        counts, edges = found_counts.tolist(), found_edges.tolist()
+        counts, edges = _binned(finite)
     found: dict[str, object] = {
         "_type": "histogram",
         "values": counts,

@@ -139,6 +139,8 @@ class Ending:
         folder = self._process.folder
         told = f"run {self._facts.name}: {count(rows, 'row')}"
         how = f"send it with: {self._sync_command()}"
+        if folder is not None and not folder.exists():
+            how = "the folder is gone, and what was not sent with it"
         if self._settings.mode == "offline":
             self._notices.say(f"{told} in {folder}; {how}")
         elif reason:

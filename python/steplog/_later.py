@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,47 +10,19 @@ from typing import TYPE_CHECKING, Any
 from steplog import _values
 from steplog._arrays import Later
 from steplog._errors import SteplogError
+from steplog._later_pool import POOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from steplog._notices import Notices
     from steplog._writer import Writer
 
-_THREADS = 2
 MAX_WAITING_BYTES = 256 << 20
 """Beyond, values are read in the caller: it is slower, and neither waits for others nor drops."""
 
 _LOOK_SECS = 0.1
 """Longest time before Ctrl-C is looked after while values are waited for."""
-
-
-class _Threads:
-    """The process's threads for reading values; started when the first value comes."""
-
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._pid = 0
-
-    def submit(self, job: Callable[[], None]) -> None:
-        """Have a job done; it must not raise."""
-        if self._pid != os.getpid():  # the first job, or a fork that has left the threads behind
-            self._pid = os.getpid()
-            self._jobs = queue.SimpleQueue()
-            for number in range(_THREADS):
-                name = f"steplog-later-{number}"
-                threading.Thread(
-                    target=self._work, args=(self._jobs,), name=name, daemon=True
-                ).start()
-        self._jobs.put(job)
-
-    @staticmethod
-    def _work(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
-        while True:
-            jobs.get()()
-
-
-_THREAD_POOL = _Threads()
 
 
 class LateValues:
@@ -93,7 +64,7 @@ class LateValues:
         if is_crowded:
             log_late()
         else:
-            _THREAD_POOL.submit(log_late)
+            POOL.submit(log_late)
 
     def _log(self, writer: Writer, row: tuple[int, int], values: Mapping[str, object]) -> None:
         plain, skipped = _values.to_plain_now(values)
@@ -118,6 +89,7 @@ class LateValues:
                 if left <= 0:
                     return False
                 self._changed.wait(min(left, _LOOK_SECS))
+                POOL.relieve()
         return True
 
     def give_up(self, why: str = "they could not be read before the deadline") -> None:

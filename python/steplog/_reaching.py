@@ -4,15 +4,50 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from steplog._closing import in_looks
-from steplog._errors import InternalError, ServerError, StorageError
+from steplog._errors import InternalError, ServerError, StorageError, UsageError
+from steplog._terminal import count
 from steplog._writer import wait_for
 
 if TYPE_CHECKING:
     from steplog._later import LateValues
     from steplog._writer import Writer
+
+
+Ack = Literal["log", "disk", "server"]
+"""What a call of `alog` waits for."""
+
+
+def check_ack(ack: object, mode: str) -> None:
+    """Check that a run in this mode can wait for the disk, or the server.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if ack not in ("disk", "server"):
+        raise UsageError(f'ack must be "log", "disk" or "server", got {ack!r}')
+    if ack == "server" and mode == "offline":
+        raise UsageError('ack="server" needs an online run, this one is offline')
+
+
+class Lost:
+    """The records that there was no room for: each is told to one `flush`."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def check(self, writer: Writer) -> None:
+        """Tell of those that are lost since the last time.
+
+        Raises:
+            StorageError: There are some.
+        """
+        status: dict[str, Any] = writer.status()
+        lost, self._told = status["lost"] - self._told, status["lost"]
+        if lost > 0:
+            raise StorageError(f"{count(lost, 'record')} lost: {status['storage_error']}")
 
 
 async def reach_log(late: LateValues) -> None:

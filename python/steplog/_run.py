@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -24,11 +24,11 @@ from steplog._metric import metric_of
 from steplog._notices import Notices
 from steplog._past import Past
 from steplog._process_writer import Parent, ProcessWriter
-from steplog._reaching import reach, reach_disk, reach_log
+from steplog._reaching import Ack, Lost, check_ack, reach, reach_disk, reach_log
 from steplog._recording import Recording
 from steplog._reference import Reference
 from steplog._summary import Summary
-from steplog._terminal import count
+from steplog._turns import TURNS
 from steplog._writer import NullWriter, Outcome, Recorder, wait_for
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ if TYPE_CHECKING:
     from steplog._settings import Settings
     from steplog._writer import Writer
 
-Ack = Literal["log", "disk", "server"]
-
-# A tight loop of `alog` lets other tasks run after this long: short against a frame of any UI or
-# a request's latency, long against the microsecond of an append.
-_YIELD_SECS = 0.001
 # Of the time that an end may take, how much goes to values that are not ready.
 _LATE_SHARE = 0.8
 
@@ -81,10 +76,9 @@ class Run(Reference, Recorder):
         "_ending",
         "_facts",
         "_late",
-        "_lost_told",
+        "_lost",
         "_notices",
         "_process",
-        "_yielded",
         "config",
         "entity",
         "group",
@@ -116,9 +110,8 @@ class Run(Reference, Recorder):
         self.group, self.job_type = facts.group, facts.job_type
         self._notices = Notices(settings)
         self._late = LateValues(self._notices)
-        self._yielded = time.perf_counter()
         self._process = ProcessWriter(settings, facts, past=past, parent=parent)
-        self._lost_told = 0
+        self._lost = Lost()
         self._take_log()
         self._ending = Ending(
             self._process, self._notices, settings=settings, facts=facts, url=self.url
@@ -172,12 +165,22 @@ class Run(Reference, Recorder):
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Labels for finding the run; setting them is in the log when it returns."""
+        """Labels for finding the run; setting them is in the log when it returns.
+
+        Tags that cannot be set are warned about, and change nothing; `strict=True` raises.
+        """
         return self._facts.tags
 
     @tags.setter
     def tags(self, tags: Sequence[str] | str | None) -> None:
-        self._call(replace(self._facts, tags=_facts.as_tags(tags)), "tags")
+        try:
+            listed = _facts.as_tags(tags)
+        except UsageError as error:
+            if self.settings.strict:
+                raise
+            self._notices.warn("", f"the tags stay as they were: {error}")
+            return
+        self._call(replace(self._facts, tags=listed), "tags")
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in _FIXED and hasattr(self, name):
@@ -291,7 +294,8 @@ class Run(Reference, Recorder):
         Returns once the values, those of devices and large arrays included, are in the write-ahead
         log, where they survive the death of this process; `ack="disk"` waits for fsync,
         `ack="server"` for the server's acknowledgement. Lets other tasks run after each millisecond
-        of uninterrupted use. Safe from any task or thread, on asyncio and trio.
+        of uninterrupted use, however many tasks log. Safe from any task or thread, on asyncio and
+        trio.
 
         Args:
             data: As for `log`.
@@ -314,14 +318,10 @@ class Run(Reference, Recorder):
             self.log(data, step, commit)
             if self._late.taken != taken:
                 await reach_log(self._late)
-            now = time.perf_counter()
-            if now - self._yielded > _YIELD_SECS:
-                await self._yield_to_others()
+            if time.perf_counter() - TURNS.since > TURNS.secs:
+                await TURNS.give_way()
             return
-        if ack not in ("disk", "server"):
-            raise UsageError(f'ack must be "log", "disk" or "server", got {ack!r}')
-        if ack == "server" and self.settings.mode == "offline":
-            raise UsageError('ack="server" needs an online run, this one is offline')
+        check_ack(ack, self.settings.mode)
         writer = self._own_writer()
         outcome = self._log_otherwise(data, step, commit)
         if outcome is not None and outcome.lost is not None:
@@ -330,12 +330,6 @@ class Run(Reference, Recorder):
             await reach_log(self._late)
         if not isinstance(writer, NullWriter):
             await reach(writer, ack)
-
-    async def _yield_to_others(self) -> None:
-        import anyio.lowlevel  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
-
-        await anyio.lowlevel.checkpoint()
-        self._yielded = time.perf_counter()
 
     def _own_writer(self) -> Writer | NullWriter:
         if self._process.writer.is_forked:
@@ -425,7 +419,7 @@ class Run(Reference, Recorder):
             return
         timeout = self.settings.finish_timeout_secs if timeout_secs is None else timeout_secs
         reach_disk(writer, self._late, timeout)
-        self._check_lost(writer)
+        self._lost.check(writer)
 
     async def aflush(self) -> None:
         """Wait, without blocking the event loop, until everything logged so far is on the disk.
@@ -440,13 +434,7 @@ class Run(Reference, Recorder):
             await reach_log(self._late)
         if not isinstance(writer, NullWriter):
             await reach(writer, "disk")
-            self._check_lost(writer)
-
-    def _check_lost(self, writer: Writer) -> None:
-        status: dict[str, Any] = writer.status()
-        lost, self._lost_told = status["lost"] - self._lost_told, status["lost"]
-        if lost > 0:
-            raise StorageError(f"{count(lost, 'record')} lost: {status['storage_error']}")
+            self._lost.check(writer)
 
     def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
         """End the run: everything on the disk, and at the server unless the deadline passes.

@@ -111,7 +111,8 @@ class Settings:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
-VARIABLES = {name: f"STEPLOG_{name.upper()}" for name in FIELDS} | {
+_PREFIX = "STEPLOG_"
+VARIABLES = {name: f"{_PREFIX}{name.upper()}" for name in FIELDS} | {
     "run_name": "STEPLOG_NAME",
     "run_notes": "STEPLOG_NOTES",
     "run_tags": "STEPLOG_TAGS",
@@ -139,6 +140,9 @@ FALLBACKS = {
 _USERS_OWN = {"base_url", "api_key", "ca_file"}
 _WORKSPACE = Path("steplog-runs", "settings")
 _OLD_MODES: dict[str, Mode] = {"dryrun": "offline", "run": "online"}
+_OWN = {*VARIABLES.values(), ENV_CONFIG_DIR}
+_ALIKE = 0.6
+"""How much of a variable's name must be as in one of ours to be a misspelling of that."""
 _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "str": ("text", (str,)),
     "str | None": ("text", (str, type(None))),
@@ -287,6 +291,17 @@ def from_environment(environ: Mapping[str, str] | None = None) -> dict[str, Any]
                 found[name] = _from_text(name, text, source)
                 break
     return found
+
+
+def misspelled(environ: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    """Variables of the environment that are none of ours but nearly: each, and the nearest."""
+    environ = os.environ if environ is None else environ
+    ours = {variable.removeprefix(_PREFIX): variable for variable in _OWN}
+    for variable in environ:
+        if variable.startswith(_PREFIX) and variable not in _OWN:
+            near = difflib.get_close_matches(variable[len(_PREFIX) :], ours, n=1, cutoff=_ALIKE)
+            if near:
+                yield variable, ours[near[0]]
 
 
 def _from_files() -> Iterator[tuple[str, object]]:

@@ -195,6 +195,24 @@ impl LogReader {
             .find(|number| *number > self.segment))
     }
 
+    /// Reports the segments between this one and the next that is there. Numbers are given without a
+    /// gap, and a file that is not wanted any more leaves its number to the next one.
+    fn tell_missing(&mut self, next: u32) {
+        let first = self.segment + u32::from(self.path().exists());
+        if first < next {
+            let path = self.dir.join(file_name(first));
+            let what = match next - first {
+                1 => "the segment is missing".to_owned(),
+                count => format!("{count} segments are missing from here on"),
+            };
+            self.damage.push(Damage {
+                path,
+                offset: 0,
+                what,
+            });
+        }
+    }
+
     fn go_to(&mut self, segment: u32) {
         self.segment = segment;
         self.offset = SEGMENT_HEAD;
@@ -261,7 +279,10 @@ impl LogReader {
                 continue;
             }
             match self.following()? {
-                Some(next) => self.go_to(next),
+                Some(next) => {
+                    self.tell_missing(next);
+                    self.go_to(next);
+                }
                 None => return Ok(()),
             }
         }
@@ -492,6 +513,36 @@ mod tests {
         assert_eq!(
             (&reader.damage()[0].path, reader.damage()[0].offset),
             (&path, offset)
+        );
+    }
+
+    #[test]
+    fn segments_that_are_gone_are_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let positions = filled(dir.path(), 1600);
+        let last = *segments(dir.path()).unwrap().last().unwrap();
+        assert!(last > 5);
+        for gone in [1, 3, 4] {
+            std::fs::remove_file(dir.path().join(file_name(gone))).unwrap();
+        }
+        let mut reader = LogReader::new(dir.path());
+        let left: Vec<u64> = positions
+            .into_iter()
+            .filter(|position| ![1, 3, 4].contains(&place(*position).0))
+            .collect();
+        assert_eq!(all(&mut reader, None), left);
+        let told: Vec<(PathBuf, &str)> = reader
+            .damage()
+            .iter()
+            .map(|damage| (damage.path.clone(), damage.what.as_str()))
+            .collect();
+        let path = |number| dir.path().join(file_name(number));
+        assert_eq!(
+            told,
+            [
+                (path(1), "the segment is missing"),
+                (path(3), "2 segments are missing from here on")
+            ]
         );
     }
 }

@@ -1,20 +1,20 @@
 //! The summary of one writer: for each path the last value logged, and explicit writes in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aggregate::Aggregate;
 use crate::error::{Error, Result};
 use crate::metric::Metrics;
 use crate::path;
 use crate::record::{History, Record};
-use crate::value::{Cursor, Value, write_array_len, write_int, write_u64_fixed};
+use crate::value::{Cursor, Value, write_array_len, write_int, write_str, write_u64_fixed};
 
 mod leaf;
 
 use leaf::{Leaf, Logged};
 
-/// Version of [`Summary::to_bytes`]; version 1 had neither definitions nor aggregates.
-const STATE: u64 = 2;
+/// Version of [`Summary::to_bytes`]; version 1 had neither definitions nor aggregates, 2 no `wholes`.
+const STATE: u64 = 3;
 
 /// The record that closes the row with the greatest step: source of the automatic keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,8 @@ pub struct Summary {
     leaves: BTreeMap<String, Leaf>,
     last: Option<LastRow>,
     metrics: Metrics,
+    /// Keys that a mapping was written to: its members go when one below is logged.
+    wholes: BTreeSet<String>,
 }
 
 impl Summary {
@@ -81,6 +83,7 @@ impl Summary {
     /// Leaves out what was written rather than logged.
     pub fn retain_logged(&mut self) {
         self.leaves.retain(|_, leaf| !leaf.explicit);
+        self.wholes.clear();
     }
 
     /// Summaries of at most about `max_bytes` each that come to this one together.
@@ -89,6 +92,7 @@ impl Summary {
             last: self.last,
             metrics: self.metrics.clone(),
             leaves: BTreeMap::new(),
+            wholes: self.wholes.clone(),
         };
         let (mut parts, mut bytes) = (Vec::new(), 0);
         let mut encoded = Vec::new();
@@ -132,6 +136,7 @@ impl Summary {
                 out.push(Aggregate::default());
                 return;
             }
+            self.end_whole(key);
             if let Some(leaf) = self.leaves.get_mut(key) {
                 out.push(leaf.check_out(history.step, &value));
             } else {
@@ -187,14 +192,33 @@ impl Summary {
             wall: history.wall,
             value,
         };
+        self.end_whole(key);
         match self.leaves.get_mut(key) {
             Some(existing) => existing.log(logged),
             None => self.insert(key, Leaf::logged(logged)),
         }
     }
 
+    /// Something logged at `key` takes the place of a mapping that was written above it.
+    fn end_whole(&mut self, key: &str) {
+        if self.wholes.is_empty() {
+            return;
+        }
+        for (at, _) in key.match_indices('.') {
+            if let Some(above) = key.get(..at)
+                && self.wholes.contains(above)
+            {
+                self.remove(above);
+                return;
+            }
+        }
+    }
+
     fn set(&mut self, key: &str, position: u64, wall: i64, value: Value) {
         self.remove(key);
+        if matches!(value, Value::Map(_)) {
+            self.wholes.insert(key.to_owned());
+        }
         self.set_leaves(key, position, wall, value);
     }
 
@@ -229,6 +253,10 @@ impl Summary {
 
     fn remove_below(&mut self, key: &str) {
         let prefix = format!("{key}.");
+        if !self.wholes.is_empty() {
+            self.wholes
+                .retain(|whole| whole != key && !whole.starts_with(&prefix));
+        }
         let below: Vec<String> = self
             .leaves
             .range(prefix.clone()..)
@@ -262,6 +290,7 @@ impl Summary {
     /// Aggregates and definitions are those of both.
     pub fn absorb(&mut self, other: &Self) {
         self.metrics.absorb(&other.metrics);
+        self.wholes.extend(other.wholes.iter().cloned());
         for (key, leaf) in &other.leaves {
             match self.leaves.get_mut(key) {
                 Some(existing) => existing.absorb(leaf),
@@ -279,7 +308,7 @@ impl Summary {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        write_array_len(&mut out, 4);
+        write_array_len(&mut out, 5);
         write_u64_fixed(&mut out, STATE);
         match self.last {
             Some(last) => {
@@ -296,6 +325,10 @@ impl Summary {
             leaf.write(key, &mut out);
         }
         self.metrics.to_value().write(&mut out);
+        write_array_len(&mut out, self.wholes.len());
+        for key in &self.wholes {
+            write_str(&mut out, key);
+        }
         out
     }
 
@@ -313,7 +346,7 @@ impl Summary {
             cursor.array_len("summary state")?,
             cursor.u64("summary state")?,
         );
-        if (len, state) != (4, STATE) && (len, state) != (3, 1) {
+        if !matches!((len, state), (5, STATE) | (4, 2) | (3, 1)) {
             return Err(Error::Malformed {
                 what: "summary state",
                 at: 0,
@@ -331,8 +364,13 @@ impl Summary {
             let (key, leaf) = Leaf::read(&mut cursor)?;
             summary.leaves.insert(key, leaf);
         }
-        if state == STATE {
+        if state > 1 {
             summary.metrics = Metrics::read(&mut cursor)?;
+        }
+        if state == STATE {
+            for _ in 0..cursor.array_len("summary keys")? {
+                summary.wholes.insert(cursor.str("summary key")?.to_owned());
+            }
         }
         Ok(summary)
     }
@@ -433,6 +471,45 @@ mod tests {
         assert_eq!(get(&summary, "a"), Some(Value::Map(expected)));
         log(&mut summary, 24, 1, &[("a", Value::Int(4))]);
         assert_eq!(get(&summary, "a"), Some(Value::Int(4)));
+    }
+
+    #[test]
+    fn a_logged_tree_replaces_a_mapping_that_was_written() {
+        let mapping = || {
+            Value::Map(vec![
+                ("c".to_owned(), Value::Int(1)),
+                ("d".to_owned(), Value::Int(2)),
+            ])
+        };
+        let logged = || Value::Map(vec![("c".to_owned(), Value::Int(5))]);
+        let mut summary = Summary::default();
+        set(&mut summary, 8, &["a"], mapping());
+        set(&mut summary, 16, &["a", "e"], Value::Int(3));
+        let mut summary = Summary::from_bytes(&summary.to_bytes()).unwrap();
+        log(&mut summary, 24, 0, &[("a", logged())]);
+        assert_eq!(get(&summary, "a"), Some(logged()));
+        // What was logged merges again.
+        log(
+            &mut summary,
+            32,
+            1,
+            &[("a", Value::Map(vec![("d".to_owned(), Value::Int(6))]))],
+        );
+        let both = vec![
+            ("c".to_owned(), Value::Int(5)),
+            ("d".to_owned(), Value::Int(6)),
+        ];
+        assert_eq!(get(&summary, "a"), Some(Value::Map(both)));
+        // A later write of something else leaves nothing to be replaced.
+        set(&mut summary, 40, &["a"], mapping());
+        set(&mut summary, 48, &["a"], Value::Int(1));
+        set(&mut summary, 56, &["a", "d"], Value::Int(2));
+        log(&mut summary, 64, 2, &[("a", logged())]);
+        let both = vec![
+            ("c".to_owned(), Value::Int(5)),
+            ("d".to_owned(), Value::Int(2)),
+        ];
+        assert_eq!(get(&summary, "a"), Some(Value::Map(both)));
     }
 
     #[test]

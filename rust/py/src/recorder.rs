@@ -1,6 +1,7 @@
 //! What a run is in Python: its `log`, at the cost of one call.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::thread::{self, ThreadId};
 
 use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
@@ -13,7 +14,8 @@ use crate::writer::Writer;
 #[pyclass(frozen, subclass)]
 pub(crate) struct Recorder {
     writer: ArcSwapOption<Py<Writer>>,
-    is_over: AtomicBool,
+    /// The thread that has ended it while the interpreter ends; unset until then.
+    ended_by: OnceLock<ThreadId>,
 }
 
 #[pymethods]
@@ -23,7 +25,7 @@ impl Recorder {
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Self {
             writer: ArcSwapOption::empty(),
-            is_over: AtomicBool::new(false),
+            ended_by: OnceLock::new(),
         }
     }
 
@@ -33,17 +35,19 @@ impl Recorder {
         self.writer.store(writer.map(std::sync::Arc::new));
     }
 
-    /// Takes nothing more: calls return at once. Daemon threads go on logging while the interpreter
-    /// ends; one that then had to go back into Python would be ended there, below our frames, and the
-    /// process would abort.
+    /// Takes nothing more. Daemon threads go on logging while the interpreter ends; one that then had
+    /// to go back into Python would be ended there, below our frames, and the process would abort: to
+    /// their calls nothing happens. To the thread that calls this the run is closed, as after `finish`.
     fn _stop_recording(&self) {
-        self.is_over.store(true, Ordering::Release);
+        self.ended_by.get_or_init(|| thread::current().id());
         self.writer.store(None);
     }
 
     #[getter(_is_over)]
     fn is_stopped(&self) -> bool {
-        self.is_over.load(Ordering::Acquire)
+        self.ended_by
+            .get()
+            .is_some_and(|ended_by| *ended_by != thread::current().id())
     }
 
     /// Record values at a step.

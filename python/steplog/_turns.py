@@ -1,0 +1,42 @@
+"""How tight loops of `alog` leave time to the other tasks of their event loop."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+_ROUND_SECS = 0.001
+"""A loop comes round after this long, whatever number of tasks log: short against a frame of any UI
+or a request's latency, long against the microsecond of an append."""
+
+
+class Turns(threading.local):
+    """The turns that the tasks of one thread take; a thread has one event loop at a time.
+
+    Attributes:
+        since: When the present turn began, of `time.perf_counter`.
+        secs: How long a turn may be: all that take one share a round.
+    """
+
+    def __init__(self) -> None:
+        self.since = time.perf_counter()
+        self.secs = _ROUND_SECS
+        self._round = 0
+        self._waiting = 0
+
+    async def give_way(self) -> None:
+        """Let every other task run, and begin a turn."""
+        import anyio.lowlevel  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+
+        this = self._round
+        self._waiting += 1
+        try:
+            await anyio.lowlevel.checkpoint()
+        finally:
+            if this == self._round:  # the first to go on
+                self._round += 1
+                self.secs, self._waiting = _ROUND_SECS / self._waiting, 0
+            self.since = time.perf_counter()
+
+
+TURNS = Turns()
