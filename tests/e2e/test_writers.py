@@ -100,34 +100,51 @@ def test_writers_that_join_a_living_one_in_turn_are_kept_apart(server, tmp_path)
     assert logged(server) == drawn(server) == wanted
 
 
-@pytest.mark.parametrize("patch", [False, True])
-def test_a_writer_after_another_is_the_next_generation_of_its_label(server, tmp_path, patch):
+def test_a_writer_after_another_hides_nothing_of_it(server, tmp_path):
     for first, value in ((0, 0), (3, 100), (2, 200)):
         child = Child(server, tmp_path)
         child.log(first, first + 4, value)
-        if patch:
-            child.log(first + 3, first + 4, value)
         child.finish()
-    values = [0, 1, 202, 203, 204, 205, 106]
-    assert logged(server) == drawn(server) == {"": list(enumerate(values))}
+    wanted = {
+        label: [(step, value + step) for step in range(first, first + 4)]
+        for label, first, value in (("", 0, 0), ("2", 3, 100), ("3", 2, 200))
+    }
+    assert logged(server) == drawn(server) == wanted
     writers = server.get("/projects/local/p/runs/shared")["writers"]
-    assert [(one["label"], one["generation"]) for one in writers] == [("", 0), ("", 1), ("", 2)]
-    near = drawn(server, range=[3, 6])
-    assert near == {"": list(enumerate(values))[3:]}
+    assert [(one["label"], one["generation"]) for one in writers] == [("", 0), ("2", 0), ("3", 0)]
 
 
-def test_the_time_of_a_row_is_its_newest_writers(server, tmp_path):
-    older = Child(server, tmp_path)
-    for value in range(20):  # its last position is far beyond the newer one's
-        older.log(0, 1, value)
-    older.finish()
-    between = time.time()
-    newer = Child(server, tmp_path)
-    newer.log(0, 1, 100)
-    newer.finish()
-    (row,) = server.rows("shared")
-    assert row["y"] == 100
-    assert row["_timestamp"] > between
+def test_processes_that_are_synced_one_by_one_hide_nothing_of_each_other(server, tmp_path):
+    folders = []
+    for rank in range(3):
+        with steplog.init(
+            project="p",
+            id="shared",
+            dir=str(tmp_path / str(rank)),
+            mode="offline",
+            reinit="create_new",
+            settings={"quiet": True},
+        ) as run:
+            run.log({"y": rank})
+            folders.append(run.sync_dir)
+    for folder in folders:
+        assert server.cli("sync", folder).returncode == 0
+    assert logged(server) == {"": [(0, 0)], "2": [(0, 1)], "3": [(0, 2)]}
+
+
+@pytest.mark.parametrize(("ends", "state"), [((3, 0), "finished"), ((0, 3), "failed")])
+def test_a_run_that_is_started_anew_ends_as_that_does(online, server, *, ends, state):
+    for code in ends:
+        with online("r") as run:
+            run.log({"a": 1})
+            run.finish(code)
+    assert server.get("/projects/local/p/runs/r")["state"] == state
+
+
+def test_of_processes_that_live_at_once_each_decides(online, server):
+    with online("r", reinit="create_new"), online("r", reinit="create_new") as other:
+        other.finish(3)
+    assert server.get("/projects/local/p/runs/r")["state"] == "failed"
 
 
 def test_a_run_goes_on_elsewhere_from_what_the_server_knows(online, server, tmp_path):

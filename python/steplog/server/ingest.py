@@ -30,6 +30,8 @@ from steplog.server.store.changes import Change, Changes
 from steplog.server.store.writers import Writer, WriterRecords
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore
@@ -197,7 +199,7 @@ class Ingest:
         if batch.after > 0:
             raise _conflict(0)
         try:
-            start = await asyncio.to_thread(peek_start, batch.body, MAX_BODY_BYTES)
+            start = await asyncio.to_thread(_start_of, batch)
         except BatchTooLargeError as error:
             raise Problem(Code.TOO_LARGE, str(error)) from error
         except BatchError as error:
@@ -206,12 +208,13 @@ class Ingest:
             raise Problem(
                 Code.NOT_FOUND, "there is no such run, and the batch does not begin with its start"
             )
+        if (start.get("run"), start.get("writer")) != (batch.run, batch.writer):
+            raise Problem(Code.MALFORMED, "the batch begins with the start of another log")
         return await self._records.create(
             *where,
             writer=batch.writer,
             identity=identity_of(start),
             now=time.time_ns(),
-            silence_nanos=self._silence_nanos,
         )
 
     async def _store(self, session: _Session, decoded: Decoded, batch: _Batch) -> None:
@@ -303,6 +306,26 @@ def _after(request: web.Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_INT64):  # noqa: PLR2004  # digits of 2^63
         raise Problem(Code.INVALID, "`after` must be a position", field="after")
     return int(text)
+
+
+def _start_of(batch: _Batch) -> Mapping[str, object] | None:
+    """The start record of a first batch, if it begins with one; the batch is checked whole.
+
+    Raises:
+        BatchError: It is none.
+    """
+    start = peek_start(batch.body, MAX_BODY_BYTES)
+    if start is not None:
+        decoder = Decoder(0, batch.writer, "", 0)
+        decoder.decode(
+            batch.body,
+            after=0,
+            acknowledged=0,
+            points_after=0,
+            patches_after=0,
+            max_decoded_bytes=MAX_BODY_BYTES,
+        )
+    return start
 
 
 __all__ = ["Ingest"]

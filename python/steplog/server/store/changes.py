@@ -173,6 +173,7 @@ class Changes:
             "last_point": change.last_point,
             "last_patch": change.last_patch,
             "seen": change.now_nanos,
+            "last_wall": max(before.last_wall, change.last_wall),
             "last_step": max(before.last_step, change.last_step),
             "exit_code": exit_code,
             "preempting": preempting,

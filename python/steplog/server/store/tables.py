@@ -70,6 +70,9 @@ WRITERS = sa.Table(
     sa.Column("exit_code", sa.BigInteger),
     sa.Column("preempting", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("seen", sa.BigInteger, nullable=False),  # nanoseconds of the server's clock
+    # Of its own clock: its start and its newest record; 0 where that is not known.
+    sa.Column("first_wall", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("last_wall", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("acknowledged", sa.BigInteger, nullable=False),
     sa.Column("last_point", sa.BigInteger, nullable=False),
     sa.Column("last_patch", sa.BigInteger, nullable=False),

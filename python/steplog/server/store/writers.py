@@ -119,13 +119,12 @@ class WriterRecords:
         writer: str,
         identity: Identity,
         now: int,
-        silence_nanos: int,
     ) -> Writer:
         """A writer that the store does not know yet, with its run and project where needed.
 
         The run keeps what its first writer said of it; empty fields are filled by later ones. The
-        writer gets a label that no other live one of its run has, and the label's next generation.
-        One that was silent for `silence_nanos` is not live.
+        writer gets a label that no other one of its run has had; one that goes on keeps its label,
+        and gets that one's next generation.
         """
         async with self._meta.write() as connection:
             project_id = await self._project(connection, entity, project)
@@ -140,7 +139,7 @@ class WriterRecords:
             others = await connection.execute(sa.select(WRITERS).where(WRITERS.c.run_id == run_id))
             # An earlier attempt may come after the one that has gone on from it, and lives.
             strangers = [row for row in others if writer not in row.follows]
-            label, generation = _place(identity, strangers, since=now - silence_nanos)
+            label, generation = _place(identity, strangers)
             await connection.execute(
                 sa.insert(WRITERS).values(
                     run_id=run_id,
@@ -154,6 +153,8 @@ class WriterRecords:
                     resumed=identity.resumed,
                     follows=identity.follows,
                     start_step=identity.start_step,
+                    first_wall=identity.wall_nanos,
+                    last_wall=identity.wall_nanos,
                     acknowledged=0,
                     last_point=0,
                     last_patch=0,
@@ -259,16 +260,12 @@ class WriterRecords:
             await connection.execute(sa.delete(DELETED).where(DELETED.c.run_id.in_(run_ids)))
 
 
-def _place(
-    identity: Identity, others: Sequence[sa.Row[tuple[Any, ...]]], *, since: int
-) -> tuple[str, int]:
-    """A newcomer's label and generation; the one asked for, where nobody has it."""
-    live = {row.label for row in others if row.state in LIVE and row.seen >= since}
+def _place(identity: Identity, others: Sequence[sa.Row[tuple[Any, ...]]]) -> tuple[str, int]:
+    """A newcomer's label and generation; the one asked for, where nobody has had it."""
     label, number = identity.label, 1
     used = {row.label for row in others}
-    # Whoever goes on takes the place of what went before, which may not be known to be dead yet. A
-    # label that we choose is a new one: its last writer being over says nothing of this one.
-    while not identity.resumed and (label in live or (number > 1 and label in used)):
+    # Whoever goes on takes the place of what went before; any other must not hide what is there.
+    while not identity.resumed and label in used:
         number += 1
         label = f"{identity.label}-{number}" if identity.label else str(number)
     before = [row.generation for row in others if row.label == label]
@@ -283,14 +280,18 @@ async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, objec
 
     Of the writers of a label the newest counts, since a resumed attempt replaces what died. One
     that runs makes the run run; else one whose end was none decides (`steplog._states`). Children
-    that are over do not decide: how they ended is their parent's affair.
+    that are over do not decide: how they ended is their parent's affair. Nor does one that was over
+    before another began, by their clocks: that one was started anew.
     """
     query = sa.select(WRITERS).where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
     rows = list(await connection.execute(query))
     known = {row.writer for row in rows}
     newest = {row.label: row for row in rows}
+    adults = [row for row in newest.values() if row.parent not in known]
+    last_start = max((row.first_wall for row in adults), default=0)
     for state in STATES:
         for row in newest.values():
-            if row.state == state and (state in LIVE or row.parent not in known):
+            decides = row.parent not in known and row.last_wall >= last_start
+            if row.state == state and (state in LIVE or decides):
                 return {"state": state, "exit_code": row.exit_code}
     return {"state": "pending", "exit_code": None}
