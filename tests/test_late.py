@@ -8,6 +8,8 @@ import threading
 import time
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import numpy as np
 import pytest
 
@@ -251,3 +253,72 @@ def test_any_finite_numbers_have_a_histogram(start, value):
     assert sum(found["values"]) == 40
     assert len(found["bins"]) == len(found["values"]) + 1
     assert found["bins"][0] <= min(value) <= max(value) <= found["bins"][-1]
+
+
+class Large:
+    """A large array of this process's memory, which is read when `done` is set."""
+
+    shape, nbytes = (1 << 16,), 1 << 19
+
+    def __init__(self):
+        self.done, self.copies = threading.Event(), 0
+
+    def copy(self):
+        self.copies += 1
+        return self
+
+    def tolist(self):
+        raise AssertionError
+
+    def __array__(self, *_, **__):
+        assert self.done.wait(30)
+        return np.arange(1 << 16)
+
+
+async def test_alog_reads_a_large_array_where_it_lies(start):
+    array = Large()
+    array.done.set()
+    async with start() as run:
+        await run.alog({"a": array})
+        assert array.copies == 0
+        run.log({"a": array})
+        assert array.copies == 1
+    assert [sum(row["a"]["values"]) for row in rows(run)] == [1 << 16, 1 << 16]
+
+
+async def test_a_cancelled_alog_returns_when_its_array_has_been_read(start):
+    array = Large()
+    async with start() as run:
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(run.alog, {"a": array})
+                await anyio.lowlevel.checkpoint()
+                scope.cancel()
+                threading.Timer(0.05, array.done.set).start()
+        assert array.done.is_set()
+    assert [sum(row["a"]["values"]) for row in rows(run)] == [1 << 16]
+
+
+async def test_alog_waits_for_its_own_values_alone_and_can_be_cancelled(start):
+    never = threading.Event()
+    async with start() as run:
+        run.log({"never": OnDevice(0.0, never)})
+        with anyio.fail_after(20):
+            await run.alog({"a": OnDevice(1.0), "b": np.zeros(10_000)})
+        with anyio.move_on_after(0.05) as scope:
+            await run.alog({"c": OnDevice(2.0, never)})
+        assert scope.cancelled_caught
+        never.set()
+    assert [set(row) for row in rows(run)] == [{"never"}, {"a", "b"}, {"c"}]
+
+
+async def test_many_calls_wait_without_a_thread_each(start):
+    never = threading.Event()
+    async with start() as run, anyio.create_task_group() as group:
+        for number in range(100):
+            group.start_soon(run.alog, {"a": OnDevice(float(number), never)})
+        await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(20):
+            assert await anyio.to_thread.run_sync(lambda: 1) == 1
+        never.set()
+    assert sorted(row["a"] for row in rows(run)) == [float(number) for number in range(100)]

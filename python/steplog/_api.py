@@ -12,6 +12,7 @@ from steplog._notices import Notices
 from steplog._run import Ack, Run
 from steplog._settings import Mode, Settings, resolve
 from steplog._terminal import is_notebook
+from steplog._turns import prepare
 
 if TYPE_CHECKING:
     import os
@@ -152,6 +153,7 @@ def init(
     )
     if how != "create_new":
         _make_current(run)
+    prepare()
     return run
 
 

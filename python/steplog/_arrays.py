@@ -31,9 +31,26 @@ class Later:
         self._read = read
         self.size_bytes = size_bytes
 
+    def keep(self) -> None:
+        """Whatever the owner does from now on changes nothing."""
+
     def value(self) -> object:
         """The plain value; may take long."""
         return self._read()
+
+
+class Lent(Later):
+    """A large array in this process's memory: as long as it is not kept, it is its owner's."""
+
+    def __init__(self, array: Any) -> None:  # noqa: ANN401  # of any library
+        super().__init__(lambda: read(self._array), 0)
+        self._array = array
+
+    def keep(self) -> None:
+        """Take a copy."""
+        array = self._array
+        self._array = array.clone() if hasattr(array, "clone") else array.copy()
+        self.size_bytes = _size_bytes(array)
 
 
 def is_array(value: object) -> bool:
@@ -49,8 +66,7 @@ def is_small(value: Any) -> bool:  # noqa: ANN401  # of any library
 def take(value: Any) -> object:  # noqa: ANN401  # of any library
     """An array as plain numbers, lists and dicts, or what will read it later.
 
-    Returns at once: nothing waits for a device. What the owner writes into the array afterwards
-    changes nothing.
+    Returns at once: nothing waits for a device. A `Later` is to be kept before its owner goes on.
     """
     value = value.detach() if hasattr(value, "detach") else value
     if _is_away(value):
@@ -58,8 +74,7 @@ def take(value: Any) -> object:  # noqa: ANN401  # of any library
     size_bytes = _size_bytes(value)
     if is_small(value) or size_bytes <= _SMALL_BYTES:
         return read(value)
-    kept = value.clone() if hasattr(value, "clone") else value.copy()
-    return Later(lambda: read(kept), size_bytes)
+    return Lent(value)
 
 
 def read(value: Any) -> object:  # noqa: ANN401  # of any library

@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 from typing_extensions import Self, disjoint_base
 
@@ -69,6 +69,9 @@ class Recorder:
             RunClosedError: The run has finished.
         """
 
+    def _try_log(
+        self, data: Mapping[str, object], step: int | None, commit: bool | None
+    ) -> Literal[True] | Outcome | None: ...
     def _record_into(self, writer: Writer | None) -> None: ...
     def _stop_recording(self) -> None: ...
     @property

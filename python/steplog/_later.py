@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from steplog import _values
-from steplog._arrays import Later
 from steplog._errors import SteplogError
 from steplog._later_pool import POOL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+    from socket import socket
 
     from steplog._notices import Notices
     from steplog._writer import Writer
@@ -21,35 +21,52 @@ if TYPE_CHECKING:
 MAX_WAITING_BYTES = 256 << 20
 """Beyond, values are read in the caller: it is slower, and neither waits for others nor drops."""
 
-_LOOK_SECS = 0.1
+LOOK_SECS = 0.1
 """Longest time before Ctrl-C is looked after while values are waited for."""
 
 
 class LateValues:
-    """The values of one run that are not in its log yet."""
+    """The values of one run that are not in its log yet; each call that has some has a ticket."""
 
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
-        self._changed = threading.Condition()
-        self._pid = os.getpid()
-        self.taken = 0
-        self._waiting: dict[int, int] = {}
         self._is_given_up = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._taken = 0
+        self._waiting: dict[int, int] = {}
+        self._watched: list[tuple[set[int], socket]] = []
 
     @property
     def waiting(self) -> int:
         """How many calls have values that are not in the log yet."""
         return len(self._waiting) if self._pid == os.getpid() else 0
 
-    def add(self, writer: Writer, row: tuple[int, int], values: Mapping[str, object]) -> None:
-        """Log values, each of which holds a `Later`, under a row as soon as they can be read."""
+    def add(
+        self,
+        writer: Writer,
+        row: tuple[int, int],
+        values: Mapping[str, object],
+        *,
+        is_awaited: bool = False,
+    ) -> int:
+        """Log values, each of which holds a `Later`, under a row as soon as they can be read.
+
+        Where too many wait, they are read here and now, unless the caller awaits them anyway.
+
+        Returns:
+            Their ticket.
+        """
         if self._pid != os.getpid():
             # The parent's values are the parent's affair, and its lock may have been taken.
-            self._pid, self._waiting, self._changed = os.getpid(), {}, threading.Condition()
-        size_bytes = _size_bytes(dict(values))
+            self._begin()
+        size_bytes = sum(later.size_bytes for later in _values.laters(values))
         with self._changed:
-            self.taken += 1
-            ticket = self.taken
+            self._taken += 1
+            ticket = self._taken
             is_crowded = sum(self._waiting.values()) + size_bytes > MAX_WAITING_BYTES
             self._waiting[ticket] = size_bytes
 
@@ -57,14 +74,25 @@ class LateValues:
             try:
                 self._log(writer, row, values)
             finally:
-                with self._changed:
-                    del self._waiting[ticket]
-                    self._changed.notify_all()
+                self._use(ticket)
 
-        if is_crowded:
+        if is_crowded and not is_awaited:
             log_late()
         else:
             POOL.submit(log_late)
+        return ticket
+
+    def _use(self, ticket: int) -> None:
+        with self._changed:
+            del self._waiting[ticket]
+            self._changed.notify_all()
+            watched, self._watched = self._watched, []
+            for tickets, done in watched:
+                tickets.discard(ticket)
+                if tickets:
+                    self._watched.append((tickets, done))
+                else:
+                    done.close()  # the other end can be read from then on
 
     def _log(self, writer: Writer, row: tuple[int, int], values: Mapping[str, object]) -> None:
         plain, skipped = _values.to_plain_now(values)
@@ -78,19 +106,38 @@ class LateValues:
         if outcome.lost is not None:
             self._notices.tell_lost(len(plain), outcome.lost[1])
 
-    def wait(self, upto: int, timeout_secs: float) -> bool:
-        """Wait until the first `upto` values taken are in the log; in slices, for Ctrl-C."""
+    def wait(self, timeout_secs: float) -> bool:
+        """Wait until all values taken so far are in the log; in slices, for Ctrl-C."""
         until = time.monotonic() + timeout_secs
         if not self.waiting:
             return True
         with self._changed:
+            upto = self._taken
             while any(ticket <= upto for ticket in self._waiting):
                 left = until - time.monotonic()
                 if left <= 0:
                     return False
-                self._changed.wait(min(left, _LOOK_SECS))
+                self._changed.wait(min(left, LOOK_SECS))
                 POOL.relieve()
         return True
+
+    def watch(self, tickets: Collection[int] | None = None) -> socket | None:
+        """What can be read from as soon as the values of these tickets are in the log.
+
+        By default all that are taken so far; None when they are there already.
+        """
+        if not self.waiting:
+            return None
+        from socket import socketpair  # noqa: PLC0415  # 20 ms: only a program that waits pays
+
+        with self._changed:
+            wanted = set(self._waiting)
+            wanted = wanted if tickets is None else wanted & set(tickets)
+            if not wanted:
+                return None
+            here, there = socketpair()
+            self._watched.append((wanted, there))
+        return here
 
     def give_up(self, why: str = "they could not be read before the deadline") -> None:
         """Count what is still missing as lost."""
@@ -103,11 +150,3 @@ class LateValues:
 def keys_of(late: Mapping[str, object]) -> dict[str, object]:
     """The keys of values that are not ready, each with None."""
     return {key: keys_of(value) if isinstance(value, dict) else None for key, value in late.items()}
-
-
-def _size_bytes(value: Any) -> int:  # noqa: ANN401  # a tree with `Later` in it
-    if isinstance(value, Later):
-        return value.size_bytes
-    if isinstance(value, dict):
-        return sum(map(_size_bytes, value.values()))
-    return sum(map(_size_bytes, value)) if isinstance(value, list) else 0

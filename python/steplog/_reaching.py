@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from steplog._closing import in_looks
 from steplog._errors import InternalError, ServerError, StorageError, UsageError
+from steplog._later import LOOK_SECS
+from steplog._later_pool import POOL
 from steplog._terminal import count
 from steplog._writer import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from steplog._later import LateValues
     from steplog._writer import Writer
 
@@ -50,15 +54,44 @@ class Lost:
             raise StorageError(f"{count(lost, 'record')} lost: {status['storage_error']}")
 
 
-async def reach_log(late: LateValues) -> None:
-    """Wait until every value taken so far is in the log.
+@dataclass
+class Tickets:
+    """The deferred values of one call: those in arrays that are still the caller's, and others."""
+
+    lent: set[int] = field(default_factory=set)
+    others: set[int] = field(default_factory=set)
+
+
+async def reach_log(late: LateValues, tickets: Collection[int] | None = None) -> None:
+    """Wait until these values, or every one taken so far, are in the log.
 
     Cancel: Safe; the values are still logged.
     """
-    import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+    done = late.watch(tickets)
+    if done is None:
+        return
+    import anyio  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
-    upto = late.taken
-    await anyio.to_thread.run_sync(lambda: late.wait(upto, math.inf), abandon_on_cancel=True)
+    with done:
+        while True:
+            with anyio.move_on_after(LOOK_SECS):
+                await anyio.wait_readable(done)
+                return
+            POOL.relieve()
+
+
+async def reach_call(late: LateValues, tickets: Tickets) -> None:
+    """Wait until a call's deferred values are in the log.
+
+    Cancel: Safe; it is heeded when the caller may write into its arrays again.
+    """
+    import anyio  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+
+    if tickets.lent:
+        with anyio.CancelScope(shield=True):
+            await reach_log(late, tickets.lent)
+    if tickets.others:
+        await reach_log(late, tickets.others)
 
 
 async def reach(writer: Writer, ack: Literal["disk", "server"]) -> None:
@@ -87,7 +120,7 @@ def reach_disk(writer: Writer, late: LateValues, timeout_secs: float) -> None:
         StorageError: The disk did not take it, or not in time.
     """
     until = time.monotonic() + timeout_secs
-    late.wait(late.taken, timeout_secs)
+    late.wait(timeout_secs)
     position = _number(writer, "last")
     writer.want_sync()
     left_secs = max(until - time.monotonic(), 0.0)

@@ -24,7 +24,16 @@ from steplog._metric import metric_of
 from steplog._notices import Notices
 from steplog._past import Past
 from steplog._process_writer import Parent, ProcessWriter
-from steplog._reaching import Ack, Lost, check_ack, reach, reach_disk, reach_log
+from steplog._reaching import (
+    Ack,
+    Lost,
+    Tickets,
+    check_ack,
+    reach,
+    reach_call,
+    reach_disk,
+    reach_log,
+)
 from steplog._recording import Recording
 from steplog._reference import Reference
 from steplog._summary import Summary
@@ -239,7 +248,14 @@ class Run(Reference, Recorder):
 
     # ---- log -------------------------------------------------------------------------------
 
-    def _log_otherwise(self, data: object, step: int | None, commit: bool | None) -> Outcome | None:
+    def _log_otherwise(
+        self,
+        data: object,
+        step: int | None,
+        commit: bool | None,
+        *,
+        tickets: Tickets | None = None,
+    ) -> Outcome | None:
         """Log what `Recorder.log` leaves to Python: no dict, or no writer that it can use."""
         if self._is_over:
             return None
@@ -252,15 +268,24 @@ class Run(Reference, Recorder):
         if isinstance(writer, NullWriter):
             writer.log(values)
             return None
-        return self._settle(writer.log(values, step, commit), (values, step, commit))
+        outcome = writer.log(values, step, commit)
+        return self._settle(outcome, (values, step, commit), tickets=tickets)
 
     def _settle(
-        self, outcome: Outcome, call: tuple[Mapping[str, object], int | None, bool | None]
+        self,
+        outcome: Outcome,
+        call: tuple[Mapping[str, object], int | None, bool | None],
+        *,
+        tickets: Tickets | None = None,
     ) -> Outcome | None:
-        """Deal with what a writer could not take as it was."""
+        """Deal with what a writer could not take as it was.
+
+        With `tickets`, to which its deferred values are added, large arrays are not copied: the
+        caller waits for them.
+        """
         if outcome.convert:
             try:
-                outcome = self._convert_and_log(*call)
+                outcome = self._convert_and_log(*call, tickets=tickets)
             except RunClosedError:
                 if self._is_over:  # a daemon thread, while the interpreter ends
                     return None
@@ -269,17 +294,35 @@ class Run(Reference, Recorder):
         return outcome
 
     def _convert_and_log(
-        self, data: Mapping[str, object], step: int | None, commit: bool | None
+        self,
+        data: Mapping[str, object],
+        step: int | None,
+        commit: bool | None,
+        *,
+        tickets: Tickets | None,
     ) -> Outcome:
-        plain, late, skipped = _values.split(data)
+        plain, late, skipped = _values.split(data, lent=tickets is not None)
         self._notices.skip(skipped)
         writer = self._own_writer()
         if isinstance(writer, NullWriter):
             raise InternalError("a disabled run converts nothing")
         outcome = writer.log(plain, step, commit, keys_of(late) if late else None)
         if late and outcome.row is not None:
-            self._late.add(writer, outcome.row, late)
+            if tickets is None:
+                self._late.add(writer, outcome.row, late)
+            else:
+                self._add_lent(tickets, (writer, outcome.row), late)
         return outcome
+
+    def _add_lent(
+        self, tickets: Tickets, row: tuple[Writer, tuple[int, int]], late: dict[str, object]
+    ) -> None:
+        lent = {key: value for key, value in late.items() if _values.is_lent(value)}
+        others = {key: value for key, value in late.items() if key not in lent}
+        if lent:
+            tickets.lent.add(self._late.add(*row, lent, is_awaited=True))
+        if others:
+            tickets.others.add(self._late.add(*row, others, is_awaited=True))
 
     async def alog(
         self,
@@ -311,25 +354,38 @@ class Run(Reference, Recorder):
                 could not be put on the disk.
             ServerError: `ack="server"`, and the server refused for good.
 
-        Cancel: Safe. The record is in the log entirely or not at all.
+        Cancel: Safe. The record is in the log entirely or not at all. Large arrays are read where
+            they lie, so nobody may write into them until this returns, or has been cancelled.
         """
-        taken = self._late.taken
         if ack == "log":
-            self.log(data, step, commit)
-            if self._late.taken != taken:
-                await reach_log(self._late)
+            rest = self._try_log(data, step, commit)
+            if rest is not True:
+                await reach_call(self._late, self._log_rest(rest, (data, step, commit)))
             if time.perf_counter() - TURNS.since > TURNS.secs:
                 await TURNS.give_way()
             return
         check_ack(ack, self.settings.mode)
         writer = self._own_writer()
-        outcome = self._log_otherwise(data, step, commit)
+        tickets = Tickets()
+        outcome = self._log_otherwise(data, step, commit, tickets=tickets)
         if outcome is not None and outcome.lost is not None:
             raise StorageError(*outcome.lost)
-        if self._late.taken != taken:
-            await reach_log(self._late)
+        await reach_call(self._late, tickets)
         if not isinstance(writer, NullWriter):
             await reach(writer, ack)
+
+    def _log_rest(
+        self,
+        rest: Outcome | None,
+        call: tuple[Mapping[str, object], int | None, bool | None],
+    ) -> Tickets:
+        """Deal with what `_try_log` has left; gives what there is to wait for."""
+        tickets = Tickets()
+        if rest is None:
+            self._log_otherwise(*call, tickets=tickets)
+        else:
+            self._settle(rest, call, tickets=tickets)
+        return tickets
 
     def _own_writer(self) -> Writer | NullWriter:
         if self._process.writer.is_forked:
@@ -477,7 +533,7 @@ class Run(Reference, Recorder):
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
         until = time.monotonic() + timeout_secs
         try:
-            self._late.wait(self._late.taken, timeout_secs * _LATE_SHARE)
+            self._late.wait(timeout_secs * _LATE_SHARE)
         except KeyboardInterrupt:
             self._late.give_up("finish was interrupted before they could be read")
             self._end(exit_code, 0.0)

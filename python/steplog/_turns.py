@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -40,3 +41,24 @@ class Turns(threading.local):
 
 
 TURNS = Turns()
+
+
+def prepare() -> None:
+    """Import what waiting needs, if an event loop runs here: no call of `alog` is to take 40 ms."""
+    if _runs_a_loop():
+        import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+
+        anyio.current_time()  # imports what is of this loop
+
+
+def _runs_a_loop() -> bool:
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    if asyncio is not None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            return True
+    in_trio_run = getattr(getattr(trio, "lowlevel", None), "in_trio_run", None)
+    return in_trio_run is not None and bool(in_trio_run())

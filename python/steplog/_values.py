@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from steplog import _containers
-from steplog._arrays import Later, is_array, take
+from steplog._arrays import Later, Lent, is_array, take
 
 # Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
 _MAX_DEPTH = 64
@@ -37,9 +37,13 @@ def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[
 
 
 def split(
-    data: Mapping[Any, object],
+    data: Mapping[Any, object], *, lent: bool = False
 ) -> tuple[dict[str, object], dict[str, object], list[tuple[str, str]]]:
     """Convert one call's values without waiting for any.
+
+    Args:
+        data: The values.
+        lent: Large arrays are not copied: their owner waits until they are read.
 
     Returns:
         The plain values, those that hold a `Later`, and (key, reason) for each value that cannot be
@@ -47,11 +51,11 @@ def split(
     """
     plain: dict[str, object] = {}
     late: dict[str, object] = {}
-    tree = _Tree(plain_value)
+    tree = _Tree(plain_value if lent else _kept_value)
     for key, value in data.items():
         name = whole_text(key) if isinstance(key, str) else key
         for converted in tree.convert(value, str(name)):
-            (late if _is_late(converted) else plain)[name] = converted
+            (late if any(laters(converted)) else plain)[name] = converted
     return plain, late, tree.skipped
 
 
@@ -96,10 +100,25 @@ def to_plain_now(
     return plain, tree.skipped
 
 
-def _is_late(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(map(_is_late, value.values()))
-    return any(map(_is_late, value)) if isinstance(value, list) else isinstance(value, Later)
+def laters(value: object) -> Iterator[Later]:
+    """What will be read later in a converted value."""
+    if isinstance(value, Later):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from laters(item)
+
+
+def is_lent(value: object) -> bool:
+    """Whether a converted value holds arrays that are still their owner's."""
+    return any(isinstance(later, Lent) for later in laters(value))
+
+
+def _kept_value(value: object) -> object:
+    converted = plain_value(value)
+    for later in laters(converted):
+        later.keep()
+    return converted
 
 
 def _read(value: object) -> object:

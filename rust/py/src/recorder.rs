@@ -5,9 +5,9 @@ use std::thread::{self, ThreadId};
 
 use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyTuple};
 
-use crate::writer::Writer;
+use crate::writer::{Outcome, Writer};
 
 /// The base of a run. Its `log` goes straight to a writer; what is not plain data for it, or leaves
 /// something to be told, goes to the methods `_log_otherwise` and `_settle` of the run.
@@ -76,32 +76,73 @@ impl Recorder {
         step: Option<&Bound<'_, PyAny>>,
         commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let writer = slf.get().writer.load();
-        let (Some(writer), Ok(values)) = (writer.as_ref(), data.cast_exact::<PyDict>()) else {
-            return Self::otherwise(slf, (data, step, commit));
-        };
-        let writer = writer.get();
-        match writer.write(values, (step, commit), None) {
-            Ok(outcome) if outcome.is_clean() => Ok(()),
-            Ok(outcome) => slf
+        match slf.get().record(data, (step, commit))? {
+            Recorded::Clean => Ok(()),
+            Recorded::Left(outcome) => slf
                 .call_method1("_settle", (outcome, (data, step, commit)))
                 .map(drop),
-            Err(_) if slf.get().is_stopped() => Ok(()),
-            Err(_) if writer.is_forked() => Self::otherwise(slf, (data, step, commit)),
-            Err(error) => Err(error),
+            Recorded::Not => slf
+                .call_method1("_log_otherwise", (data, step, commit))
+                .map(drop),
         }
+    }
+
+    /// As `log`, but leaves the rest to the caller.
+    ///
+    /// Returns:
+    ///     True when everything is in the log; what `_settle` is to deal with; or None when nothing
+    ///     was done, which is for `_log_otherwise`.
+    #[pyo3(signature = (data, step, commit))]
+    fn _try_log<'py>(
+        &self,
+        data: &Bound<'py, PyAny>,
+        step: Option<&Bound<'py, PyAny>>,
+        commit: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = data.py();
+        Ok(match self.record(data, (step, commit))? {
+            Recorded::Clean => PyBool::new(py, true).to_owned().into_any(),
+            Recorded::Left(outcome) => Bound::new(py, outcome)?.into_any(),
+            Recorded::Not => py.None().into_bound(py),
+        })
     }
 }
 
 impl Recorder {
-    #[cold]
-    fn otherwise(slf: &Bound<'_, Self>, call: Call<'_, '_>) -> PyResult<()> {
-        if slf.get().is_stopped() {
-            return Ok(());
+    fn record(
+        &self,
+        data: &Bound<'_, PyAny>,
+        call: (Argument<'_, '_>, Argument<'_, '_>),
+    ) -> PyResult<Recorded> {
+        let writer = self.writer.load();
+        let (Some(writer), Ok(values)) = (writer.as_ref(), data.cast_exact::<PyDict>()) else {
+            return Ok(self.not_recorded());
+        };
+        let writer = writer.get();
+        match writer.write(values, call, None) {
+            Ok(outcome) if outcome.is_clean() => Ok(Recorded::Clean),
+            Ok(outcome) => Ok(Recorded::Left(outcome)),
+            Err(_) if writer.is_forked() || self.is_stopped() => Ok(self.not_recorded()),
+            Err(error) => Err(error),
         }
-        slf.call_method1("_log_otherwise", call).map(drop)
+    }
+
+    #[cold]
+    fn not_recorded(&self) -> Recorded {
+        // To a thread whose calls come too late nothing happens.
+        if self.is_stopped() {
+            Recorded::Clean
+        } else {
+            Recorded::Not
+        }
     }
 }
 
+/// What has become of a call.
+enum Recorded {
+    Clean,
+    Left(Outcome),
+    Not,
+}
+
 type Argument<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
-type Call<'a, 'py> = (&'a Bound<'py, PyAny>, Argument<'a, 'py>, Argument<'a, 'py>);
