@@ -552,3 +552,11 @@ def test_names_are_printed_whatever_the_locale(record, encoding):
 def test_sync_refuses_a_time_that_is_none(tmp_path):
     result = invoke("sync", "--timeout-secs", "nan", tmp_path)
     assert (result.exit_code, "must be a number" in result.stderr) == (2, True)
+
+
+def test_a_folder_that_is_not_there_is_an_object_of_json_too(tmp_path):
+    done = invoke("sync", "--json", tmp_path / "missing")
+    assert done.exit_code == 1
+    (said,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (said["run"], said["state"], said["dir"]) == (None, "failed", str(tmp_path / "missing"))
+    assert "missing" in said["error"]

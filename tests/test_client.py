@@ -278,3 +278,12 @@ def test_mistakes_are_raised_at_the_call(api):
         api.run("p/values")
     with pytest.raises(steplog.UsageError, match="http://"):
         Api("ftp://x")
+
+
+def test_the_async_side_says_on_trio_what_it_needs():
+    async def ask():
+        async with steplog.AsyncApi(base_url="http://127.0.0.1:9", api_key="k" * 40) as api:
+            await api.run("p/r")
+
+    with pytest.raises(steplog.UsageError, match="AsyncApi runs on asyncio"):
+        anyio.run(ask, backend="trio")

@@ -103,9 +103,9 @@ class Ending:
                 rows, reason = self._close_others(folder, rows, reason)
         except (OSError, SteplogError) as error:
             self._notices.warn("files", f"the run's folder cannot be closed: {error}")
-        lost = {name: count for name, count in self._notices.counts.items() if count}
+        lost = [f"{number:,} {name}" for name, number in self._notices.counts.items() if number]
         if lost:
-            self._notices.warn("counts", f"not recorded: {lost}")
+            self._notices.warn("counts", f"not recorded: {', '.join(lost)}")
         if not is_child:
             self._say_footer(writer)
             self._say_closing(rows, reason)

@@ -10,6 +10,8 @@ SteplogError
 ├─ StorageError(OSError)         the log cannot be written or read; errno kept
 │  └─ CorruptLogError            bytes disagree with their checksum, not at the tail
 ├─ ServerError                   the server refused for good; never for "try again"
+│  └─ RefusedError                   … with a status of HTTP
+│     └─ NotFoundError(LookupError)     … since it has no such run
 └─ InternalError(RuntimeError)   our bug; asks for a report
 """
 
@@ -65,6 +67,10 @@ class RefusedError(ServerError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class NotFoundError(RefusedError, LookupError):
+    """The server has no such run."""
 
 
 class InternalError(SteplogError, RuntimeError):

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import http.client
 import json
 import math
 import os
@@ -621,3 +622,42 @@ def test_a_first_batch_that_is_none_makes_no_run(server):
         status, _, data = server.ask(f"{RUN}/writers/w/records?after=0", body, headers=ZSTD)
         assert (status, json.loads(data)["code"]) == (400, "malformed")
     assert server.get("/projects/local/p/runs:query", {})["ids"] == []
+
+
+def test_a_key_has_one_name_in_all_rows_that_are_read(online, server):
+    with online("both") as run:
+        run.log({"a.b": 1})
+        run.log({"a": {"b": 2}})
+        run.log({"a.b": 3, "a": {"b": 4}})
+    with online("dots", reinit="create_new") as run:
+        run.log({"a.b": 1, "c\\d": 2})
+    api = steplog.Api(base_url=server.url, api_key=server.key)
+
+    def rows(run, **asked):
+        found = api.run(f"p/{run}").scan_history(page_size=1, **asked)
+        return [{key: row[key] for key in row if not key.startswith("_")} for row in found]
+
+    assert rows("both") == [{"a\\.b": 1}, {"a.b": 2}, {"a\\.b": 3, "a.b": 4}]
+    assert rows("both", keys=["a\\.b"]) == [{"a\\.b": 1}, {"a\\.b": 3}]
+    assert rows("dots") == [{"a.b": 1, "c\\d": 2}]
+
+
+def test_what_is_not_there_is_told_apart_from_other_refusals(server):
+    api = steplog.Api(base_url=server.url, api_key=server.key)
+    with pytest.raises(steplog.NotFoundError, match="there is no run 'nope'"):
+        api.run("p/nope")
+
+
+def test_a_login_link_is_used_once_and_not_by_asking_for_its_head(server):
+    place = server.login.removeprefix(server.url)
+
+    def ask(method):
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+        connection.request(method, place)
+        answer = connection.getresponse()
+        connection.close()
+        return answer.status, answer.headers["Location"], answer.headers["Set-Cookie"] is not None
+
+    assert ask("HEAD")[0] == 405
+    assert ask("GET") == (303, "/", True)
+    assert ask("GET") == (303, "/?login=over", False)

@@ -71,7 +71,10 @@ def sync(
     settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
     if watch:
         _watch(dirs, settings, timeout_secs, as_json=as_json)
-    folders, failed = _find_all(dirs)
+    folders, missing = _find_all(dirs)
+    for report in missing:
+        _tell(report, as_json=as_json)
+    failed = bool(missing)
     for folder in folders:
         report = _sync_run(folder, settings, timeout_secs)
         _tell(report, as_json=as_json)
@@ -102,7 +105,7 @@ def _watch(
     failed: dict[Path, object] = {}
     while True:
         # A folder may come later.
-        for folder in _find_all(dirs, tell=lambda _: None)[0]:
+        for folder in _find_all(dirs)[0]:
             seen = _size_of(folder)
             if done.get(folder) == seen:
                 continue
@@ -125,18 +128,17 @@ def _size_of(folder: Path) -> object:
     return found
 
 
-def _find_all(dirs: Sequence[Path], tell: Callable[[str], object] = say) -> tuple[list[Path], bool]:
-    """The runs of all folders, each once, and whether a folder had none."""
+def _find_all(dirs: Sequence[Path]) -> tuple[list[Path], list[dict[str, Any]]]:
+    """The runs of all folders, each once, and a report on each folder that has none."""
     folders: dict[Path, Path] = {}
-    failed = False
+    missing = []
     for given in dirs:
         try:
             for folder in _runs.find(given):
                 folders.setdefault(folder.resolve(), folder)
         except (SteplogError, OSError) as error:
-            tell(explain(error))
-            failed = True
-    return list(folders.values()), failed
+            missing.append(_report_on(given, error=explain(error)))
+    return list(folders.values()), missing
 
 
 @contextlib.contextmanager
@@ -162,16 +164,20 @@ def _progress(name: str, total: int) -> Iterator[Show]:
         yield lambda done: progress.update(task, completed=done)
 
 
-def _sync_run(folder: Path, settings: _settings.Settings, timeout_secs: float) -> dict[str, Any]:
-    """Send one run, and report on it; failures are in the report."""
-    report: dict[str, Any] = {
+def _report_on(folder: Path, error: str | None = None) -> dict[str, Any]:
+    return {
         "run": None,
         "dir": str(folder),
         "state": "failed",
         "records_sent": 0,
         "records_already": 0,
-        "error": None,
+        "error": error,
     }
+
+
+def _sync_run(folder: Path, settings: _settings.Settings, timeout_secs: float) -> dict[str, Any]:
+    """Send one run, and report on it; failures are in the report."""
+    report = _report_on(folder)
     try:
         run = _runs.read(folder)
         report["run"] = run.id
@@ -219,7 +225,10 @@ def _sync_writers(
         for writer in writers
     ]
     before = int(report["records_sent"]) + int(report["records_already"])
+    records = sum(int(writer["records"]) for writer in writers)
     progressing = _wait(jobs, timeout_secs, lambda sent: show(before + sent))
+    if progressing:
+        show(before + records)  # also those that were there already
     for writer, job in zip(writers, jobs, strict=True):
         status: dict[str, Any] = job.status()
         report["records_sent"] += status["sent"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio  # noqa: TID251  # aiohttp runs on nothing else
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,13 @@ import anyio.to_thread
 from yarl import URL
 
 from steplog import _keys, _network, _settings
-from steplog._errors import RefusedError, ServerError, UsageError, problem_text
+from steplog._errors import (
+    NotFoundError,
+    RefusedError,
+    ServerError,
+    UsageError,
+    problem_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +77,9 @@ class Connection:
             answer, data = await self._send(url, body, accept)
         if answer.status != HTTPStatus.OK:
             reason = problem_text(data) or f"{answer.status} {answer.reason}"
-            raise RefusedError(f"the server refused: {reason}: {url}", status=answer.status)
+            is_missing = answer.status == HTTPStatus.NOT_FOUND
+            kind = NotFoundError if is_missing else RefusedError
+            raise kind(f"the server refused: {reason}: {url}", status=answer.status)
         return data, answer.headers.get("Steplog-Cursor")
 
     async def _send(
@@ -97,6 +106,10 @@ class Connection:
     async def _open(self) -> aiohttp.ClientSession:
         if self._closed:
             raise UsageError("the connection is closed")
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise UsageError("AsyncApi runs on asyncio; on trio, use Api in a thread") from None
         if self._key is None:
             self._key = await anyio.to_thread.run_sync(_keys.key_from_file, self.base_url)
         if self._session is None:

@@ -6,7 +6,7 @@ import importlib
 import json
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -17,6 +17,7 @@ import msgpack  # type: ignore[import-untyped]  # it has no stubs
 from steplog._errors import ArgumentTypeError, RefusedError, ServerError, UsageError
 from steplog._settings import check_name
 from steplog.client.connection import MSGPACK, Connection
+from steplog.client.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,10 +58,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows of a run, as the body of the first page's request."""
+    """Which rows of a run, as the body of the first page's request, and the names in them."""
 
     asked: Mapping[str, object]
     only_of_every_row: bool
+    names: Names = field(default_factory=Names)
 
     @classmethod
     def of(
@@ -188,8 +190,21 @@ class Reader:
             where += "?" + urlencode(asked)
             data, after = await self.connection.ask(where, accept=MSGPACK)
         try:
-            return [selection.narrow(_unescaped(row)) for row in _unpack(data)], after
+            rows = _unpack(data)
+            if not selection.names.know(rows):
+                selection.names.learn(await self._keys(run))
+            return [selection.narrow(selection.names.read(row)) for row in rows], after
         except (ValueError, AttributeError) as error:
+            raise _unreadable(self.connection.base_url + where) from error
+
+    async def _keys(self, run: Facts) -> list[str]:
+        """The keys of a run, as the server spells them."""
+        project = _project_path(run.entity, run.project)
+        where = f"{project}/runs/{quote(run.id, safe='')}/keys"
+        data, _ = await self.connection.ask(where)
+        try:
+            return [str(key["name"]) for key in json.loads(data)["keys"]]
+        except (ValueError, KeyError, TypeError) as error:
             raise _unreadable(self.connection.base_url + where) from error
 
 
@@ -258,24 +273,6 @@ def _unpack(data: bytes) -> list[Any]:
     )
     unpacker.feed(data)
     return list(unpacker)
-
-
-def _plain(key: str) -> str:
-    r"""A key of the wire as it is read: without the `\` before `\` and `.`."""
-    first, *rest = key.split("\\\\")
-    return "\\".join(part.replace("\\.", ".") for part in (first, *rest))
-
-
-def _unescaped(row: Row) -> Row:
-    """A row with plain keys; of a nested and a literal `n.x` the literal one stays escaped."""
-    if not any("\\" in key for key in row):
-        return row
-    plain = {key: value for key, value in row.items() if "\\" not in key}
-    for key, value in row.items():
-        if "\\" in key:
-            name = _plain(key)
-            plain[key if name in plain else name] = value
-    return plain
 
 
 def frame_of(rows: list[Row]) -> Any:  # noqa: ANN401  # pandas is optional

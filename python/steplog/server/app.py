@@ -111,7 +111,8 @@ class Server:
             [
                 web.get("/healthz", self._health),
                 web.get(f"{API}/healthz", self._health),
-                web.get("/login", self._login),
+                # A preview that asks for the head alone must not use the link up.
+                web.get("/login", self._login, allow_head=False),
                 web.post(f"{API}/login-links", self._login_link),
                 web.post(f"{API}/logout", self._logout),
                 web.get(f"{API}/session", self._session),
@@ -198,7 +199,9 @@ class Server:
 
     async def _login(self, request: web.Request) -> web.Response:
         session = await self.auth.redeem(request.query.get("t", ""))
-        response = web.Response(status=303, headers={"Location": "/"})
+        # The page that asks for another link says what was wrong with this one.
+        where = "/" if session is not None else "/?login=over"
+        response = web.Response(status=303, headers={"Location": where})
         if session is not None:
             response.set_cookie(
                 self.auth.cookie, session, max_age=SESSION_SECS, httponly=True, samesite="Lax"

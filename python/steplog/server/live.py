@@ -308,6 +308,7 @@ class _Page:
                 "upsert": upsert,
                 "remove": [run for run in before["ids"] if run not in here],
                 "moved": kept != after["ids"],
+                "total": after["total"],
                 "matched": after["matched"],
             }
         )

@@ -13,7 +13,9 @@ export function formatValue(value: number, digits = 4, whole = 1e15): string {
   if (Number.isInteger(value) && size < whole) return withMinus(value.toLocaleString('en-US'));
   if (size >= 1e6 || size < 1e-4) return withMinus(value.toExponential(digits - 1).replace('e+', 'e'));
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
-  return withMinus(value.toFixed(decimals));
+  return withMinus(
+    value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
+  );
 }
 
 /** An integer with thousands separators, every digit of it. */

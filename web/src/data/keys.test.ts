@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { displayKey, joinKey, keySegments } from './keys';
+import { displayKey, displayKeys, joinKey, keySegments } from './keys';
 
 test('splits at dots that are not escaped', () => {
   expect(keySegments('n.x')).toEqual(['n', 'x']);
@@ -24,4 +24,10 @@ test('displayKey shows what was logged', () => {
     '"\u200b"',
     ' a',
   ]);
+});
+
+test('no two keys look the same', () => {
+  const keys = [['a', 'b'], ['a.b'], ['a\\.b'], ['c.d']].map(joinKey);
+  expect(displayKeys(keys)).toEqual(['a.b', 'a\\.b', 'a\\\\\\.b', 'c.d']);
+  expect(displayKeys(['\\.', '\\\\'])).toEqual(['.', '\\']);
 });

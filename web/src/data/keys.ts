@@ -37,7 +37,12 @@ export function displayKey(key: string): string {
 /** Of each key how it is shown: as people logged it, or as the server spells it where two would look the same. */
 export function displayKeys(keys: readonly string[]): string[] {
   const looks = keys.map(displayKey);
-  const seen = new Set<string>();
-  const doubles = new Set(looks.filter((look) => seen.has(look) || !seen.add(look)));
-  return keys.map((key, i) => (doubles.has(looks[i] as string) ? key : (looks[i] as string)));
+  for (;;) {
+    const seen = new Set<string>();
+    const doubles = new Set(looks.filter((look) => seen.has(look) || !seen.add(look)));
+    // A key that is spelled out may look as another one does without its signs.
+    const unclear = looks.flatMap((look, i) => (doubles.has(look) && look !== keys[i] ? [i] : []));
+    if (unclear.length === 0) return looks;
+    for (const i of unclear) looks[i] = keys[i] as string;
+  }
 }

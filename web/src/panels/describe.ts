@@ -2,12 +2,17 @@
 import { formatStep, formatValue } from '../chart/format';
 import type { PanelData } from '../data/panelData';
 import { trackLength } from '../data/panelData';
-import type { Run, RunState } from '../data/types';
+import type { Run, RunState, SeriesMeta } from '../data/types';
 
 export interface Chip {
   text: string;
   /** Where pressing it leads, in x units; null when nowhere. */
   x: number | null;
+}
+
+/** What a series is called: its run, and the writer where that has a label. */
+export function seriesName({ run, label }: SeriesMeta, names: ReadonlyMap<string, string>): string {
+  return (names.get(run) ?? run) + (label ? ` · ${label}` : '');
 }
 
 /** Things a chart must not keep to itself: NaN, values that a log axis hides, nothing finite at all. */

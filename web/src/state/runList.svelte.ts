@@ -127,6 +127,7 @@ export class RunList {
     const { rows, fresh } = patchRows(this.rows, upsert, (message['remove'] as string[] | undefined) ?? []);
     this.rows = rows;
     if (typeof message['matched'] === 'number') this.matched = message['matched'];
+    if (typeof message['total'] === 'number') this.total = message['total'];
     this.changed();
     if (!fresh && message['moved'] !== true) return;
     if (this.pointerInside) this.waiting++;
