@@ -148,8 +148,8 @@ def test_a_run_page_tells_writers_steps_and_keys_apart(online, tmp_path):
             run.define_metric("sys/gpu")
             for step in range(5):
                 run.log({"a": step + len(label), "  ": 1, "sys/cpu": 1, "sys/gpu": 1}, step=step)
-    with start("10") as run:
-        run.log({"a": 1}, step=2**62 - 1)
+            if label == "10":
+                run.log({"a": 1}, step=2**62 - 1)
     expected = {
         "step": f"{2**62 - 1:,}",
         "titles": ["a", '"  "', "sys/gpu"],
