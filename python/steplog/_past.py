@@ -30,7 +30,8 @@ class Past:
 
     Attributes:
         folder: Its latest folder on this machine.
-        next_step: The first step after those of this writer's label, or where it is to go on.
+        next_step: The first step after those of this writer's label, and of others that asked for
+            it; or where it is to go on.
         first_step: Its first step: that of a fork is behind the moment it was forked from.
         runtime_nanos: How long it has run.
         generation: Of the attempt that goes on.

@@ -75,7 +75,8 @@ def find(
     past = _join(local, remote, begins=moment.next_step if moment else 0)
     where = f"{settings.entity}/{settings.project}/{facts.id}"
     if past is None and way == "must":
-        raise UsageError(f'resume="must": there is no run {where}, neither here nor at the server')
+        asked = f"{'fork' if is_fork else 'resume'}_from" if moment else 'resume="must"'
+        raise UsageError(f"{asked}: there is no run {where}, neither here nor at the server")
     if past is not None and way == "never":
         raise UsageError(f'resume="never": there is a run {where} already')
     return past, warning
@@ -101,6 +102,14 @@ def _find_local(
         base, others = log.summary_states(settings.label)
         if moment is not None:
             base = log.summary_before(moment.next_step, label)
+        if past is not None and label is not None and not any(map(_is_resumed, own)):
+            # Begun anew rather than gone on with: the server has given it a label of its own.
+            past = replace(
+                past,
+                next_step=max([past.next_step, *(writer["next_step"] for writer in own)]),
+                others=[*past.others, base, others],
+            )
+            continue
         # A run that is being finished holds its lock until its threads have ended.
         is_live = any(writer["live"] and writer["exit_code"] is None for writer in own)
         if is_live and label is not None:
@@ -125,6 +134,11 @@ def _find_local(
             facts=starts[-1] if starts else before.facts,
         )
     return past
+
+
+def _is_resumed(writer: dict[str, Any]) -> bool:
+    start = writer["start"]
+    return start is not None and start.get("resumed") is True
 
 
 def _folders(settings: Settings, facts: Facts) -> Iterator[Path]:
@@ -177,8 +191,11 @@ def _ask_server(
     states: dict[bool, list[bytes]] = {True: [], False: []}
     for whose, state in said["summary_states"]:
         states[label is None or whose == label].append(bytes.fromhex(state))
+    alike = [
+        writer for writer in said["writers"] if label is None or _is_alike(writer["label"], label)
+    ]
     return Past(
-        next_step=max((writer["next_step"] for writer in own), default=0),
+        next_step=max((writer["next_step"] for writer in alike), default=0),
         # A fork shows what it took over as its own.
         first_step=0 if label is None else min((one["start_step"] for one in own), default=0),
         runtime_nanos=_nanos(merge_summaries(states[True])[0].get("_runtime")),
@@ -189,6 +206,12 @@ def _ask_server(
         others=states[False],
         facts=said,
     )
+
+
+def _is_alike(label: str, asked: str) -> bool:
+    """Whether a label is this one, or was given to a later process that asked for it."""
+    prefix = f"{asked}-" if asked else ""
+    return label == asked or (label.startswith(prefix) and label[len(prefix) :].isdecimal())
 
 
 def _nanos(seconds: object) -> int:

@@ -192,3 +192,21 @@ def test_going_on_without_the_server_needs_the_folder(online, server):
     shutil.rmtree(run.sync_dir)
     with pytest.raises(steplog.ServerError):
         online("r", resume="must")
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_run_goes_on_behind_all_that_was_begun_anew(online, server, tmp_path, *, is_here):
+    for count in (3, 8, 5):
+        with online("r") as run:
+            run.define_metric("a", summary="mean")
+            for number in range(count):
+                run.log({"a": number})
+    other = {} if is_here else {"settings": {"dir": str(tmp_path / "other")}}
+    with online("r", resume="must", **other) as run:
+        assert run.starting_step == 8
+        run.log({"a": 100})
+        local = run.summary["a"].as_dict()
+    found = server.get("/projects/local/p/runs/r")
+    assert [writer["label"] for writer in found["writers"]] == ["", "2", "3", ""]
+    assert len(server.rows("r")) == 3 + 8 + 5 + 1
+    assert found["summary"]["a"] == local == {"mean": (3 + 28 + 10 + 100) / 17}
