@@ -7,11 +7,13 @@ import http.server
 import random
 import socket
 import threading
-from typing import Any
+import time
+from typing import Any, ClassVar
 
 import pytest
 
 import steplog
+from steplog._core import RunLog
 
 FAULTS = ("refuse", "drop request", "drop answer", "cut body", "500", "503", "429", "garbage")
 
@@ -171,3 +173,45 @@ def test_what_is_unsent_is_limited_until_the_server_takes_it(server, online):
         log()
     run.finish()
     assert [row["a"] for row in server.rows("r")] == kept
+
+
+class Busy(http.server.BaseHTTPRequestHandler):
+    """A server that is busy, says for how long, and then takes no more."""
+
+    asked_at: ClassVar[list[float]] = []
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer(200, b'{"acknowledged": 0}')
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.asked_at.append(time.monotonic())
+        self.answer(503 if len(self.asked_at) == 1 else 403, b"{}")
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if status == 503:
+            self.send_header("Retry-After", "2")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_busy_server_is_not_asked_before_the_time_that_it_says(tmp_path):
+    Busy.asked_at.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as busy:
+        threading.Thread(target=busy.serve_forever, daemon=True).start()
+        settings = {"base_url": f"http://127.0.0.1:{busy.server_port}", "api_key": "k" * 40}
+        with steplog.init(project="p", dir=str(tmp_path), settings=settings) as run:
+            run.log({"a": 1})
+            while run.status()["upload"] != "refused":
+                time.sleep(0.05)
+        busy.shutdown()
+    first, second, *_ = Busy.asked_at
+    assert second - first >= 2
+    assert RunLog(run.sync_dir).row_count == 1
