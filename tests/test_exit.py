@@ -215,13 +215,14 @@ def test_init_on_a_full_disk_takes_the_temporary_folder(tmp_path, small_disk):
     assert list((small / "steplog-runs").iterdir()) == []
 
 
-def test_a_disk_is_filled_to_its_end_and_the_run_still_ends_well(small_disk):
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_disk_is_filled_to_its_end_and_the_run_still_ends_well(small_disk, mapped):
     small = small_disk("6m")
-    code = """
+    code = f"""
 import os, sys, steplog
-run = steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True})
+run = steplog.init(mode="offline", dir=sys.argv[1], settings=dict(quiet=True, mapped={mapped}))
 for number in range(300_000):
-    run.log({"a": number})
+    run.log({{"a": number}})
     if number == 100_000:
         import time; time.sleep(0.2)
 run.finish()
@@ -234,4 +235,5 @@ print(run.status()["lost"] > 0, os.statvfs(sys.argv[1]).f_bavail * 4096 < 500_00
     (folder,) = (small / "steplog-runs").glob("2*")
     found = _runs.read(folder)
     assert (found.state(), found.damage) == (("finished", 0), [])
+    assert list((folder / "files").glob(".*")) == []
     assert [row["a"] for row in found.log.rows()][:1000] == list(range(1000))
