@@ -319,11 +319,15 @@ impl Segment {
                 let offset = self.reserved.fetch_add(self.capacity + 1, Ordering::AcqRel);
                 self.seal_from(offset);
             }
-            Store::Written { is_torn, .. } => {
-                let _one_at_a_time = is_torn.lock().unwrap_or_else(PoisonError::into_inner);
+            Store::Written { file, is_torn, .. } => {
+                let mut is_torn = is_torn.lock().unwrap_or_else(PoisonError::into_inner);
+                let end = self.reserved.load(Ordering::Acquire);
+                // What cannot be cut off is found, and told, as a torn tail.
+                if *is_torn && platform::cut(file, &self.path, end).is_ok() {
+                    *is_torn = false;
+                }
                 if self.sealed_at().is_none() {
-                    self.sealed_at
-                        .store(self.reserved.load(Ordering::Acquire), Ordering::Release);
+                    self.sealed_at.store(end, Ordering::Release);
                 }
             }
         }

@@ -252,11 +252,29 @@ impl Wal {
         if !matches!(appended, Err(Error::NoSegment { .. })) {
             return appended;
         }
-        let _nobody_rotates = lock(&self.rotation);
+        let mut rotation = lock(&self.rotation);
         let segment = self.current.load();
-        segment
-            .append_last(payload)
-            .map_or(appended, |offset| Ok(position(segment.number(), offset)))
+        if let Some(offset) = segment.append_last(payload) {
+            return Ok(position(segment.number(), offset));
+        }
+        // One that is written has no room of its own, but the next one has the rest of the block that
+        // its head is in.
+        let Some(next) = rotation.next.take() else {
+            return appended;
+        };
+        segment.seal();
+        self.take_up(rotation, next);
+        self.append(payload)
+    }
+
+    /// Makes a segment the one that takes the appends.
+    fn take_up(&self, mut rotation: MutexGuard<'_, Rotation>, next: Arc<Segment>) {
+        lock(&self.queue).push_back(Arc::clone(&next));
+        self.latest.set(&next);
+        let before = rotation.previous.replace(self.current.swap(next));
+        termination::release(before);
+        drop(rotation);
+        self.wanted.notify();
     }
 
     #[cold]
@@ -283,12 +301,7 @@ impl Wal {
                 self.make_in_call(&mut rotation, room)?
             }
         };
-        lock(&self.queue).push_back(Arc::clone(&next));
-        self.latest.set(&next);
-        let before = rotation.previous.replace(self.current.swap(next));
-        termination::release(before);
-        drop(rotation);
-        self.wanted.notify();
+        self.take_up(rotation, next);
         Ok(())
     }
 
