@@ -11,7 +11,8 @@ LOOM := cargo test --package steplog-core --lib --features loom --locked --quiet
 
 tools:
 	@command -v cargo >/dev/null || { echo "cargo is missing: get Rust with https://rustup.rs, or from your system"; exit 1; }
-	@command -v npm >/dev/null || { echo "node is missing: get Node 20 or later with https://nodejs.org, or from your system"; exit 1; }
+	@command -v node >/dev/null || { echo "node is missing: get Node 20 or later with https://nodejs.org, or from your system"; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: it comes with Node of https://nodejs.org; systems may have it as a package npm"; exit 1; }
 	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' || { echo "Node 20 or later is needed, this is $$(node --version): see https://nodejs.org"; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: get Python 3.10 or later, or say PYTHON=…"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed: say PYTHON=…"; exit 1; }
