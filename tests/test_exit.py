@@ -146,7 +146,7 @@ run.finish()
 def test_a_child_that_finds_the_disk_full_goes_on_and_logs_when_it_is_not(run_program):
     folder, errors = run_program(FORKED)
     assert "Traceback" not in errors, errors
-    assert "not recorded: {'lost': 200}" in errors
+    assert "not recorded: 200 lost" in errors
     log = RunLog(str(folder))
     assert [row.get("child") for row in log.rows()] == [None, 100]
     parent, child = sorted(log.writers(), key=lambda writer: str(writer["label"]))
