@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import shutil
+import pathlib
 import sys
 from unittest.mock import ANY
 
@@ -105,10 +105,10 @@ def test_numbers_near_the_greatest_end_a_run_well(start, capsys, sign):
     assert footer([("a", [1.0])], {}, drawn=True) == []
 
 
-def test_a_folder_that_is_gone_is_not_offered_for_syncing(start, capsys):
+def test_a_folder_that_is_gone_is_not_offered_for_syncing(start, tmp_path, capsys):
     with start() as run:
         run.log({"a": 1})
-        shutil.rmtree(run.sync_dir)
+        pathlib.Path(run.sync_dir).rename(tmp_path / "elsewhere")
     last = said(capsys)[-1]
     assert "the folder is gone" in last
     assert "steplog sync" not in last
