@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -296,12 +295,16 @@ def from_environment(environ: Mapping[str, str] | None = None) -> dict[str, Any]
 def misspelled(environ: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
     """Variables of the environment that are none of ours but nearly: each, and the nearest."""
     environ = os.environ if environ is None else environ
+    strange = [name for name in environ if name.startswith(_PREFIX) and name not in _OWN]
+    if not strange:
+        return
+    import difflib  # noqa: PLC0415  # only for who has misspelled something
+
     ours = {variable.removeprefix(_PREFIX): variable for variable in _OWN}
-    for variable in environ:
-        if variable.startswith(_PREFIX) and variable not in _OWN:
-            near = difflib.get_close_matches(variable[len(_PREFIX) :], ours, n=1, cutoff=_ALIKE)
-            if near:
-                yield variable, ours[near[0]]
+    for variable in strange:
+        near = difflib.get_close_matches(variable[len(_PREFIX) :], ours, n=1, cutoff=_ALIKE)
+        if near:
+            yield variable, ours[near[0]]
 
 
 def _from_files() -> Iterator[tuple[str, object]]:
@@ -324,6 +327,8 @@ def _from_files() -> Iterator[tuple[str, object]]:
 
 def _check_known(name: object, source: object = None) -> None:
     if name not in FIELDS:
+        import difflib  # noqa: PLC0415  # only for who has misspelled something
+
         near = difflib.get_close_matches(str(name), FIELDS, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UsageError(f"there is no setting {name!r}{hint}" + (f": {source}" if source else ""))
