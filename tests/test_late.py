@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import threading
 import time
+import weakref
 
 import anyio
 import anyio.lowlevel
@@ -322,3 +324,23 @@ async def test_many_calls_wait_without_a_thread_each(start):
             assert await anyio.to_thread.run_sync(lambda: 1) == 1
         never.set()
     assert sorted(row["a"] for row in rows(run)) == [float(number) for number in range(100)]
+
+
+def test_an_array_is_let_go_of_when_it_has_been_read(start):
+    class Array(Large):
+        def copy(self):
+            copy = Array()
+            copy.done.set()
+            copies.append(weakref.ref(copy))
+            return copy
+
+    copies: list[weakref.ref[Array]] = []
+    gc.disable()
+    try:
+        with start() as run:
+            for _ in range(3):
+                run.log({"a": Array()})
+            run.flush()
+        assert [copy() for copy in copies] == [None, None, None]
+    finally:
+        gc.enable()

@@ -27,15 +27,26 @@ class Later:
         size_bytes: What it keeps in memory until then.
     """
 
-    def __init__(self, read: Callable[[], object], size_bytes: int) -> None:
-        self._read = read
+    def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
 
     def keep(self) -> None:
-        """Whatever the owner does from now on changes nothing."""
+        """See to it that whatever the owner does from now on changes nothing."""
 
     def value(self) -> object:
         """The plain value; may take long."""
+        raise NotImplementedError
+
+
+class Taken(Later):
+    """What has been taken over from its owner already."""
+
+    def __init__(self, read: Callable[[], object], size_bytes: int) -> None:
+        super().__init__(size_bytes)
+        self._read = read
+
+    def value(self) -> object:
+        """As of `Later`."""
         return self._read()
 
 
@@ -43,7 +54,7 @@ class Lent(Later):
     """A large array in this process's memory: as long as it is not kept, it is its owner's."""
 
     def __init__(self, array: Any) -> None:  # noqa: ANN401  # of any library
-        super().__init__(lambda: read(self._array), 0)
+        super().__init__(0)
         self._array = array
 
     def keep(self) -> None:
@@ -51,6 +62,10 @@ class Lent(Later):
         array = self._array
         self._array = array.clone() if hasattr(array, "clone") else array.copy()
         self.size_bytes = _size_bytes(array)
+
+    def value(self) -> object:
+        """As of `Later`."""
+        return read(self._array)
 
 
 def is_array(value: object) -> bool:
@@ -116,13 +131,13 @@ def _take_away(value: Any) -> Later:  # noqa: ANN401  # of any library
         if value.device.type == "cuda":
             return _take_cuda(value, torch, size_bytes)
         kept = value.clone()  # in the order of the device's own work
-        return Later(lambda: read(kept.cpu()), size_bytes)
+        return Taken(lambda: read(kept.cpu()), size_bytes)
     if hasattr(value, "copy_to_host_async"):  # JAX: immutable, and it comes by itself
         value.copy_to_host_async()
     elif hasattr(value, "get") and hasattr(value, "copy"):  # CuPy
         taken = value.copy()
-        return Later(lambda: read(taken.get()), size_bytes)
-    return Later(lambda: read(_on_host(value)), size_bytes)
+        return Taken(lambda: read(taken.get()), size_bytes)
+    return Taken(lambda: read(_on_host(value)), size_bytes)
 
 
 def _take_cuda(value: Any, torch: Any, size_bytes: int) -> Later:  # noqa: ANN401  # torch
@@ -136,7 +151,7 @@ def _take_cuda(value: Any, torch: Any, size_bytes: int) -> Later:  # noqa: ANN40
         event.synchronize()
         return read(host)
 
-    return Later(wait_and_read, size_bytes)
+    return Taken(wait_and_read, size_bytes)
 
 
 def _on_host(value: Any) -> Any:  # noqa: ANN401  # of any library
@@ -166,7 +181,7 @@ def _binned(finite: Any) -> tuple[list[int], list[float]]:  # noqa: ANN401  # Nu
     # The width of the widest range is no finite number.
     part = 1.0 if math.isfinite(high - low) else 0.25
     try:
-        counts, edges = np.histogram(finite * part, bins=_BINS)
+        counts, edges = np.histogram(finite if part == 1.0 else finite * part, bins=_BINS)
     except ValueError:
         if low == high:
             low, high = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)

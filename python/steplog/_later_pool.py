@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import collections
 import os
+import queue
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -28,8 +28,8 @@ class Pool:
     def begin(self) -> None:
         """Start anew: a fork leaves the threads behind."""
         self._pid = os.getpid()
-        self._changed = threading.Condition()
-        self._jobs: collections.deque[Callable[[], None]] = collections.deque()
+        self._starting = threading.Lock()
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._since: dict[int, float] = {}
         """Of each thread that is at a job, since when."""
         self._threads = 0
@@ -38,42 +38,45 @@ class Pool:
         """Have a job done; it must not raise."""
         if self._pid != os.getpid():  # a fork that Python knows nothing of
             self.begin()
-        with self._changed:
-            self._jobs.append(job)
-            if self._threads < _THREADS:
-                self._start()
-            self._changed.notify()
+        if self._threads < _THREADS:
+            self._start(lambda: self._threads < _THREADS)
         self.relieve()
+        # Last of all, and without a lock that is waited for: whoever has the job takes the
+        # interpreter, and does not give it back soon.
+        self._jobs.put(job)
 
     def relieve(self) -> None:
         """Start a thread, if jobs wait while every thread is held up by its own."""
-        if not self._jobs or self._pid != os.getpid():
-            return
-        with self._changed:
-            stuck = time.monotonic() - _STUCK_SECS
-            held_up = sum(since < stuck for since in self._since.values())
-            if self._jobs and held_up == self._threads < _MOST_THREADS:
-                self._start()
+        if not self._jobs.empty() and self._pid == os.getpid() and self._is_held_up():
+            self._start(self._is_held_up)
 
-    def _start(self) -> None:
-        name = f"steplog-later-{self._threads}"
-        self._threads += 1
-        threading.Thread(target=self._work, args=(self._changed,), name=name, daemon=True).start()
+    def _is_held_up(self) -> bool:
+        stuck = time.monotonic() - _STUCK_SECS
+        held_up = sum(since < stuck for since in list(self._since.values()))
+        return held_up == self._threads < _MOST_THREADS
 
-    def _work(self, changed: threading.Condition) -> None:
+    def _start(self, is_wanted: Callable[[], bool]) -> None:
+        with self._starting:
+            if is_wanted():
+                name = f"steplog-later-{self._threads}"
+                self._threads += 1
+                threading.Thread(
+                    target=self._work, args=(self._jobs,), name=name, daemon=True
+                ).start()
+
+    def _work(self, jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
         me = threading.get_ident()
         while True:
-            with changed:
-                self._since.pop(me, None)
-                while not self._jobs:
-                    # Those that have waited for no value of theirs are enough again.
-                    if self._threads - len(self._since) > _THREADS:
-                        self._threads -= 1
-                        return
-                    changed.wait()
-                job = self._jobs.popleft()
-                self._since[me] = time.monotonic()
+            job = jobs.get()
+            self._since[me] = time.monotonic()
             job()
+            del job  # with its values, before the next one comes
+            self._since.pop(me, None)
+            # Those that wait for a job are enough again.
+            with self._starting:
+                if self._threads - len(self._since) > _THREADS:
+                    self._threads -= 1
+                    return
 
 
 POOL = Pool()
