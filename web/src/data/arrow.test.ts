@@ -2,7 +2,8 @@ import { float64, int32, tableFromArrays, tableToIPC, uint16, uint32, uint8 } fr
 import { expect, test } from 'vitest';
 import { decodeArrow, decodeJson, decodeLive, splitStreams } from './arrow';
 import { bucketFrame, rawFrame } from './fixtures';
-import { PanelData, type PanelFrame } from './panelData';
+import { PanelData, type BucketTrack, type PanelFrame } from './panelData';
+import type { PanelHeader } from './types';
 
 const TYPES = { s: uint16(), b: int32(), n: uint32(), fl: uint8(), ff: uint8() };
 
@@ -61,4 +62,34 @@ test('JSON says the same as Arrow', () => {
   };
   const [frame] = decodeJson([{ ...raw.header, columns }]);
   expect(new PanelData(frame as PanelFrame).series).toEqual(new PanelData(raw).series);
+});
+
+test('a group comes as its mean and range, and is patched by bucket', () => {
+  const header: PanelHeader = { ...buckets.header, mode: 'group', series: buckets.header.series.slice(0, 1) };
+  const frame = (b: number[], gcenter: number[]) =>
+    decodeJson([
+      {
+        ...header,
+        columns: {
+          s: b.map(() => 0),
+          b,
+          x: b.map((bucket) => bucket * 4 + 1),
+          gcenter,
+          glo: gcenter.map((value) => value - 1),
+          ghi: gcenter.map((value) => value + 2),
+          gn: b.map(() => 3),
+          fl: b.map(() => 0),
+        },
+      },
+    ])[0] as PanelFrame;
+  const data = new PanelData(frame([0, 1], [5, 6]));
+  expect(data.apply(frame([1, 2], [7, 8]))).toBe(true);
+  const track = data.series[0]?.track as BucketTrack;
+  expect(track.kind).toBe('group');
+  expect([...track.x]).toEqual([1, 5, 9]);
+  expect([...track.mean]).toEqual([5, 7, 8]);
+  expect([...track.min]).toEqual([4, 6, 7]);
+  expect([...track.max]).toEqual([7, 9, 10]);
+  expect([...track.n]).toEqual([3, 3, 3]);
+  expect(data.apply(buckets)).toBe(false);
 });
