@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import time
@@ -201,8 +202,9 @@ def test_a_run_goes_on_behind_all_that_was_begun_anew(online, server, tmp_path, 
             run.define_metric("a", summary="mean")
             for number in range(count):
                 run.log({"a": number})
-    other = {} if is_here else {"settings": {"dir": str(tmp_path / "other")}}
-    with online("r", resume="must", **other) as run:
+    if not is_here:
+        shutil.rmtree(tmp_path / "steplog-runs")
+    with online("r", resume="must") as run:
         assert run.starting_step == 8
         run.log({"a": 100})
         local = run.summary["a"].as_dict()
@@ -210,3 +212,60 @@ def test_a_run_goes_on_behind_all_that_was_begun_anew(online, server, tmp_path, 
     assert [writer["label"] for writer in found["writers"]] == ["", "2", "3", ""]
     assert len(server.rows("r")) == 3 + 8 + 5 + 1
     assert found["summary"]["a"] == local == {"mean": (3 + 28 + 10 + 100) / 17}
+
+
+def attempt(folder, values, *, resume=None):
+    """One offline process of the run; gives its log's folder."""
+    with steplog.init(
+        project="p",
+        id="shared",
+        dir=str(folder),
+        mode="offline",
+        reinit="create_new",
+        resume=resume,
+        settings={"quiet": True},
+    ) as run:
+        run.define_metric("y", summary="mean,max,min")
+        for value in values:
+            run.log({"y": value})
+    return run.sync_dir
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
+@pytest.mark.parametrize("is_other_first", [True, False])
+def test_whatever_is_synced_first_nothing_is_hidden_and_the_summary_is_of_all(
+    server, tmp_path, *, order, is_other_first
+):
+    values = [range(1000, 1003), range(2000, 2010), range(3000, 3012)]
+    if is_other_first:
+        folders = [attempt(tmp_path, one) for one in values[:2]]
+        attempt(tmp_path, values[2], resume="must")
+    else:
+        folders = [attempt(tmp_path, values[0])]
+        attempt(tmp_path, values[2], resume="must")
+        folders.append(attempt(tmp_path, values[1]))
+    for number in order:
+        assert server.cli("sync", folders[number]).returncode == 0
+    logged_values = [value for one in values for value in one]
+    rows = server.rows("shared")
+    assert sorted(row["y"] for row in rows) == sorted(logged_values)
+    summary = server.get("/projects/local/p/runs/shared")["summary"]["y"]
+    mean = sum(logged_values) / len(logged_values)
+    assert summary == {"mean": pytest.approx(mean), "max": 3011, "min": 1000}
+
+
+def test_a_process_goes_on_from_its_own_attempt_beside_others(server, online, tmp_path):
+    with online("shared") as run:
+        for number in range(10):
+            run.log({"y": number})
+    settings = {"base_url": server.url, "quiet": True}
+    other = {"project": "p", "dir": str(tmp_path / "other"), "settings": settings}
+    with steplog.init(id="shared", **other) as run:
+        for number in range(3):
+            run.log({"y": 100 + number})
+    folder = attempt(tmp_path / "other", [300], resume="must")
+    assert server.cli("sync", folder).returncode == 0
+    assert logged(server) == {
+        "": [(number, number) for number in range(10)],
+        "2": [(0, 100), (1, 101), (2, 102), (3, 300)],
+    }

@@ -92,7 +92,8 @@ class Lineage:
 
     def seams(self, view: int, label: str) -> list[int]:
         """The steps at which a run's series of a label goes on from what was before."""
-        found = {step for whose, step in self._seams[view] if whose in (None, label)}
+        # A run that was deleted meanwhile has none.
+        found = {step for whose, step in self._seams.get(view, ()) if whose in (None, label)}
         return sorted(found)
 
     @property

@@ -123,8 +123,8 @@ class WriterRecords:
         """A writer that the store does not know yet, with its run and project where needed.
 
         The run keeps what its first writer said of it; empty fields are filled by later ones. The
-        writer gets a label that no other one of its run has had; one that goes on keeps its label,
-        and gets that one's next generation.
+        writer gets a label that no other one of its run has had; one that goes on gets that of
+        those that it goes on from, and its next generation.
         """
         async with self._meta.write() as connection:
             project_id = await self._project(connection, entity, project)
@@ -136,10 +136,10 @@ class WriterRecords:
                     DELETED_WRITERS.c.writer == writer,
                 )
             )
-            others = await connection.execute(sa.select(WRITERS).where(WRITERS.c.run_id == run_id))
-            # An earlier attempt may come after the one that has gone on from it, and lives.
-            strangers = [row for row in others if writer not in row.follows]
-            label, generation = _place(identity, strangers)
+            others = await connection.execute(
+                sa.select(WRITERS).where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
+            )
+            label, generation = _place(identity, writer, list(others))
             await connection.execute(
                 sa.insert(WRITERS).values(
                     run_id=run_id,
@@ -260,14 +260,28 @@ class WriterRecords:
             await connection.execute(sa.delete(DELETED).where(DELETED.c.run_id.in_(run_ids)))
 
 
-def _place(identity: Identity, others: Sequence[sa.Row[tuple[Any, ...]]]) -> tuple[str, int]:
-    """A newcomer's label and generation; the one asked for, where nobody has had it."""
-    label, number = identity.label, 1
+def _place(
+    identity: Identity, writer: str, others: Sequence[sa.Row[tuple[Any, ...]]]
+) -> tuple[str, int]:
+    """A newcomer's label and generation.
+
+    Whoever goes on from others has their label, whichever of them comes first. Any other gets one
+    that nobody has had, the one asked for if that can be: it must not hide what is there.
+    """
+    follows = set(identity.follows) if identity.resumed else set()
+    kin = [
+        row for row in others if row.writer in follows or (row.resumed and writer in row.follows)
+    ]
     used = {row.label for row in others}
-    # Whoever goes on takes the place of what went before; any other must not hide what is there.
-    while not identity.resumed and label in used:
-        number += 1
-        label = f"{identity.label}-{number}" if identity.label else str(number)
+    if kin:
+        label = str(kin[-1].label)
+    elif identity.resumed and not follows:
+        label = identity.label
+    else:
+        label, number = identity.label, 1
+        while label in used:
+            number += 1
+            label = f"{identity.label}-{number}" if identity.label else str(number)
     before = [row.generation for row in others if row.label == label]
     # An earlier attempt may arrive after the one that went on.
     if identity.generation not in before:
