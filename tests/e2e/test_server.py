@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import aiohttp
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 
@@ -661,3 +662,15 @@ def test_a_login_link_is_used_once_and_not_by_asking_for_its_head(server):
     assert ask("HEAD") == (200, None, False)
     assert ask("GET") == (303, "/", True)
     assert ask("GET") == (303, "/?login=over", False)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_logging_out_ends_the_live_channel_of_that_session(server):
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        await (await session.get(server.login)).read()
+        async with session.ws_connect(f"{server.url}/api/v1/live") as socket:
+            assert (await socket.receive_json())["t"] == "hello"
+            answer = await session.post(f"{server.url}/api/v1/logout")
+            assert answer.status == 204
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+            assert socket.close_code == 1008

@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+import steplog
+from steplog._core import RunLog
+
 FORKING = """
 import os, sys, steplog
 run = steplog.init(project="p", id="r")
@@ -169,3 +172,35 @@ def test_a_live_run_is_synced_again_and_again_without_waiting(server, tmp_path):
     done = server.cli("sync", str(folder), "--timeout-secs", "5")
     assert (done.returncode, done.stderr) == (0, "")
     assert server.get("/projects/local/p/runs/second")["state"] == "crashed"
+
+
+def test_a_log_file_that_is_missing_is_waited_for(server, tmp_path):
+    with steplog.init(
+        project="p", id="r", dir=str(tmp_path), mode="offline", settings={"quiet": True}
+    ) as run:
+        for number in range(120_000):
+            run.log({"a": number})
+    (log,) = (pathlib.Path(run.sync_dir) / "wal").iterdir()
+    second, away = log / "00000002.wal", tmp_path / "away"
+    second.rename(away)
+    done = server.cli("sync", "--json", run.sync_dir)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["records_sent"]) == (1, 0)
+    assert "00000002.wal is missing: put it back" in said["error"]
+    away.rename(second)
+    assert server.cli("sync", run.sync_dir).returncode == 0
+    assert len(server.rows("r")) == 120_000
+
+
+def test_what_is_left_of_a_log_is_sent_when_that_is_asked_for(server, tmp_path):
+    with steplog.init(
+        project="p", id="r", dir=str(tmp_path), mode="offline", settings={"quiet": True}
+    ) as run:
+        for number in range(120_000):
+            run.log({"a": number})
+    (log,) = (pathlib.Path(run.sync_dir) / "wal").iterdir()
+    (log / "00000002.wal").unlink()
+    assert server.cli("sync", run.sync_dir, "--partial").returncode == 0
+    assert [row["a"] for row in server.rows("r")] == [
+        row["a"] for row in RunLog(run.sync_dir).rows()
+    ]

@@ -259,8 +259,8 @@ def test_a_process_goes_on_from_its_own_attempt_beside_others(server, online, tm
         for number in range(10):
             run.log({"y": number})
     settings = {"base_url": server.url, "quiet": True}
-    other = {"project": "p", "dir": str(tmp_path / "other"), "settings": settings}
-    with steplog.init(id="shared", **other) as run:
+    there = str(tmp_path / "other")
+    with steplog.init(id="shared", project="p", dir=there, settings=settings) as run:
         for number in range(3):
             run.log({"y": 100 + number})
     folder = attempt(tmp_path / "other", [300], resume="must")

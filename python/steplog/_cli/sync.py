@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import sys
@@ -53,6 +54,11 @@ def _check_number(_context: click.Context, _option: click.Parameter, value: floa
     show_default=True,
     help="Give a run up after this long without progress.",
 )
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="Send runs of which a log file is missing; it cannot be sent later then.",
+)
 @click.option("--watch", is_flag=True, help="Go on with what appears, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
 def sync(
@@ -61,6 +67,7 @@ def sync(
     base_url: str | None,
     api_key: str | None,
     timeout_secs: float,
+    partial: bool,
     watch: bool,
     as_json: bool,
 ) -> None:
@@ -69,14 +76,17 @@ def sync(
     What the server has is not sent again. A run that fails does not keep the others back.
     """
     settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
+    send = functools.partial(
+        _sync_run, settings=settings, timeout_secs=timeout_secs, partial=partial
+    )
     if watch:
-        _watch(dirs, settings, timeout_secs, as_json=as_json)
+        _watch(dirs, send, as_json=as_json)
     folders, missing = _find_all(dirs)
     for report in missing:
         _tell(report, as_json=as_json)
     failed = bool(missing)
     for folder in folders:
-        report = _sync_run(folder, settings, timeout_secs)
+        report = send(folder)
         _tell(report, as_json=as_json)
         failed |= report["error"] is not None
     if failed:
@@ -95,7 +105,7 @@ def _tell(report: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _watch(
-    dirs: Sequence[Path], settings: _settings.Settings, timeout_secs: float, *, as_json: bool
+    dirs: Sequence[Path], send: Callable[[Path], dict[str, Any]], *, as_json: bool
 ) -> NoReturn:
     """Send what appears in the folders, again and again; one that fails is tried again later.
 
@@ -109,7 +119,7 @@ def _watch(
             seen = _size_of(folder)
             if done.get(folder) == seen:
                 continue
-            report = _sync_run(folder, settings, timeout_secs)
+            report = send(folder)
             if report["records_sent"] or report["error"] != failed.get(folder):
                 _tell(report, as_json=as_json)
             failed[folder] = report["error"]
@@ -175,7 +185,9 @@ def _report_on(folder: Path, error: str | None = None) -> dict[str, Any]:
     }
 
 
-def _sync_run(folder: Path, settings: _settings.Settings, timeout_secs: float) -> dict[str, Any]:
+def _sync_run(
+    folder: Path, settings: _settings.Settings, timeout_secs: float, *, partial: bool
+) -> dict[str, Any]:
     """Send one run, and report on it; failures are in the report."""
     report = _report_on(folder)
     try:
@@ -185,6 +197,11 @@ def _sync_run(folder: Path, settings: _settings.Settings, timeout_secs: float) -
         filled = [writer for writer in run.writers if writer["records"]]
         if not filled and run.damage:
             report["error"] = "no record can be read"
+        gone = [path for path, _, _ in run.damage if not Path(path).exists()]
+        if gone and not partial:
+            # A server takes a log in order: what is missing now could not be sent later.
+            report["error"] = f"{gone[0]} is missing: put it back, or send the rest with --partial"
+            return report
         with _progress(run.name, run.records) as show:
             for at in range(0, len(filled), _UPLOADS):
                 some = filled[at : at + _UPLOADS]

@@ -213,6 +213,7 @@ class Server:
 
     async def _logout(self, request: web.Request) -> web.Response:
         await self.auth.end(request)
+        await self._live.log_out(request.cookies.get(self.auth.cookie, ""))
         response = web.Response(status=204)
         response.del_cookie(self.auth.cookie)
         return response

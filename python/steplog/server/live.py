@@ -75,7 +75,9 @@ class Live:
 
     def __init__(self, hub: Hub, query: Query, charts: Charts) -> None:
         self._hub, self._query, self._charts = hub, query, charts
-        self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
+        self._sockets: weakref.WeakKeyDictionary[web.WebSocketResponse, set[str]] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def routes(self) -> list[web.RouteDef]:
         """The route."""
@@ -90,7 +92,7 @@ class Live:
         # reset connection, and not the reason.
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_BODY_BYTES)
         await socket.prepare(request)
-        self._sockets.add(socket)
+        self._sockets[socket] = set(request.cookies.values())
         page = _Page(socket, hub=self._hub, query=self._query, charts=self._charts)
         try:
             await page.talk()
@@ -100,6 +102,12 @@ class Live:
             _log.exception("the live channel failed")
             await socket.close(code=WSCloseCode.INTERNAL_ERROR)
         return socket
+
+    async def log_out(self, session: str) -> None:
+        """Leave the pages of a session, which is over."""
+        for socket, sessions in list(self._sockets.items()):
+            if session and session in sessions:
+                await socket.close(code=WSCloseCode.POLICY_VIOLATION)
 
     async def close(self, _: web.Application) -> None:
         """Tell every page that the server goes away."""

@@ -1,6 +1,17 @@
 /** The tab's live socket, as reactive state. */
-import { apiUrl } from '../data/api';
+import { ApiError, apiUrl, getSession } from '../data/api';
 import { LiveSocket, type LiveStatus } from '../data/liveSocket';
+
+/** The close code of a session that is over. */
+const LOGGED_OUT = 1008;
+
+async function askWhoWeAre(): Promise<void> {
+  try {
+    await getSession();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
 
 class Live {
   status = $state<LiveStatus>('connecting');
@@ -13,7 +24,12 @@ class Live {
       open: () => {
         const url = apiUrl('live');
         url.protocol = url.protocol.replace('http', 'ws');
-        return new WebSocket(url);
+        const socket = new WebSocket(url);
+        // Whoever was logged out elsewhere is told so: the answer shows how to log in again.
+        socket.addEventListener('close', ({ code }) => {
+          if (code === LOGGED_OUT) void askWhoWeAre();
+        });
+        return socket;
       },
       now: () => Date.now(),
       random: () => Math.random(),
