@@ -37,13 +37,24 @@ def bucket(points):
     }
 
 
-def check_buckets(drawn, number, points):
+def buckets_of(drawn, steps, *, beside=False):
+    """The numbers of the buckets that an answer must have for points at these steps."""
+    all_buckets = {step // drawn["dx"] - drawn["x0"] // drawn["dx"] for step in steps}
+    inside = {b for b in all_buckets if 0 <= b < drawn["nb"]}
+    if beside:
+        inside |= set(sorted(b for b in all_buckets if b < 0)[-1:])
+        inside |= set(sorted(b for b in all_buckets if b >= drawn["nb"])[:1])
+    return inside
+
+
+def check_buckets(drawn, number, points, *, beside=False):
     columns = drawn["columns"]
     rows = [at for at, series in enumerate(columns["s"]) if series == number]
     width, first = drawn["dx"], drawn["x0"] // drawn["dx"]
+    shown = buckets_of(drawn, [step for step, _ in points], beside=beside)
     expected: dict[int, list[tuple[int, float]]] = {}
     for step, y in points:
-        if 0 <= step // width - first < drawn["nb"]:
+        if step // width - first in shown:
             expected.setdefault(step // width - first, []).append((step, y))
     assert [columns["b"][at] for at in rows] == sorted(expected)
     for at in rows:
@@ -106,7 +117,7 @@ def test_every_answer_equals_the_rows(server, online, seed):
                 shown = [*before, *inside, *behind] if is_more else inside
                 check_raw(drawn, series["i"], shown)
             else:
-                check_buckets(drawn, series["i"], points)
+                check_buckets(drawn, series["i"], points, beside=beside and not whole)
     assert modes == {"raw", "bucket"}
 
 
@@ -162,13 +173,15 @@ def test_the_labels_of_a_run_are_drawn_as_mean_and_range(server, online, seed):
     rows = server.rows("ranks")
     for _ in range(8):
         lo, hi = sorted(chance.sample(range(6_000), 2))
-        drawn = ask(server, ["ranks"], ["y"], px=50, range=[lo, hi], group=GROUP)
+        beside = chance.random() < 0.5
+        drawn = ask(server, ["ranks"], ["y"], px=50, range=[lo, hi], group=GROUP, beside=beside)
         (series,) = drawn["series"]
         assert (drawn["mode"], series["labels"], series["n"]) == ("group", 3, len(rows))
         width, first, columns = drawn["dx"], drawn["x0"] // drawn["dx"], drawn["columns"]
         found: dict[int, dict[str, list[tuple[int, float]]]] = {}
+        shown = buckets_of(drawn, [row["_step"] for row in rows if "y" in row], beside=beside)
         for row in rows:
-            if 0 <= row["_step"] // width - first < drawn["nb"]:
+            if "y" in row and row["_step"] // width - first in shown:
                 labels = found.setdefault(row["_step"] // width - first, {})
                 labels.setdefault(row["_label"], []).append((row["_step"], row["y"]))
         assert columns["b"] == sorted(found)
@@ -238,3 +251,36 @@ def test_late_steps_are_merged_into_rows_of_any_age(server, online):
     ] == [expected[step] for step in range(3_000)]
     drawn = ask(server, ["late"], ["a"], px=100)
     check_buckets(drawn, 0, [(step, row["a"]) for step, row in expected.items()])
+
+
+def test_a_zoom_between_two_points_has_those_that_its_lines_join(server, online):
+    """Also of a group, and of a sparse series next to a dense one, which makes buckets of both."""
+    for label in ("a", "b"):
+        with online("r", settings={"label": label}) as run:
+            for step in range(0, 90_000, 30_000):
+                run.log({"sparse": step}, step=step)
+    with online("dense") as run:
+        for step in range(40_000, 50_000):
+            run.log({"sparse": 1}, step=step)
+    asked = {"range": [31_000, 59_000], "px": 100, "beside": True}
+    (group,) = [ask(server, ["r"], ["sparse"], group=GROUP, **asked)["columns"]]
+    assert group["x"] == [30_000, 60_000]
+    assert group["gcenter"] == [30_000, 60_000]
+    drawn = ask(server, ["r", "dense"], ["sparse"], **asked)
+    assert drawn["mode"] == "bucket"
+    numbers = [one["i"] for one in drawn["series"] if one["run"] == "r"]
+    for number in numbers:
+        check_buckets(
+            drawn, number, [(step, step) for step in range(0, 90_000, 30_000)], beside=True
+        )
+
+
+def test_a_mean_of_the_greatest_numbers_is_one_of_them(server, online):
+    greatest = 1.7976931348623157e308
+    with online("r") as run:
+        for step in range(3_000):
+            run.log({"y": greatest if step % 2 else greatest / 2}, step=step)
+    for group, mean_of in ((None, "mean"), (GROUP, "gcenter")):
+        drawn = ask(server, ["r"], ["y"], px=10, **({"group": group} if group else {}))
+        means = drawn["columns"][mean_of]
+        assert means == pytest.approx([0.75 * greatest] * len(means), rel=0.05)

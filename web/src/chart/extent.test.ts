@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bucketFrame, rawFrame } from '../data/fixtures';
+import { bucketFrame, rawFrame, type Logged } from '../data/fixtures';
 import { PanelData, type Series } from '../data/panelData';
 import {
   flagNames,
@@ -43,23 +43,30 @@ test('each NaN and infinity has a mark', () => {
 });
 
 test('a zoom between two values follows the line that joins them', () => {
-  const line = new PanelData(
-    rawFrame([
-      {
-        run: 'a',
-        points: [
-          [0, 10],
-          [10, 20],
-        ],
-      },
-    ]),
-  );
-  const [series] = line.series as [Series];
-  expect(yExtent(series.track, line.header, [2, 6], false)).toEqual([12, 16]);
-  expect(touches(series.track, [2, 6])).toBe(true);
-  expect(touches(series.track, [11, 12])).toBe(false);
-  expect(touches(series.track, [-2, -1])).toBe(false);
-  expect(touches(series.track, [-2, 0])).toBe(true);
+  const logged: Logged[] = [
+    {
+      run: 'a',
+      points: [
+        [0, 10],
+        [10, 20],
+      ],
+    },
+  ];
+  for (const line of [new PanelData(rawFrame(logged)), new PanelData(bucketFrame(logged, 1))]) {
+    const [{ track }] = line.series as [Series];
+    expect(yExtent(track, line.header, [2, 6], false)).toEqual([12, 16]);
+    expect(touches(track, [2, 6])).toBe(true);
+    expect(touches(track, [11, 12])).toBe(false);
+    expect(touches(track, [-2, -1])).toBe(false);
+    expect(touches(track, [-2, 0])).toBe(true);
+  }
+});
+
+test('what lies in the bucket next to the plot does not stretch its y axis', () => {
+  const spike: Logged[] = [{ run: 'a', points: [0, 1, 2, 3].map((x) => [x, x === 1 ? 1000 : x]) }];
+  const near = new PanelData(bucketFrame(spike, 1));
+  const [{ track }] = near.series as [Series];
+  expect(yExtent(track, near.header, [2, 3.9], false)).toEqual([2, 3]);
 });
 
 test('a constant has room on both sides', () => {

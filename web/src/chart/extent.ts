@@ -1,5 +1,5 @@
 /** What a chart spans: x and y ranges, and the signs at its edge for values that have no place on it. */
-import type { PanelData, RawTrack, Series, Track } from '../data/panelData';
+import type { PanelData, Series, Track } from '../data/panelData';
 import { lowerBound, type BucketGrid } from '../data/panelData';
 
 export type Range = [number, number];
@@ -50,7 +50,7 @@ export function yExtent(
   if (track.kind === 'raw') {
     for (let i = lowerBound(track.x, from); i < track.x.length && (track.x[i] as number) <= to; i++)
       take(track.y[i] as number);
-    for (const x of [from, to]) take(heightAt(track, x));
+    for (const x of [from, to]) take(heightAt(track.x, track.y, x));
   } else {
     const first = lowerBound(track.b, Math.floor((from - grid.x0) / grid.dx));
     for (let i = first; i < track.b.length; i++) {
@@ -64,12 +64,19 @@ export function yExtent(
         take(track.last[i] as number);
       }
     }
+    for (const x of [from, to]) {
+      // Next to a bucket that is drawn, the line comes from less than a pixel away.
+      const right = lowerBound(track.x, x);
+      if (right === 0 || (track.b[right] as number) - (track.b[right - 1] as number) < 2) continue;
+      take(heightAt(track.x, track.min, x));
+      take(heightAt(track.x, track.max, x));
+    }
   }
   return low <= high ? [low, high] : null;
 }
 
-/** Where the line between two logged values passes x; NaN where there is none. */
-function heightAt({ x: xs, y: ys }: RawTrack, x: number): number {
+/** Where the line between two rows passes x; NaN where there is none. */
+function heightAt(xs: Float64Array, ys: Float64Array, x: number): number {
   const right = lowerBound(xs, x);
   const [x0, x1] = [xs[right - 1], xs[right]];
   if (x0 === undefined || x1 === undefined) return NaN;

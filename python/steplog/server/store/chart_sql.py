@@ -80,10 +80,10 @@ RAW = """SELECT {series} AS h, toFloat64(x) AS at, f64 AS y
 FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range}
 ORDER BY h, at, step"""
 
-BUCKETS = """SELECT {series} AS h, toInt32({bucket} - {{b0:Int64}}) AS b,
+BUCKETS = """SELECT {series} AS h, {bucket} - {{b0:Int64}} AS b,
     argMin{finite}(f64, {order}{when}) AS first, min{finite}(f64{when}) AS low,
     max{finite}(f64{when}) AS high, argMax{finite}(f64, {order}{when}) AS last,
-    avg{finite}(f64{when}) AS mean, toUInt32({n}) AS n, toUInt8({flags}) AS fl,
+    avg{finite}({scaled}{when}) AS mean, toUInt32({n}) AS n, toUInt8({flags}) AS fl,
     toUInt8(high > low AND argMax{finite}({order}, f64{when})
         < argMin{finite}({order}, f64{when})) AS ff
 FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range}
@@ -104,13 +104,26 @@ GROUPS = """SELECT h, b,
     avgIf(mean, n > 0) AS center, minIf(low, n > 0) AS low, maxIf(high, n > 0) AS high,
     toUInt32(countIf(n > 0)) AS writers,
     toUInt8(max(bitAnd(flags, 1)) + max(bitAnd(flags, 2)) + max(bitAnd(flags, 4))) AS fl
-FROM (SELECT {series} AS h, label, toInt32({bucket} - {{b0:Int64}}) AS b, min(x) AS x_low,
+FROM (SELECT {series} AS h, label, {bucket} - {{b0:Int64}} AS b, min(x) AS x_low,
         max(x) AS x_high, sum(toFloat64(x)) AS x_sum, count() AS points,
-        countIf(isFinite(f64)) AS n, avgIf(f64, isFinite(f64)) AS mean,
+        countIf(isFinite(f64)) AS n, avgIf({scaled}, isFinite(f64)) AS mean,
         minIf(f64, isFinite(f64)) AS low, maxIf(f64, isFinite(f64)) AS high,
         toUInt8({flags}) AS flags
     FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range} GROUP BY h, label, b)
 GROUP BY h, b ORDER BY h, b"""
+
+# The sum of great values is no float: then their mean is that of smaller ones, times `SCALE`.
+SCALE = 2.0**64
+AS_IS = {"scaled": "f64"}
+# The engine would take a bare division out of the sum.
+SCALED = {"scaled": f"if(isFinite(f64), f64 / {SCALE!r}, 0)"}
+
+# The same by buckets: of each series, the last one before the range, and the first behind it.
+NEAR = """SELECT {series} AS h,
+    countIf({before}) AS is_before, maxIf({bucket}, {before}) AS before_b,
+    countIf({behind}) AS is_behind, minIf({bucket}, {behind}) AS behind_b
+FROM (SELECT *, {x} AS x FROM ({points})) GROUP BY h ORDER BY h"""
+IN_NEAR = "{bucket} IN {{near:Array(Int64)}}"
 
 # Where every value is finite, nothing needs to be asked of each of them.
 ALL_FINITE = {"finite": "", "when": "", "n": "count()", "flags": "0"}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steplog.server.store import chart_sql as sql
+from steplog.server.store.chart_rows import ChartRows, Rows
 from steplog.server.store.engine import ints_param, texts_param
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from steplog.server.store.series import SeriesStore
 
 _MAX_INT = 2**63 - 1
+_MAX_BUCKET = 2**31 - 1  # a column's; only one beside the range may be farther away
 
 
 @dataclass(frozen=True)
@@ -126,82 +128,35 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
     if stats.rows == 1:
         words["series"] = sql.ONE_SERIES
         both["only"] = hashes[0]
+    words |= {"order": sql.ORDER[panel.x], **sql.OUTSIDE[panel.x]}
+    is_beside = panel.is_beside and panel.span is not None
     if not panel.is_grouped and int(stats.uints("inside")[:shown].max()) <= 2 * count:
         header["mode"] = "raw"
-        words |= {"order": sql.ORDER[panel.x], **sql.OUTSIDE[panel.x]}
-        places, columns = _points(await store.read(sql.RAW.format(**words), **both, **inside))
-        if panel.is_beside and panel.span is not None:
-            beside = await store.read(sql.BESIDE.format(**words), **both, **inside)
-            places, columns = _with_beside(places, columns, beside)
-        return Drawn(header, _numbered(places, hashes, columns))
-    header["mode"] = "group" if panel.is_grouped else "bucket"
-    # Whole buckets, so that an edge bucket does not change with the range.
-    after = (first + count) * width
-    edge = after - 1 if panel.x == "step" else float(np.nextafter(after, -math.inf))
-    is_finite = bool(np.array_equal(stats.uints("n"), stats.uints("finite")))
-    words |= {"bucket": sql.BUCKET[panel.x], "order": sql.ORDER[panel.x]}
-    words |= sql.ALL_FINITE if is_finite else sql.SOME_FINITE
-    found = await store.read(
-        (sql.GROUPS if panel.is_grouped else sql.BUCKETS).format(**words),
-        **both,
-        **_range_params(panel, first * width, edge),
-        width=width,
-        b0=first,
-    )
-    columns = _group_columns(found) if panel.is_grouped else _bucket_columns(found)
-    return Drawn(header, _numbered(found.uints("h"), hashes, columns))
+        rows = await ChartRows(store, words, {**both, **inside}).points(is_beside=is_beside)
+    else:
+        header["mode"] = "group" if panel.is_grouped else "bucket"
+        is_finite = bool(np.array_equal(stats.uints("n"), stats.uints("finite")))
+        words |= sql.ALL_FINITE if is_finite else sql.SOME_FINITE
+        words["bucket"] = sql.BUCKET[panel.x]
+        # Whole buckets, so that an edge bucket does not change with the range.
+        after = (first + count) * width
+        edge = after - 1 if panel.x == "step" else float(np.nextafter(after, -math.inf))
+        both |= {"width": width, "b0": first, **_range_params(panel, first * width, edge)}
+        reader = ChartRows(store, words, both)
+        rows = await reader.buckets(is_grouped=panel.is_grouped, is_beside=is_beside)
+    return Drawn(header, _numbered(rows, hashes))
 
 
-_Columns = dict[str, NDArray[np.generic]]
-
-
-def _points(found: Columns) -> tuple[NDArray[np.uint64], _Columns]:
-    return found.uints("h"), {"x": found.floats("at"), "y": found.floats("y")}
-
-
-def _with_beside(
-    series: NDArray[np.uint64], columns: _Columns, beside: Columns
-) -> tuple[NDArray[np.uint64], _Columns]:
-    """Points, with those before the range in front of all and those behind it at the end."""
-    places, found = [series], {name: [column] for name, column in columns.items()}
-    for side, at in (("before", 0), ("behind", 2)):
-        is_there = beside.uints(f"is_{side}") > 0
-        places.insert(at, beside.uints("h")[is_there])
-        for name in ("x", "y"):
-            found[name].insert(at, beside.floats(f"{side}_{name}")[is_there])
-    return np.concatenate(places), {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def _group_columns(found: Columns) -> _Columns:
-    columns: _Columns = {"b": found.ints("b").astype(np.int32), "x": found.floats("at")}
-    writers = found.uints("writers").astype(np.uint32)
-    for name, source in (("gcenter", "center"), ("glo", "low"), ("ghi", "high")):
-        columns[name] = np.where(writers > 0, found.floats(source), np.nan)
-    return {**columns, "gn": writers, "fl": found.uints("fl").astype(np.uint8)}
-
-
-def _bucket_columns(found: Columns) -> _Columns:
-    n = found.uints("n").astype(np.uint32)
-    columns: _Columns = {"b": found.ints("b").astype(np.int32)}
-    for name, source in (("first", "first"), ("min", "low"), ("max", "high"), ("last", "last")):
-        columns[name] = np.where(n > 0, found.floats(source), np.nan)
-    columns["mean"] = found.floats("mean")
-    columns["n"] = n
-    columns["fl"] = found.uints("fl").astype(np.uint8)
-    columns["ff"] = found.uints("ff").astype(np.uint8)
-    return columns
-
-
-def _numbered(found: NDArray[np.uint64], hashes: Sequence[int], columns: _Columns) -> _Columns:
-    """Replace the hashes of series by their numbers, in the order of the header."""
-    series = np.full(len(found), -1, np.int64)
+def _numbered(rows: Rows, hashes: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """Columns with the number of the series, in the order of the header, in place of its hash."""
+    series = np.full(len(rows.series), -1, np.int64)
     for number, value in enumerate(hashes):
-        series[found == np.uint64(value)] = number
+        series[rows.series == np.uint64(value)] = number
     order = np.argsort(series, kind="stable")
     order = order[series[order] >= 0]
     return {
         "s": series[order].astype(np.uint16),
-        **{name: column[order] for name, column in columns.items()},
+        **{name: column[order] for name, column in rows.columns.items()},
     }
 
 
