@@ -1,5 +1,6 @@
 /**
- * Drives a real project in a browser and checks what the pages promise. Reads only.
+ * Drives a real project in a browser and checks what the pages promise. Reads only, and logs
+ * out at the end.
  *
  *   node e2e/behave.mjs BASE_URL LOGIN_LINK ENTITY PROJECT
  *
@@ -228,6 +229,13 @@ const steps = {
     await page.locator('.logo').click();
     await page.locator(`[data-testid=project][data-project="${project}"]`).click();
     await ready();
+  },
+  async 'logs out, and stays so'() {
+    if (login === '-') return;
+    await page.locator('[data-testid=log-out]').click();
+    await page.locator('[data-testid=logged-out]').waitFor();
+    assert.equal((await page.request.get(new URL('api/v1/session', root).href)).status(), 401);
+    assert.equal(await page.locator('[data-testid=log-out]').count(), 0);
   },
 };
 

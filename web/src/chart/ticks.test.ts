@@ -35,10 +35,23 @@ test('labels that would be too long say how much more than the first', () => {
 
 test('no label is below its unit, and none is longer than it need be', () => {
   expect(linearTicks(850, 1000, 4).labels).toEqual(['850', '900', '950', '1000']);
-  expect(linearTicks(0, 1e6, 5).labels).toEqual(['0', '200k', '400k', '600k', '800k', '1000k']);
+  expect(linearTicks(0, 1e6, 5).labels).toEqual(['0', '200k', '400k', '600k', '800k', '1M']);
   expect(linearTicks(-2000, 2000, 8).labels).toContain('−500');
   expect(linearTicks(1e6, 1.2e6, 5).labels.slice(0, 2)).toEqual(['1.00M', '1.05M']);
   expect(linearTicks(543_216, 543_220, 4).labels.at(-1)).toBe('543220');
+});
+
+test('times of day say of which day they are', () => {
+  const year = new Date().getFullYear();
+  const from = new Date(year, 0, 5, 22, 30).getTime();
+  const { labels } = wallTicks(from, from + 3 * 3_600_000, 4);
+  expect(labels[0]).toMatch(/5.*22[:.]30|5.*23[:.]00/);
+  expect(labels.filter((label) => /\d[:.]\d\d$/.test(label))).toHaveLength(labels.length - 1);
+  expect(labels.find((label) => !/[:.]/.test(label))).toContain('6');
+  expect(labels.join()).not.toContain(String(year));
+  const past = new Date(2020, 0, 5, 22, 30).getTime();
+  expect(wallTicks(past, past + 5000, 5).labels[0]).toMatch(/2020.*22[:.]30[:.]00/);
+  expect(wallTicks(past, past + 9 * 86_400_000, 5).labels[0]).toContain('2020');
 });
 
 test('labels of x keep apart, by fewer ticks if need be', () => {

@@ -94,7 +94,13 @@ function unitLabels(
   [unit, suffix]: readonly [number, string],
 ): string[] {
   const decimals = Math.min(12, Math.max(0, -Math.floor(Math.log10(step / unit) + 1e-9)));
-  return at.map((value) => (value === 0 ? '0' : `${minus((value / unit).toFixed(decimals))}${suffix}`));
+  const labels = at.map((value) =>
+    value === 0 ? '0' : `${minus((value / unit).toFixed(decimals))}${suffix}`,
+  );
+  // The end of an axis to a million reads 1M.
+  const greater = SUFFIXES[SUFFIXES.findIndex(([size]) => size === unit) - 1]?.[1];
+  if (suffix && greater && labels.at(-1) === `1000${suffix}`) labels[labels.length - 1] = `1${greater}`;
+  return labels;
 }
 
 const minus = (text: string): string => text.replace('-', '−');
@@ -203,7 +209,7 @@ function fractionOf(step: number): Intl.DateTimeFormatOptions {
   return { fractionalSecondDigits: step < 10 ? 3 : step < 100 ? 2 : 1 };
 }
 
-/** Ticks of epoch milliseconds, in the browser's zone and language. */
+/** Ticks of epoch milliseconds, in the browser's zone and language; the first of each day names it. */
 export function wallTicks(min: number, max: number, count: number): Ticks {
   if (!(max > min)) return { at: [], labels: [] };
   const step = timeStep(max - min, count);
@@ -211,12 +217,24 @@ export function wallTicks(min: number, max: number, count: number): Ticks {
   const at: number[] = [];
   const first = Math.ceil((min - offset) / step) * step + offset;
   for (let value = first; value <= max && at.length < 100; value += step) at.push(value);
-  const style: Intl.DateTimeFormatOptions =
-    step >= DAY
-      ? { month: 'short', day: 'numeric' }
-      : step >= MINUTE
-        ? { hour: '2-digit', minute: '2-digit' }
-        : { minute: '2-digit', second: '2-digit', ...fractionOf(step) };
+  const isThisYear = new Date(min).getFullYear() === new Date().getFullYear();
+  const day = formatter({ month: 'short', day: 'numeric', ...(isThisYear ? {} : { year: 'numeric' }) });
+  if (step >= DAY) return { at, labels: at.map(day) };
+  const clock = formatter({
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+    ...(step < MINUTE ? { second: '2-digit', ...fractionOf(step) } : {}),
+  });
+  const labels = at.map((value, i) => {
+    if (i > 0 && day(value) === day(at[i - 1] as number)) return clock(value);
+    const isMidnight = new Date(value).setHours(0, 0, 0, 0) === value;
+    return isMidnight ? day(value) : `${day(value)} ${clock(value)}`;
+  });
+  return { at, labels };
+}
+
+function formatter(style: Intl.DateTimeFormatOptions): (value: number) => string {
   const format = new Intl.DateTimeFormat(undefined, style);
-  return { at, labels: at.map((value) => format.format(value)) };
+  return (value) => format.format(value);
 }

@@ -82,6 +82,9 @@ const runPath = (ref: ProjectRef, run: string): string =>
 
 export const getSession = (): Promise<Session> => json<Session>('session');
 
+/** Ends this browser's session, and its live channels. */
+export const logOut = async (): Promise<void> => void (await request('logout', { method: 'POST' }));
+
 export const getProjects = async (): Promise<Project[]> =>
   (await json<{ projects: Project[] }>('projects')).projects;
 

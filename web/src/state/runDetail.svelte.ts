@@ -21,6 +21,8 @@ export class RunDetail {
         message: (message) => {
           if (message['t'] !== 'run') return;
           this.run = message['run'] as Run;
+          // One that was deleted is back when its folder is synced again.
+          this.error = null;
           this.changed();
         },
       },
