@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Another environment that is active must not be the one that is built into.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
-.PHONY: build demo test bench tools loom fuzz crash
+.PHONY: build demo test bench tools loom fuzz fuzz-brief crash
 # Every order in which threads can append, rotate, read and close.
 LOOM := cargo test --package steplog-core --lib --features loom --locked --quiet proof::orders
 
@@ -39,6 +39,7 @@ test: tools $(BIN)/maturin web/node_modules
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked --quiet
 	$(LOOM)
+	$(MAKE) --no-print-directory fuzz-brief
 	$(BIN)/pip install -q --group lint --group test --group demo
 	$(BIN)/maturin develop --release --locked --extras server
 	$(BIN)/ruff check .
@@ -55,11 +56,27 @@ loom:
 
 # Each target for SECS seconds, from what is kept in the repository and what was found before.
 SECS ?= 60
+FUZZ_LIMITS := -artifact_prefix=target/ -max_total_time=$(SECS) -timeout=10 -malloc_limit_mb=512 -max_len=65536
 fuzz:
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "the fuzzer is missing: rustup toolchain install nightly; cargo install cargo-fuzz"; exit 1; }
 	cd rust/fuzz; for target in frame record recovery; do mkdir -p target/corpus/$$target; \
-	  cargo +nightly fuzz run --fuzz-dir . $$target target/corpus/$$target corpus/$$target -- \
-	    -max_total_time=$(SECS) -timeout=10 -malloc_limit_mb=512 -max_len=65536 -verbosity=0 || exit 1; done
+	  cargo +nightly fuzz run --fuzz-dir . $$target target/corpus/$$target corpus/$$target -- $(FUZZ_LIMITS) -verbosity=0 || exit 1; done
+
+# The same for a minute in all, at once, with any compiler: what it covers is counted, its memory is not watched.
+COVERAGE := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+fuzz-brief: SECS = 20
+fuzz-brief:
+	@command -v c++ >/dev/null || { echo "no C++ compiler: fuzzing is skipped; get it with: apt-get install g++"; exit 0; }; \
+	cd rust/fuzz && RUSTFLAGS="$(COVERAGE)" cargo build --release --locked --quiet --target $(HOST) || exit 1; \
+	for target in frame record recovery; do mkdir -p target/corpus/$$target; \
+	  { target/$(HOST)/release/$$target target/corpus/$$target corpus/$$target $(FUZZ_LIMITS) \
+	    >target/$$target.log 2>&1 && echo "fuzz $$target: $$(grep ^Done target/$$target.log)" \
+	    || { cat target/$$target.log; false; }; } & jobs="$$jobs $$!"; \
+	done; \
+	for job in $$jobs; do wait $$job || failed=1; done; test -z "$$failed"
 
 # Processes killed at any moment, by the hundred; a few of them are in `make test`.
 KILLS ?= 200

@@ -1,7 +1,6 @@
 //! The threads behind a log: `steplog-writer` prepares segments, follows the log and syncs it;
 //! `steplog-upload` sends it. Lock order: `drain` before `Progress`.
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -13,9 +12,10 @@ use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, UploadState};
-use crate::reader::{Limit, LogReader};
+use crate::reader::LogReader;
 use crate::record;
 use crate::signal::Signal;
+use crate::source::Source;
 use crate::transport::{Http, Kind, Target, Transport};
 use crate::upload::{Pace, Upload};
 use crate::value::Value;
@@ -37,6 +37,12 @@ pub(crate) struct Shared {
     pub(crate) wake_upload: Arc<Notify>,
     pub(crate) lost: AtomicU64,
     pub(crate) fsync: Duration,
+}
+
+impl AsRef<Wal> for Shared {
+    fn as_ref(&self) -> &Wal {
+        &self.wal
+    }
 }
 
 impl Shared {
@@ -215,19 +221,6 @@ pub(crate) fn spawn(
             path: name.into(),
             source,
         })
-}
-
-/// A writer's folder that is uploaded as it stands.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The folder.
-    pub dir: PathBuf,
-    /// Where its records end.
-    pub limit: Limit,
-    /// Position of the last one.
-    pub last: u64,
-    /// Whether a process writes it now.
-    pub is_live: bool,
 }
 
 /// Starts the thread that uploads a writer's folder. The log of a live writer is read up to `limit`.

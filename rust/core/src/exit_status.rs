@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::background::{Source, start_sync};
+use crate::background::start_sync;
 use crate::error::{Result, io_at};
 use crate::frame::{framed_len, head_word, position};
 use crate::progress::Stage;
 use crate::reader::Limit;
 use crate::record;
 use crate::segment::file_name;
+use crate::source::Source;
 use crate::transport::Target;
 
 /// Longest time that the process is held up for the server to be told.

@@ -3,13 +3,24 @@
 //!
 //! The way of a value: [`record`] → the log → [`batch`] → the server's [`ingest`] → [`native`].
 
+#![cfg_attr(
+    not(feature = "upload"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what only the threads that write and send use"
+    )
+)]
+
 mod aggregate;
 pub mod attempt;
+#[cfg(feature = "upload")]
 pub mod background;
 pub mod batch;
 pub mod clock;
 pub mod drain;
 pub mod error;
+#[cfg(feature = "upload")]
 #[expect(unsafe_code, reason = "one call of the C library")]
 mod exit_status;
 pub mod frame;
@@ -29,6 +40,7 @@ mod repeat;
 pub mod runlog;
 mod segment;
 pub mod signal;
+pub mod source;
 pub mod steps;
 mod stepset;
 pub mod summary;
@@ -40,10 +52,13 @@ mod synced;
     reason = "a signal handler finds the logs through a static list"
 )]
 mod termination;
+#[cfg(feature = "upload")]
 pub mod transport;
 pub mod trend;
 mod unsent;
+#[cfg(feature = "upload")]
 pub mod upload;
 pub mod value;
 pub mod wal;
+#[cfg(feature = "upload")]
 pub mod writer;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::attempt::{Attempt, Part, parts};
-use crate::background::Source;
 use crate::error::{Result, io_at};
 use crate::frame::place;
 use crate::path::merge;
 use crate::reader::{Damage, Limit, LogReader, Torn};
 use crate::record::Record;
+use crate::source::Source;
 use crate::summary::{Summary, seconds};
 use crate::value::{Cursor, Value};
 use crate::wal::is_live;

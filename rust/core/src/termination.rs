@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::background::Shared;
 use crate::record::signal_exit;
 use crate::segment::Segment;
 use crate::wal::Wal;
@@ -56,17 +55,17 @@ impl Latest {
     }
 }
 
-/// A log that the handler ends.
+/// A log that the handler ends, and what it is part of.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct Watched<T: AsRef<Wal>> {
     place: Option<usize>,
-    shared: Arc<Shared>,
+    owner: Arc<T>,
 }
 
-impl Watched {
+impl<T: AsRef<Wal>> Watched<T> {
     /// Has a log ended by the handler, and puts that in place where the signals do nothing else.
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let log = std::ptr::from_ref(&shared.wal).cast_mut();
+    pub(crate) fn new(owner: Arc<T>) -> Self {
+        let log = std::ptr::from_ref((*owner).as_ref()).cast_mut();
         let place = LOGS.iter().position(|place| {
             let null = std::ptr::null_mut();
             place
@@ -74,16 +73,16 @@ impl Watched {
                 .is_ok()
         });
         install();
-        Self { place, shared }
+        Self { place, owner }
     }
 }
 
-impl Drop for Watched {
+impl<T: AsRef<Wal>> Drop for Watched<T> {
     fn drop(&mut self) {
         if let Some(place) = self.place.and_then(|place| LOGS.get(place)) {
             place.store(std::ptr::null_mut(), Ordering::SeqCst);
         }
-        release(Arc::clone(&self.shared));
+        release(Arc::clone(&self.owner));
     }
 }
 

@@ -106,7 +106,7 @@ pub struct Writer {
     /// Whether rows must be followed, which puts their callers in a line.
     is_synced: AtomicBool,
     synced: Mutex<Synced>,
-    watched: Mutex<Option<Watched>>,
+    watched: Mutex<Option<Watched<Shared>>>,
 }
 
 /// What became of a row.
