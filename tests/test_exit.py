@@ -47,6 +47,14 @@ if __name__ == "__main__":
     run.finish()
 """
 
+FINALIZER = """
+class Trainer:
+    def __del__(self):
+        run.log({"closed": 1})
+
+trainer = Trainer()
+"""
+
 
 @pytest.mark.parametrize(
     ("end", "exit_code"),
@@ -70,6 +78,11 @@ def test_a_run_that_nobody_finishes_knows_how_its_program_ended(run_program, end
     folder, _ = run_program(PROGRAM + end)
     (writer,) = RunLog(str(folder)).writers()
     assert (writer["exit_code"], writer["damage"]) == (exit_code, [])
+
+
+@pytest.mark.parametrize("end", ["", "run.finish()"])
+def test_a_finalizer_that_logs_when_all_is_over_ends_no_process(run_program, end):
+    run_program(PROGRAM + FINALIZER + end, returncode=0)
 
 
 def test_children_of_multiprocessing_finish_their_logs(run_program):

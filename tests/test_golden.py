@@ -16,6 +16,7 @@ from steplog import _core
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text("utf-8"))
 KNOWN_KINDS = range(8)
+SEAL_KIND = 15
 MAX_RECORD_BYTES = 12 << 20
 
 
@@ -126,6 +127,10 @@ def read(folder):
         damages += damaged
         for offset, payload in found:
             kind, *items = msgpack.unpackb(payload, ext_hook=big_integer)
+            if kind == SEAL_KIND:
+                ended = folder / "wal" / "w-0001" / f"{items[0]:08}.wal"
+                assert ended.stat().st_size == items[1]
+                continue
             record = {"position": number << 32 | offset, "kind": kind}
             if kind in KNOWN_KINDS:
                 record["content"] = tagged(items)

@@ -301,6 +301,27 @@ async def test_a_cancelled_alog_returns_when_its_array_has_been_read(start):
     assert [sum(row["a"]["values"]) for row in rows(run)] == [1 << 16]
 
 
+def test_a_cancellation_of_asyncio_is_heeded_when_the_array_has_been_read(start):
+    """As of `asyncio.wait_for`, or of a sibling's error in a TaskGroup: it knows no shield."""
+    array = Large()
+
+    async def main():
+        async with start() as run:
+            task = asyncio.ensure_future(run.alog({"a": array}))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.sleep(0)
+            task.cancel()
+            threading.Timer(0.05, array.done.set).start()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert array.done.is_set()
+        return run
+
+    run = asyncio.run(main())
+    assert [sum(row["a"]["values"]) for row in rows(run)] == [1 << 16]
+
+
 async def test_alog_waits_for_its_own_values_alone_and_can_be_cancelled(start):
     never = threading.Event()
     async with start() as run:

@@ -141,7 +141,7 @@ class Logger(Recorder):
             ServerError: `ack="server"`, and the server refused for good.
 
         Cancel: Safe. The record is in the log entirely or not at all. Large arrays are read where
-            they lie, so nobody may write into them until this returns, or has been cancelled.
+            they lie: nobody may write into them before this returns, or raises when cancelled.
         """
         if ack == "log":
             rest = self._try_log(data, step, commit)

@@ -85,13 +85,27 @@ async def reach_call(late: LateValues, tickets: Tickets) -> None:
 
     Cancel: Safe; it is heeded when the caller may write into its arrays again.
     """
-    import anyio  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
-
     if tickets.lent:
-        with anyio.CancelScope(shield=True):
-            await reach_log(late, tickets.lent)
+        await _reach_uncancelled(late, tickets.lent)
     if tickets.others:
         await reach_log(late, tickets.others)
+
+
+async def _reach_uncancelled(late: LateValues, tickets: Collection[int]) -> None:
+    """Wait until these values are in the log, then heed a cancellation that came meanwhile."""
+    import anyio  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+
+    cancelled = None
+    while True:
+        try:
+            with anyio.CancelScope(shield=True):
+                await reach_log(late, tickets)
+            break
+        except anyio.get_cancelled_exc_class() as error:
+            # A cancellation of asyncio's own, as of `asyncio.wait_for`, knows no shield.
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 async def reach(writer: Writer, ack: Literal["disk", "server"]) -> None:

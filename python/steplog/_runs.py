@@ -66,6 +66,11 @@ class LocalRun:
         ]
 
     @property
+    def incomplete(self) -> list[str]:
+        """Files of which all or the end is missing, while the log goes on behind them."""
+        return [str(path) for writer in self.writers for path in writer["incomplete"]]
+
+    @property
     def started(self) -> float | None:
         """When the first record was made, seconds since the epoch."""
         walls = [writer["walls"][0] for writer in self.writers if writer["walls"]]

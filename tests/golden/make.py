@@ -29,6 +29,7 @@ SEGMENT_HEAD = 256
 START_NANOS = 1_700_000_000_000_000_000
 TICK_NANOS = 500_000_000
 UNKNOWN_KIND = 250
+SEAL_KIND = 15
 
 START = {
     "format": 1,
@@ -277,9 +278,16 @@ def as_json(expected: dict[str, dict[str, Any]]) -> str:
     return "{\n" + ",\n".join(folders) + "\n}\n"
 
 
-def frames(number: int, contents: list[list[Any]]) -> tuple[bytes, list[int]]:
-    """A segment's bytes, where each of its frames begins, and where they end."""
+def seal(number: int, end: int) -> bytes:
+    """Where a segment ended: the first frame of the next one, and no record of the run."""
+    return struct.pack(">BBBQBQ", 0x93, SEAL_KIND, 0xCF, number, 0xCF, end)
+
+
+def frames(number: int, contents: list[list[Any]], *, ended: int | None) -> tuple[bytes, list[int]]:
+    """A segment's bytes, where each of its records begins, and where they end."""
     data, offsets = segment_head(number), []
+    if ended is not None:
+        data += frame(number, len(data), seal(number - 1, ended))
     for content in contents:
         offsets.append(len(data))
         data += frame(number, len(data), pack(content))
@@ -297,7 +305,8 @@ def main(folder: Path) -> None:
     records: list[dict[str, Any]] = []
     begin: list[list[int]] = []
     for number, contents in enumerate(SEGMENTS, 1):
-        segment, offsets = frames(number, contents)
+        ended = len(data[-1]) if data else None
+        segment, offsets = frames(number, contents, ended=ended)
         data.append(segment)
         begin.append(offsets)
         for offset, content in zip(offsets, contents, strict=False):

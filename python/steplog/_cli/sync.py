@@ -57,7 +57,7 @@ def _check_number(_context: click.Context, _option: click.Parameter, value: floa
 @click.option(
     "--partial",
     is_flag=True,
-    help="Send runs of which a log file is missing; it cannot be sent later then.",
+    help="Send runs of which a log file is missing or incomplete; it cannot be sent later then.",
 )
 @click.option("--watch", is_flag=True, help="Go on with what appears, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
@@ -197,10 +197,11 @@ def _sync_run(
         filled = [writer for writer in run.writers if writer["records"]]
         if not filled and run.damage:
             report["error"] = "no record can be read"
-        gone = [path for path, _, _ in run.damage if not Path(path).exists()]
-        if gone and not partial:
+        if run.incomplete and not partial:
             # A server takes a log in order: what is missing now could not be sent later.
-            report["error"] = f"{gone[0]} is missing: put it back, or send the rest with --partial"
+            file = run.incomplete[0]
+            what = "is incomplete" if Path(file).exists() else "is missing"
+            report["error"] = f"{file} {what}: put it back, or send the rest with --partial"
             return report
         with _progress(run.name, run.records) as show:
             for at in range(0, len(filled), _UPLOADS):

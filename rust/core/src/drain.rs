@@ -6,7 +6,7 @@ use crate::error::{Result, io_at};
 use crate::frame::{SEGMENT_HEAD, framed_len, position};
 use crate::path;
 use crate::reader::Limit;
-use crate::record::Record;
+use crate::record::{Record, read_seal};
 use crate::repeat::Repeat;
 use crate::segment::Segment;
 use crate::stepset::StepSet;
@@ -91,9 +91,11 @@ impl Drain {
                 .map_err(io_at("read", segment.path()))?
         {
             *left -= 1;
-            self.last = position(segment.number(), self.offset);
-            self.records += 1;
-            self.take(&payload)?;
+            if read_seal(&payload).is_none() {
+                self.last = position(segment.number(), self.offset);
+                self.records += 1;
+                self.take(&payload)?;
+            }
             self.offset += framed_len(payload.len());
         }
         Ok(segment.sealed_at().is_some_and(|end| self.offset >= end))

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::batch::BatchBuilder;
 use crate::error::{Error, Result, io_at};
 use crate::frame::{self, FRAME_HEAD, Found, SEGMENT_HEAD, Scan, framed_len, place, position};
+use crate::record::read_seal;
 use crate::segment::file_name;
 
 /// A log that is still written is read in pieces of this size.
@@ -55,6 +56,11 @@ pub struct LogReader {
     piece_at: usize,
     damage: Vec<Damage>,
     torn: Vec<Torn>,
+    incomplete: Vec<PathBuf>,
+    /// Segments that are not there, as far as no later one was found to hold anything.
+    missing: Vec<(u32, u32)>,
+    /// The two latest segments with frames; of the first one that is read, all is taken to be there.
+    filled: (u32, u32),
     /// Sent in the place of the first record when that cannot be read: the server must know the run.
     start: Option<Vec<u8>>,
 }
@@ -75,6 +81,9 @@ impl LogReader {
             piece_at: 0,
             damage: Vec::new(),
             torn: Vec::new(),
+            incomplete: Vec::new(),
+            missing: Vec::new(),
+            filled: (0, 0),
             start: None,
         }
     }
@@ -98,6 +107,12 @@ impl LogReader {
         &self.torn
     }
 
+    /// Files of which all or the end is missing, while the log goes on behind them.
+    #[must_use]
+    pub fn incomplete(&self) -> &[PathBuf] {
+        &self.incomplete
+    }
+
     /// Goes behind the record at `after`; 0 is the beginning.
     ///
     /// # Errors
@@ -107,9 +122,11 @@ impl LogReader {
         let mut fresh = Self::new(&self.dir);
         fresh.damage = std::mem::take(&mut self.damage);
         fresh.torn = std::mem::take(&mut self.torn);
+        fresh.incomplete = std::mem::take(&mut self.incomplete);
         fresh.start = self.start.take();
         if after > 0 {
             fresh.segment = segment;
+            fresh.filled = (0, segment);
             fresh.offset = offset.next_multiple_of(8).max(SEGMENT_HEAD);
             if fresh.open()? {
                 let mut head = [0; FRAME_HEAD];
@@ -195,22 +212,57 @@ impl LogReader {
             .find(|number| *number > self.segment))
     }
 
-    /// Reports the segments between this one and the next that is there. Numbers are given without a
-    /// gap, and a file that is not wanted any more leaves its number to the next one.
-    fn tell_missing(&mut self, next: u32) {
+    /// Notes the segments between this one and the next that is there. Numbers are given without a gap,
+    /// and a file that is not wanted any more leaves its number to the next one.
+    fn note_missing(&mut self, next: u32) {
         let first = self.segment + u32::from(self.path().exists());
         if first < next {
+            self.missing.push((first, next));
+        }
+    }
+
+    /// Reports them, now that the log goes on behind them.
+    fn tell_missing(&mut self) {
+        for (first, next) in std::mem::take(&mut self.missing) {
             let path = self.dir.join(file_name(first));
             let what = match next - first {
                 1 => "the segment is missing".to_owned(),
                 count => format!("{count} segments are missing from here on"),
             };
+            self.incomplete.push(path.clone());
             self.damage.push(Damage {
                 path,
                 offset: 0,
                 what,
             });
         }
+    }
+
+    /// Looks whether a segment is there as far as a seal says that it goes.
+    fn check_seal(&mut self, number: u32, end: usize) {
+        let path = self.dir.join(file_name(number));
+        // A missing one was told already.
+        let Ok(len) = std::fs::metadata(&path).map(|meta| meta.len()) else {
+            return;
+        };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if self.incomplete.contains(&path) {
+            return;
+        }
+        let (len, what) = if len < end {
+            (len, format!("the segment ends too early, of {end} bytes,"))
+        } else if self.filled.0 < number && end > SEGMENT_HEAD {
+            (0, format!("{end} bytes without a record"))
+        } else {
+            return;
+        };
+        self.torn.retain(|torn| torn.path != path);
+        self.incomplete.push(path.clone());
+        self.damage.push(Damage {
+            path,
+            offset: len,
+            what,
+        });
     }
 
     fn go_to(&mut self, segment: u32) {
@@ -280,7 +332,7 @@ impl LogReader {
             }
             match self.following()? {
                 Some(next) => {
-                    self.tell_missing(next);
+                    self.note_missing(next);
                     self.go_to(next);
                 }
                 None => return Ok(()),
@@ -294,13 +346,20 @@ impl LogReader {
         let bytes = self.piece.get(from - self.piece_at..).unwrap_or_default();
         let end = from + bytes.len();
         let mut last_end = from;
+        let mut seals = Vec::new();
+        let mut is_enough = false;
         for found in Scan::from(bytes, self.segment, from) {
             match found {
                 Found::Frame { offset, payload } => {
+                    if self.filled.1 < self.segment {
+                        self.filled = (self.filled.1, self.segment);
+                    }
                     last_end = offset + framed_len(payload.len());
-                    if !take(position(self.segment, offset), payload) {
-                        self.offset = last_end;
-                        return false;
+                    if let Some(seal) = read_seal(payload) {
+                        seals.push(seal);
+                    } else if !take(position(self.segment, offset), payload) {
+                        is_enough = true;
+                        break;
                     }
                 }
                 Found::Damage { offset, end } => {
@@ -320,13 +379,19 @@ impl LogReader {
                 }),
             }
         }
+        if last_end > from {
+            self.tell_missing();
+        }
+        for (number, end) in seals {
+            self.check_seal(number, end);
+        }
         // A growing log goes on behind its last whole frame; a dead segment was read whole.
-        self.offset = if growing && last_end > from {
+        self.offset = if is_enough || (growing && last_end > from) {
             last_end
         } else {
             end
         };
-        true
+        !is_enough
     }
 
     /// The payload of one record.
@@ -514,6 +579,41 @@ mod tests {
             (&reader.damage()[0].path, reader.damage()[0].offset),
             (&path, offset)
         );
+    }
+
+    #[test]
+    fn what_is_cut_or_emptied_in_the_middle_is_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let positions = filled(dir.path(), 600);
+        let path = dir.path().join(file_name(2));
+        let whole = std::fs::read(&path).unwrap();
+        assert!(positions.iter().any(|position| place(*position).0 == 3));
+        let empty: &[u8] = &[];
+        let zeros = vec![0; whole.len()];
+        let half = whole.get(..whole.len() / 16 * 8).unwrap();
+        for (left, at) in [
+            (empty, 0),
+            (&whole[..SEGMENT_HEAD], SEGMENT_HEAD),
+            (half, half.len()),
+            (&zeros, 0),
+        ] {
+            std::fs::write(&path, left).unwrap();
+            let mut reader = LogReader::new(dir.path());
+            all(&mut reader, None);
+            let told: Vec<_> = reader
+                .damage()
+                .iter()
+                .map(|it| (&it.path, it.offset))
+                .collect();
+            assert_eq!(told, [(&path, at)]);
+            assert_eq!(reader.incomplete(), std::slice::from_ref(&path));
+            assert!(reader.torn().is_empty());
+        }
+        std::fs::write(&path, &whole).unwrap();
+        std::fs::write(dir.path().join(file_name(99)), b"").unwrap();
+        let mut reader = LogReader::new(dir.path());
+        assert_eq!(all(&mut reader, None), positions);
+        assert!(reader.damage().is_empty());
     }
 
     #[test]

@@ -39,6 +39,12 @@ pub mod kind {
     pub const BASE: u64 = 8;
 }
 
+/// Kind of a seal, which is of the log, not of the run: readers keep it to themselves.
+const SEAL: u8 = 15;
+
+/// Bytes of a seal.
+pub const SEAL_BYTES: usize = 20;
+
 /// One record, its values still as bytes where most readers pass them on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record<'a> {
@@ -379,6 +385,26 @@ pub fn preempting(wall: u64) -> Vec<u8> {
     let mut out = vec![0x92, 6];
     write_u64_fixed(&mut out, wall);
     out
+}
+
+/// Encodes a seal: segment `number` ended at `end`.
+#[must_use]
+pub fn seal(number: u32, end: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(SEAL_BYTES);
+    out.extend_from_slice(&[0x93, SEAL]);
+    write_u64_fixed(&mut out, u64::from(number));
+    write_u64_fixed(&mut out, end as u64);
+    out
+}
+
+/// The segment and its end, where a payload is a seal.
+#[must_use]
+pub fn read_seal(payload: &[u8]) -> Option<(u32, usize)> {
+    let rest = payload.strip_prefix(&[0x93, SEAL])?;
+    let mut cursor = Cursor::new(rest);
+    let number = cursor.u64("segment").ok()?;
+    let end = cursor.u64("end").ok()?;
+    Some((u32::try_from(number).ok()?, usize::try_from(end).ok()?))
 }
 
 /// Encodes a facts record.

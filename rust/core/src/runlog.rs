@@ -52,6 +52,8 @@ pub struct WriterLog {
     pub damage: Vec<Damage>,
     /// Records whose writes were cut short.
     pub torn: Vec<Torn>,
+    /// Files of which all or the end is missing, while the log goes on behind them.
+    pub incomplete: Vec<PathBuf>,
     /// Config of this writer, later values over earlier ones.
     pub config: Vec<(String, Value)>,
     /// Summary of this writer.
@@ -163,6 +165,7 @@ impl RunLog {
             walls: None,
             damage: Vec::new(),
             torn: Vec::new(),
+            incomplete: Vec::new(),
             config: Vec::new(),
             summary: Summary::default(),
             dir,
@@ -203,6 +206,7 @@ impl RunLog {
         }
         writer.damage = reader.damage().to_vec();
         writer.torn = reader.torn().to_vec();
+        writer.incomplete = reader.incomplete().to_vec();
         for (segment, offset, what) in garbled {
             let path = writer.dir.join(crate::segment::file_name(segment));
             writer.damage.push(Damage { path, offset, what });

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, io_at};
 use crate::frame::{FRAME_HEAD, Identity, SEGMENT_HEAD, framed_len, position};
 use crate::memory::ForkFlag;
 use crate::platform;
-use crate::record::MAX_RECORD_BYTES;
+use crate::record::{MAX_RECORD_BYTES, SEAL_BYTES, seal};
 use crate::segment::{Appended, Segment};
 use crate::signal::Signal;
 use crate::sync::{ArcSwap, AtomicBool, Mutex, MutexGuard};
@@ -65,6 +65,8 @@ struct Rotation {
     next_number: u32,
     next_bytes: usize,
     failed: Option<(Instant, i32, String)>,
+    /// A full segment whose end is not in the log yet.
+    unsealed: Option<Arc<Segment>>,
     unsent: Unsent,
     closed: bool,
 }
@@ -149,6 +151,7 @@ impl Wal {
             next_number: 2,
             next_bytes: (sizes.first_bytes * 2).min(sizes.max_bytes),
             failed: None,
+            unsealed: None,
             unsent,
             closed: false,
         };
@@ -283,10 +286,15 @@ impl Wal {
         if rotation.closed {
             return Err(Error::Closed);
         }
-        if self.current.load().number() != full {
+        let current = self.current.load_full();
+        if current.number() != full {
+            // Whoever was there first did not know yet where the segment ends.
+            if let Some(ended) = rotation.unsealed.take() {
+                rotation.unsealed = seal_in(&current, ended);
+            }
             return Ok(());
         }
-        let room = SEGMENT_HEAD + framed_len(payload_len) + FRAME_HEAD;
+        let room = SEGMENT_HEAD + framed_len(SEAL_BYTES) + framed_len(payload_len) + FRAME_HEAD;
         let next = match rotation.next.take() {
             Some(next) if next.capacity() >= room => next,
             small => {
@@ -301,6 +309,7 @@ impl Wal {
                 self.make_in_call(&mut rotation, room)?
             }
         };
+        rotation.unsealed = seal_in(&next, current);
         self.take_up(rotation, next);
         Ok(())
     }
@@ -448,6 +457,22 @@ impl Wal {
     }
 }
 
+/// Says in a later segment where a full one ends, so that a reader can tell when a part of it is not
+/// there. The full one comes back when that is not known yet: another thread is about to say it.
+fn seal_in(later: &Segment, ended: Arc<Segment>) -> Option<Arc<Segment>> {
+    let Some(end) = ended.sealed_at() else {
+        return Some(ended);
+    };
+    let seal = seal(ended.number(), end);
+    #[cfg(not(test))]
+    let said = later.append(&seal);
+    #[cfg(test)]
+    let said = crate::proof::stop::without(|| later.append(&seal));
+    // Without it no record is lost, and the next append tells what is wrong with the disk.
+    drop(said);
+    None
+}
+
 /// Takes the writer's lock, which tells readers that the writer lives.
 fn take_lock(dir: &Path) -> Result<File> {
     let path = dir.join("lock");
@@ -481,6 +506,7 @@ mod tests {
     use crate::frame::{Found, Scan};
     use crate::platform::Call;
     use crate::proof::disk::{Disk, Fault};
+    use crate::record::read_seal;
 
     const SMALL: SegmentSizes = SegmentSizes {
         first_bytes: 4096,
@@ -508,6 +534,7 @@ mod tests {
             let bytes = std::fs::read(name).unwrap();
             for found in Scan::new(&bytes, number) {
                 match found {
+                    Found::Frame { payload, .. } if read_seal(payload).is_some() => {}
                     Found::Frame { payload, .. } => all.push(payload.to_vec()),
                     Found::Damage { .. } | Found::Torn { .. } => {
                         panic!("damage in segment {number}")

@@ -16,6 +16,20 @@ pub(crate) mod classes {
     pyo3::import_exception!(steplog._errors, UsageError);
 }
 
+/// Looks the classes up now: when the interpreter ends, a finalizer that logs can import nothing.
+pub(crate) fn import_classes(py: Python<'_>) -> PyResult<()> {
+    py.import("steplog._errors")?;
+    py.get_type::<classes::ArgumentTypeError>();
+    py.get_type::<classes::BatchError>();
+    py.get_type::<classes::BatchTooLargeError>();
+    py.get_type::<classes::CorruptLogError>();
+    py.get_type::<classes::InternalError>();
+    py.get_type::<classes::RunClosedError>();
+    py.get_type::<classes::StorageError>();
+    py.get_type::<classes::UsageError>();
+    Ok(())
+}
+
 /// Adapts an error of the core, for `map_err`.
 pub(crate) fn to_py(error: Error) -> PyErr {
     let text = error.to_string();

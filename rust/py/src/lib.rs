@@ -33,6 +33,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::error::import_classes(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -74,6 +74,7 @@ impl RunLog {
                 .map(|found| (&found.path, found.offset, found.bytes))
                 .collect();
             dict.set_item("torn", torn)?;
+            dict.set_item("incomplete", &writer.incomplete)?;
             list.append(dict)?;
         }
         Ok(list)

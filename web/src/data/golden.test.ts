@@ -16,6 +16,7 @@ const MAGIC = [0x89, 0x53, 0x4c, 0x57, 0x0d, 0x0a, 0x1a, 0x0a];
 const HEAD = 256;
 const MAX_RECORD_BYTES = 12 * 2 ** 20;
 const KNOWN_KINDS = 8;
+const SEAL_KIND = 15;
 
 const extensionCodec = new ExtensionCodec();
 extensionCodec.register({
@@ -116,7 +117,8 @@ class Segment {
         ...unknown[],
       ];
       const record = { position: this.number * 2 ** 32 + at, kind };
-      found.records.push(kind < KNOWN_KINDS ? { ...record, content: content.map(plain) } : record);
+      if (kind !== SEAL_KIND)
+        found.records.push(kind < KNOWN_KINDS ? { ...record, content: content.map(plain) } : record);
       start = at = at + 8 + Math.ceil(payload.length / 8) * 8;
     }
     gap(this.bytes.length);

@@ -39,6 +39,14 @@ pub(crate) fn next_append(point: Point, fate: Fate) {
     STOP.set(Some((point, fate)));
 }
 
+/// Does something that is part of an append, and no append of a caller.
+pub(crate) fn without<T>(work: impl FnOnce() -> T) -> T {
+    let stop = STOP.take();
+    let done = work();
+    STOP.set(stop);
+    done
+}
+
 /// True when the append must go no further.
 pub(crate) fn at(point: Point) -> bool {
     match STOP.get() {
