@@ -102,8 +102,10 @@ def _find_local(
         base, others = log.summary_states(settings.label)
         if moment is not None:
             base = log.summary_before(moment.next_step, label)
-        if past is not None and label is not None and not any(map(_is_resumed, own)):
-            # Begun anew rather than gone on with: the server has given it a label of its own.
+        is_anew = bool(past and past.writers) and not any(map(_is_resumed, own))
+        if past is not None and label is not None and (is_anew or not own):
+            # Of other labels; or begun anew rather than gone on with: the server has given it a
+            # label of its own.
             past = replace(
                 past,
                 next_step=max([past.next_step, *(writer["next_step"] for writer in own)]),

@@ -57,10 +57,10 @@ def drawn(server, **panel):
     return found
 
 
-def logged(server):
+def logged(server, run="shared"):
     """Each writer's rows, by its label: (step, value) pairs."""
     found: dict[str, Any] = {}
-    for row in server.rows("shared"):
+    for row in server.rows(run):
         found.setdefault(row.get("_label", ""), []).append((row["_step"], row["y"]))
     return found
 
@@ -269,3 +269,53 @@ def test_a_process_goes_on_from_its_own_attempt_beside_others(server, online, tm
         "": [(number, number) for number in range(10)],
         "2": [(0, 100), (1, 101), (2, 102), (3, 300)],
     }
+
+
+def rank(folder, number, first, **more):
+    """A process of a run that is logged offline, beside others in one folder."""
+    with steplog.init(
+        id="ranks",
+        project="p",
+        dir=str(folder),
+        mode="offline",
+        settings={"quiet": True, "label": f"rank{number}"},
+        **more,
+    ) as run:
+        for value in range(first, first + 3):
+            run.log({"y": value})
+    return run.sync_dir
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_each_rank_goes_on_with_its_own_attempt(server, tmp_path, *, together):
+    folders = [rank(tmp_path, number, 100 * number) for number in range(3)]
+    again = [rank(tmp_path, number, 100 * number + 3, resume="must") for number in (2, 0, 1)]
+    assert set(again) == set(folders)
+    batches = [folders] if together else [[folder] for folder in folders]
+    for batch in batches:
+        assert server.cli("sync", *batch).returncode == 0
+    assert logged(server, "ranks") == {
+        f"rank{number}": [(step, 100 * number + step) for step in range(6)] for number in range(3)
+    }
+
+
+def test_a_rank_is_rewound_by_its_own_attempt(server, tmp_path):
+    for number in range(2):
+        rank(tmp_path, number, 100 * number)
+    rank(tmp_path, 1, 200, resume_from="ranks?_step=0")
+    assert server.cli("sync", *(tmp_path / "steplog-runs").glob("2*")).returncode == 0
+    assert logged(server, "ranks") == {
+        "rank0": [(0, 0), (1, 1), (2, 2)],
+        "rank1": [(0, 100), (1, 200), (2, 201), (3, 202)],
+    }
+    assert server.get("/projects/local/p/runs/ranks")["summary"]["y"] == 202
+
+
+def test_a_rank_that_runs_is_not_gone_on_with(tmp_path):
+    rank(tmp_path, 0, 0)
+    settings = {"quiet": True, "label": "rank1"}
+    more = {"id": "ranks", "project": "p", "dir": str(tmp_path), "mode": "offline"}
+    with steplog.init(**more, settings=settings) as run:
+        run.log({"y": 1})
+        with pytest.raises(steplog.UsageError, match="still running"):
+            steplog.init(**more, settings=settings, resume="must", reinit="create_new")
