@@ -64,6 +64,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch):
         "resume": "must",
         "storage_errors": "raise",
         "max_unsent_bytes": "2000000",
+        "batch_bytes": "2000000",
         "run_tags": "a, b,,",
         **{name: "On" for name, field in FIELDS.items() if field.type == "bool"},
         **{name: "2.5" for name, field in FIELDS.items() if field.type == "float"},

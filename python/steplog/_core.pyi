@@ -92,6 +92,7 @@ class Writer:
         late_steps: bool,
         fsync_millis: int,
         heartbeat_millis: int,
+        batch_bytes: int,
         base_url: str | None,
         entity: str,
         project: str,

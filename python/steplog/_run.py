@@ -221,12 +221,21 @@ class Run(Reference, Logger):
     def status(self) -> dict[str, object]:
         """The run in numbers.
 
-        Rows and values in the log, how far disk and server have come, what was refused (smaller
-        steps), skipped (values that cannot be stored) and lost (no disk space), and how many values
-        are `deferred`: taken over, and not in the log yet.
+        With everything logged before this call. `records` are in the log, `synced_records` of them
+        on the disk for sure, and `acknowledged_records` at the server; `waiting_bytes` are not, and
+        `rate` is how many records the server has taken in a second, over the last ten. `rows` and
+        `values` are what the records come to. `refused` are smaller steps, `skipped` values that
+        cannot be stored, `lost` records that the disk had no room for, `deferred` values that are
+        taken over and not in the log yet. `upload` is `off`, `connecting`, `connected`, `waiting`
+        or `refused`; `error` is the last reason why disk or server do not take it, or None, and
+        `server` the id of the one that answered. `mapped` says how the log is written. A disabled
+        run has only some of these.
         """
-        waiting = {"deferred": self._late.waiting}
-        return {**self._own_writer().status(), **self._notices.counts, **waiting}
+        status = dict(self._own_writer().status())
+        for position in ("last", "synced", "acknowledged"):
+            status.pop(position, None)
+        status["error"] = status.get("storage_error") or status.get("upload_reason")
+        return {**status, **self._notices.counts, "deferred": self._late.waiting}
 
     def _own_writer(self) -> Writer | NullWriter:
         if self._process.writer.is_forked:

@@ -55,6 +55,8 @@ class Settings:
         mapped: Map the log where the file system allows it; otherwise one `write` a record.
         fsync_secs: Longest time that a record stays unsynced.
         heartbeat_secs: Sign of life to the server.
+        batch_bytes: Most bytes of records in one request, before compression: what the upload holds
+            in memory is that, and the same compressed; 64 KiB to 64 MiB.
         resume: Go on with the run of this id: `allow`, `must`, `never` or `auto`; see `init`.
         max_unsent_bytes: Most bytes of log files that hold what the server does not have, for each
             process; 1 MiB or more, 0 for no limit. Beyond, records are lost as on a full disk.
@@ -85,6 +87,7 @@ class Settings:
     mapped: bool = True
     fsync_secs: float = 1.0
     heartbeat_secs: float = 10.0
+    batch_bytes: int = 4 * 1024 * 1024
     resume: str = ""
     max_unsent_bytes: int = 0
     storage_errors: StorageErrors = "warn"
@@ -166,6 +169,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#\s]+)(:(?P<port>[0-9]{1,5})?
 _MAX_PORT = 65_535
 _MAX_SECS = 1_000_000_000
 _LEAST_UNSENT, _MAX_UNSENT = 1 << 20, (1 << 63) - 1
+_LEAST_BATCH, _MAX_BATCH = 64 << 10, 64 << 20
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 """Inside a character class: what neither a name nor a label may hold."""
 _CONTROL = re.compile(f"[{CONTROL}]")
@@ -195,6 +199,9 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         raise UsageError(f"{name} must be {' or '.join(filter(None, choices))}, got {value!r}")
     if FIELDS[name].type == "float" and not 0 <= value <= _MAX_SECS:
         raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
+    if name == "batch_bytes" and not _LEAST_BATCH <= value <= _MAX_BATCH:
+        limits = f"{_LEAST_BATCH:,} to {_MAX_BATCH:,}"
+        raise UsageError(f"batch_bytes must be {limits}, got {value:,}")
     if name == "max_unsent_bytes" and value and not _LEAST_UNSENT <= value <= _MAX_UNSENT:
         raise UsageError(f"max_unsent_bytes must be 0 or {_LEAST_UNSENT:,} or more, got {value:,}")
     if name == "api_key" and value is not None and not _KEY.fullmatch(value):

@@ -67,6 +67,7 @@ def open_writer(
         mapped=settings.mapped,
         late_steps=settings.late_steps == "merge",
         fsync_millis=int(settings.fsync_secs * 1000),
+        batch_bytes=settings.batch_bytes,
         heartbeat_millis=max(int(settings.heartbeat_secs * 1000), 100),
         base_url=settings.base_url if settings.mode == "online" else None,
         entity=settings.entity,

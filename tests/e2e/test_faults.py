@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import random
 import socket
 import threading
 import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -215,3 +216,90 @@ def test_a_busy_server_is_not_asked_before_the_time_that_it_says(tmp_path):
     first, second, *_ = Busy.asked_at
     assert second - first >= 2
     assert RunLog(run.sync_dir).row_count == 1
+
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    """A server of something else, or one that is broken: it says the same to everything."""
+
+    protocol_version = "HTTP/1.1"
+    status = 200
+    body = b"{}"
+    asked = 0
+
+    def do_GET(self):
+        self.answer()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).asked += 1
+        self.answer()
+
+    def answer(self):
+        self.send_response(self.status)
+        if self.body:
+            self.send_header("Content-Length", str(len(self.body)))
+            self.end_headers()
+            self.wfile.write(self.body)
+            return
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        piece = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+        with contextlib.suppress(ConnectionError):
+            while True:
+                self.wfile.write(piece)
+                type(self).asked += 1
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "most_asked"),
+    [
+        (200, b'{"acknowledged": 9223372036854775807}', "claims records", 0),
+        (409, b'{"expected": 0}', "refuses the records that it asks for", 30),
+        (200, b"", "does not end", 2_000),
+    ],
+)
+def test_a_server_that_answers_nonsense_is_not_believed(
+    tmp_path, capfd, *, status, body, reason, most_asked
+):
+    liar = type("Liar", (Liar,), {"status": status, "body": body})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), liar) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = {
+            "base_url": f"http://127.0.0.1:{server.server_port}",
+            "api_key": "k" * 40,
+            "finish_timeout_secs": 2.0,
+        }
+        with steplog.init(project="p", dir=str(tmp_path), settings=settings) as run:
+            run.log({"a": 1})
+            while reason not in str(run.status()["error"]):
+                time.sleep(0.05)
+            assert run.status()["acknowledged_records"] == 0
+        server.shutdown()
+    assert int(vars(liar).get("asked", 0)) <= most_asked
+    assert "not all at the server" in capfd.readouterr().err
+    assert RunLog(run.sync_dir).row_count == 1
+
+
+def test_the_status_counts_what_is_where(online, tmp_path):
+    with online("r", settings={"batch_bytes": 1 << 16}) as run:
+        for number in range(5_000):
+            run.log({"a": number, "text": "x" * 100})
+        run.flush()
+        status = cast("dict[str, Any]", run.status())
+        assert (status["records"], status["synced_records"]) == (5_001, 5_001)
+        while status["acknowledged_records"] < 5_001:
+            time.sleep(0.02)
+            status = cast("dict[str, Any]", run.status())
+        assert (status["waiting_bytes"], status["error"]) == (0, None)
+        assert status["rate"] > 0
+        assert {"last", "synced", "acknowledged"}.isdisjoint(status)
+    settings = {"base_url": "http://127.0.0.1:9", "finish_timeout_secs": 0.1, "quiet": True}
+    with steplog.init(project="p", dir=str(tmp_path), settings=settings) as run:
+        for number in range(100):
+            run.log({"a": number})
+        status = cast("dict[str, Any]", run.status())
+        assert (status["records"], status["acknowledged_records"]) == (101, 0)
+        assert 100 * 20 < status["waiting_bytes"] < 100 * 200

@@ -313,9 +313,14 @@ def test_a_rank_is_rewound_by_its_own_attempt(server, tmp_path):
 
 def test_a_rank_that_runs_is_not_gone_on_with(tmp_path):
     rank(tmp_path, 0, 0)
-    settings = {"quiet": True, "label": "rank1"}
-    more = {"id": "ranks", "project": "p", "dir": str(tmp_path), "mode": "offline"}
-    with steplog.init(**more, settings=settings) as run:
+    more: dict[str, Any] = {
+        "id": "ranks",
+        "project": "p",
+        "dir": str(tmp_path),
+        "mode": "offline",
+        "settings": {"quiet": True, "label": "rank1"},
+    }
+    with steplog.init(**more) as run:
         run.log({"y": 1})
         with pytest.raises(steplog.UsageError, match="still running"):
-            steplog.init(**more, settings=settings, resume="must", reinit="create_new")
+            steplog.init(**more, resume="must", reinit="create_new")

@@ -90,10 +90,10 @@ impl Shared {
     /// Syncs the log; what is drained by now is then known to be on the disk.
     pub(crate) fn sync(&self) -> Result<()> {
         // One look at all of them: the drain, which others move on, passes segments meanwhile.
-        let (passed, unpassed, limit, last) = {
+        let (passed, unpassed, limit, last, records) = {
             let drain = self.drain();
-            let unpassed = self.wal.unpassed();
-            (drain.passed().to_vec(), unpassed, drain.limit(), drain.last)
+            let (passed, unpassed) = (drain.passed().to_vec(), self.wal.unpassed());
+            (passed, unpassed, drain.limit(), drain.last, drain.records)
         };
         for segment in &passed {
             segment.sync(segment.capacity())?;
@@ -104,7 +104,10 @@ impl Shared {
             let is_drained = segment.number() == limit.segment;
             segment.sync(if is_drained { limit.offset } else { 0 })?;
         }
-        self.progress.update(|state| state.synced = last);
+        self.progress.update(|state| {
+            state.synced = last;
+            state.synced_records = records;
+        });
         Ok(())
     }
 

@@ -17,6 +17,7 @@ pub struct BatchBuilder {
     after: u64,
     end: u64,
     count: usize,
+    payload_bytes: u64,
     items: Vec<u8>,
 }
 
@@ -28,6 +29,7 @@ impl BatchBuilder {
             after,
             end: after,
             count: 0,
+            payload_bytes: 0,
             items: Vec::new(),
         }
     }
@@ -39,6 +41,7 @@ impl BatchBuilder {
         self.items.extend_from_slice(payload);
         self.end = position;
         self.count += 1;
+        self.payload_bytes += payload.len() as u64;
     }
 
     /// Bytes gathered so far, before compression.
@@ -80,6 +83,7 @@ impl BatchBuilder {
             after: self.after,
             end: self.end,
             count: self.count,
+            payload_bytes: self.payload_bytes,
             body,
         })
     }
@@ -94,6 +98,8 @@ pub struct Batch {
     pub end: u64,
     /// How many records.
     pub count: usize,
+    /// Bytes of their payloads.
+    pub payload_bytes: u64,
     /// The compressed body.
     pub body: Vec<u8>,
 }

@@ -27,6 +27,8 @@ pub struct Drain {
     pub last: u64,
     /// Records read.
     pub records: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
     /// Rows of the history records read: two calls with one step make one.
     pub rows: u64,
     steps: StepSet,
@@ -48,6 +50,7 @@ impl Default for Drain {
             offset: SEGMENT_HEAD,
             last: 0,
             records: 0,
+            bytes: 0,
             rows: 0,
             steps: StepSet::default(),
             values: 0,
@@ -94,6 +97,7 @@ impl Drain {
             if read_seal(&payload).is_none() {
                 self.last = position(segment.number(), self.offset);
                 self.records += 1;
+                self.bytes += payload.len() as u64;
                 self.take(&payload)?;
             }
             self.offset += framed_len(payload.len());

@@ -1,5 +1,6 @@
 //! How far a writer's records have come, and who waits for it.
 
+use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +41,50 @@ pub enum Stage {
     Done,
 }
 
+/// How much of a log, from its beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Records.
+    pub records: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+}
+
+/// The time that the rate is of.
+const RATE_OVER: Duration = Duration::from_secs(10);
+
+/// How fast something grows.
+#[derive(Debug, Default)]
+pub struct Rate(VecDeque<(Instant, u64)>);
+
+impl Rate {
+    /// It has grown to this.
+    pub fn note(&mut self, now: Instant, count: u64) {
+        self.forget(now);
+        self.0.push_back((now, count));
+    }
+
+    /// How much it has grown in a second, over the last ten.
+    pub fn per_second(&mut self, now: Instant) -> f64 {
+        self.forget(now);
+        match (self.0.front(), self.0.back()) {
+            (Some((since, first)), Some((_, last))) if last > first => {
+                let counted = f64::from(u32::try_from(last - first).unwrap_or(u32::MAX));
+                counted / now.duration_since(*since).as_secs_f64().max(1e-3)
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// One that is older stays: it says what there was at the beginning of that time.
+    fn forget(&mut self, now: Instant) {
+        let is_old = |at: &(Instant, u64)| now.duration_since(at.0) > RATE_OVER;
+        while self.0.get(1).is_some_and(is_old) {
+            self.0.pop_front();
+        }
+    }
+}
+
 /// The state that threads share. A lock is held for a few instructions only.
 #[derive(Debug)]
 pub struct State {
@@ -49,8 +94,14 @@ pub struct State {
     pub last: u64,
     /// Position of the last record known to be on the disk.
     pub synced: u64,
+    /// Records up to there.
+    pub synced_records: u64,
     /// Position of the last record that the server acknowledged.
     pub acknowledged: u64,
+    /// How much that is; counted for runs that are being logged.
+    pub taken: Amount,
+    /// How fast the server takes records.
+    pub rate: Rate,
     /// Records that this upload sent and the server acknowledged.
     pub sent: u64,
     /// Someone waits for the disk.
@@ -98,7 +149,10 @@ impl Progress {
             limit,
             last: 0,
             synced: 0,
+            synced_records: 0,
             acknowledged: 0,
+            taken: Amount::default(),
+            rate: Rate::default(),
             sent: 0,
             sync_wanted: false,
             closing: None,

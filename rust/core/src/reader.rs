@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::batch::BatchBuilder;
 use crate::error::{Error, Result, io_at};
 use crate::frame::{self, FRAME_HEAD, Found, SEGMENT_HEAD, Scan, framed_len, place, position};
+use crate::progress::Amount;
 use crate::record::read_seal;
 use crate::segment::file_name;
 
@@ -142,6 +143,26 @@ impl LogReader {
         }
         *self = fresh;
         Ok(())
+    }
+
+    /// Whether the log goes as far as this position, by its files.
+    pub(crate) fn goes_to(&self, at: u64) -> bool {
+        let (segment, offset) = place(at);
+        let len = std::fs::metadata(self.dir.join(file_name(segment))).map_or(0, |meta| meta.len());
+        at == 0 || offset as u64 <= len
+    }
+
+    /// How much of the log there is up to a position.
+    pub(crate) fn amount(&self, at: u64, limit: Limit) -> Result<Amount> {
+        let mut amount = Amount::default();
+        Self::new(&self.dir).read(Some(limit), |position, payload| {
+            if position <= at {
+                amount.records += 1;
+                amount.bytes += payload.len() as u64;
+            }
+            position < at
+        })?;
+        Ok(amount)
     }
 
     fn path(&self) -> PathBuf {

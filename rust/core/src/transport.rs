@@ -97,6 +97,8 @@ pub trait Transport {
 
 /// Longest time for one request: a batch of a few MiB over a slow link.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Answers are a few numbers or a sentence; what is longer comes from something else.
+const MAX_REPLY_BYTES: usize = 1 << 20;
 /// Longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -192,7 +194,7 @@ impl Http {
         };
         let key = self.key();
         let bearer = key.as_deref().unwrap_or_default();
-        let answer = request
+        let mut answer = request
             .header(AUTHORIZATION, format!("Bearer {bearer}"))
             .header("Steplog-Protocol", PROTOCOL)
             .header("Steplog-Uploader", &self.uploader)
@@ -210,7 +212,16 @@ impl Http {
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs);
         let server = text(answer.headers(), "Steplog-Server");
-        let mut body = answer.bytes().await.map_err(no_reply)?.to_vec();
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(no_reply)? {
+            if body.len() + piece.len() > MAX_REPLY_BYTES {
+                let reason = "the answer does not end: what answers there is no steplog server";
+                return Err(NoReply {
+                    reason: reason.to_owned(),
+                });
+            }
+            body.extend_from_slice(&piece);
+        }
         if let (401, Err(detail)) = (status, key) {
             body = serde_json::json!({ "detail": detail })
                 .to_string()

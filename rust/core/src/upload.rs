@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::error::Result;
-use crate::progress::{Progress, State, UploadState};
+use crate::progress::{Amount, Progress, State, UploadState};
 use crate::reader::LogReader;
 use crate::transport::{Follows, NoReply, Reply, Transport};
 
-/// Most bytes of records in a batch, before compression: a fraction of a second of work for both sides.
-const BATCH_BYTES: usize = 4 << 20;
+/// Most bytes of records in a batch, before compression, unless told otherwise: a fraction of a second of
+/// work for both sides.
+pub const BATCH_BYTES: usize = 4 << 20;
 /// Where connections break off again and again, batches are not made smaller than this.
 const LEAST_BATCH_BYTES: usize = 16 << 10;
 /// Most records in a batch.
@@ -35,6 +36,10 @@ pub struct Pace {
     pub attempts_unseen: u32,
     /// The writer is dead: tell the server so with the last batch.
     pub dead: bool,
+    /// Most bytes of records in a batch, before compression; a single record may be larger.
+    pub batch_bytes: usize,
+    /// Count what the server has taken.
+    pub counts: bool,
 }
 
 impl Pace {
@@ -48,6 +53,8 @@ impl Pace {
             backoff_max: Duration::from_secs(15),
             attempts_unseen: 2,
             dead: false,
+            batch_bytes: BATCH_BYTES,
+            counts: true,
         }
     }
 
@@ -58,6 +65,7 @@ impl Pace {
             gather: Duration::ZERO,
             attempts_unseen: 3,
             dead,
+            counts: false,
             ..Self::live(Duration::from_secs(10))
         }
     }
@@ -98,6 +106,8 @@ pub struct Upload<T> {
     max_count: usize,
     failures: u32,
     seen: bool,
+    /// Position up to which `State::taken` counts.
+    counted: u64,
     jitter: u64,
 }
 
@@ -117,11 +127,12 @@ impl<T: Transport> Upload<T> {
             progress,
             wake,
             pace,
-            max_bytes: BATCH_BYTES,
-            most_bytes: BATCH_BYTES,
+            max_bytes: pace.batch_bytes,
+            most_bytes: pace.batch_bytes,
             max_count: BATCH_COUNT,
             failures: 0,
             seen: false,
+            counted: 0,
             jitter,
         }
     }
@@ -134,6 +145,10 @@ impl<T: Transport> Upload<T> {
         if !self.connect().await? {
             return Ok(());
         }
+        self.progress.update(|state| {
+            let records = state.taken.records;
+            state.rate.note(Instant::now(), records);
+        });
         let mut last_sent = Instant::now();
         loop {
             let (behind, closing) = {
@@ -179,6 +194,7 @@ impl<T: Transport> Upload<T> {
                 }),
                 Err(no_reply) => again(no_reply),
             };
+            self.count(None)?;
             let connected = next == Next::Go;
             if !self.settle(next).await {
                 return Ok(false);
@@ -205,6 +221,10 @@ impl<T: Transport> Upload<T> {
             .batch(after, limit, self.max_bytes, self.max_count)?
             .finish()?;
         let (end, count) = (batch.end, batch.count as u64);
+        let sent = Amount {
+            records: count,
+            bytes: batch.payload_bytes,
+        };
         if follows == Follows::More && last.is_some_and(|last| end >= last) {
             follows = Follows::Nothing;
         }
@@ -214,7 +234,16 @@ impl<T: Transport> Upload<T> {
                 state.sent += count;
             }),
             Ok(reply) if reply.status == 413 && count > 1 => Next::Halve,
-            Ok(reply) => self.judge(&reply, |state, position| state.acknowledged = position),
+            Ok(reply) => {
+                match self.judge(&reply, |state, position| state.acknowledged = position) {
+                    // Asked for what it was sent: it would be refused again at once.
+                    Next::Go if self.progress.get().acknowledged == after => Next::Again {
+                        reason: format!("the server refuses the records that it asks for: {after}"),
+                        after: reply.retry_after,
+                    },
+                    next => next,
+                }
+            }
             Err(no_reply) => {
                 // A way that breaks off early may let less through.
                 if self.failures > 0 {
@@ -227,6 +256,7 @@ impl<T: Transport> Upload<T> {
             self.max_bytes = (self.max_bytes * 2).min(self.most_bytes);
         }
         let acknowledged = self.progress.get().acknowledged;
+        self.count((acknowledged == end).then_some((after, sent)))?;
         if acknowledged != end {
             // Not what was sent: read again from where the server stands.
             self.reader.seek(acknowledged)?;
@@ -237,6 +267,33 @@ impl<T: Transport> Upload<T> {
             self.max_count = (self.max_count / 2).max(1);
         }
         Ok(next)
+    }
+
+    /// Counts what the server has: what was just sent behind a position, or else all anew.
+    fn count(&mut self, sent: Option<(u64, Amount)>) -> Result<()> {
+        let (limit, acknowledged) = {
+            let state = self.progress.get();
+            (state.limit, state.acknowledged)
+        };
+        if !self.pace.counts || acknowledged == self.counted {
+            return Ok(());
+        }
+        let taken = match sent {
+            Some((after, sent)) if after == self.counted => {
+                let before = self.progress.get().taken;
+                Amount {
+                    records: before.records + sent.records,
+                    bytes: before.bytes + sent.bytes,
+                }
+            }
+            _ => self.reader.amount(acknowledged, limit)?,
+        };
+        self.counted = acknowledged;
+        self.progress.update(|state| {
+            state.taken = taken;
+            state.rate.note(Instant::now(), taken.records);
+        });
+        Ok(())
     }
 
     /// Reads an answer; `took` records the position that a good one names.
@@ -256,7 +313,18 @@ impl<T: Transport> Upload<T> {
                 str::to_owned,
             )
         };
-        match (reply.status, number("acknowledged"), number("expected")) {
+        let (acknowledged, expected) = (number("acknowledged"), number("expected"));
+        if let Some(position) = acknowledged.or(expected)
+            && !self.is_ours(position)
+        {
+            return Next::Again {
+                reason: format!(
+                    "the server claims records that this log does not have: {position}"
+                ),
+                after: reply.retry_after,
+            };
+        }
+        match (reply.status, acknowledged, expected) {
             (200, Some(position), _) | (409, _, Some(position)) => {
                 self.progress.update(|state| {
                     took(state, position);
@@ -286,6 +354,12 @@ impl<T: Transport> Upload<T> {
                 after: reply.retry_after,
             },
         }
+    }
+
+    /// Whether the log has a record at this position. One whose writer is dead may have lost its end after
+    /// that was sent.
+    fn is_ours(&self, position: u64) -> bool {
+        self.pace.dead || position <= self.progress.get().last || self.reader.goes_to(position)
     }
 
     /// Acts on what an answer asks for. False: the upload is over.

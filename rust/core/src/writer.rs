@@ -48,6 +48,8 @@ pub struct Options {
     pub target: Option<Target>,
     /// Sign of life.
     pub heartbeat: Duration,
+    /// Most bytes of records in a batch, before compression.
+    pub batch_bytes: usize,
     /// What becomes of smaller steps.
     pub late_steps: LateSteps,
     /// What the run came to before, when it goes on.
@@ -68,7 +70,7 @@ pub struct Past {
 }
 
 /// What a writer has done, in numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     /// Records in the log.
     pub records: u64,
@@ -82,8 +84,16 @@ pub struct Status {
     pub last: u64,
     /// Position up to which the disk has it.
     pub synced: u64,
+    /// Records that the disk has for sure.
+    pub synced_records: u64,
     /// Position up to which the server has it.
     pub acknowledged: u64,
+    /// Records that the server has.
+    pub acknowledged_records: u64,
+    /// Bytes of the other ones, as they are in the log.
+    pub waiting_bytes: u64,
+    /// Records that the server has taken in a second, over the last ten.
+    pub rate: f64,
     /// What the upload does.
     pub upload: UploadState,
     /// The server's id.
@@ -178,7 +188,10 @@ impl Writer {
                 Arc::clone(&shared.progress),
                 Arc::clone(&shared.wake_upload),
             );
-            let pace = Pace::live(options.heartbeat);
+            let pace = Pace {
+                batch_bytes: options.batch_bytes,
+                ..Pace::live(options.heartbeat)
+            };
             threads.push(spawn("steplog-upload", move || {
                 let mut upload = Upload::new(http, reader, Arc::clone(&progress), wake, pace);
                 run_upload(&mut upload, &progress);
@@ -356,7 +369,7 @@ impl Writer {
             self.shared.storage_failed(&error);
             self.shared.drain()
         });
-        let state = self.shared.progress.get();
+        let mut state = self.shared.progress.get();
         Status {
             records: drain.records,
             rows: drain.rows,
@@ -364,7 +377,11 @@ impl Writer {
             lost: self.shared.lost.load(Ordering::Relaxed),
             last: drain.last,
             synced: state.synced,
+            synced_records: state.synced_records,
             acknowledged: state.acknowledged,
+            acknowledged_records: state.taken.records,
+            waiting_bytes: drain.bytes.saturating_sub(state.taken.bytes),
+            rate: state.rate.per_second(Instant::now()),
             upload: state.upload.clone(),
             server: state.server.clone(),
             storage_error: state.storage_error.clone(),
@@ -486,6 +503,7 @@ mod tests {
             fsync: Duration::from_secs(1),
             target: None,
             heartbeat: Duration::from_secs(10),
+            batch_bytes: crate::upload::BATCH_BYTES,
             late_steps: LateSteps::Refuse,
             past: Past::default(),
         }

@@ -219,7 +219,7 @@ impl Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, base_url, entity, project, api_key, keys_file, ca_file=None, max_unsent_bytes=None, next_step=0, runtime_nanos=0, base=None, others=Vec::new()))]
+    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, batch_bytes, base_url, entity, project, api_key, keys_file, ca_file=None, max_unsent_bytes=None, next_step=0, runtime_nanos=0, base=None, others=Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     #[expect(
         clippy::needless_pass_by_value,
@@ -235,6 +235,7 @@ impl Writer {
         late_steps: bool,
         fsync_millis: u64,
         heartbeat_millis: u64,
+        batch_bytes: usize,
         base_url: Option<String>,
         entity: String,
         project: String,
@@ -274,6 +275,7 @@ impl Writer {
             fsync: Duration::from_millis(fsync_millis),
             target,
             heartbeat: Duration::from_millis(heartbeat_millis),
+            batch_bytes,
             late_steps: if late_steps {
                 LateSteps::Merge
             } else {
@@ -387,10 +389,14 @@ impl Writer {
             ("lost", status.lost),
             ("last", status.last),
             ("synced", status.synced),
+            ("synced_records", status.synced_records),
             ("acknowledged", status.acknowledged),
+            ("acknowledged_records", status.acknowledged_records),
+            ("waiting_bytes", status.waiting_bytes),
         ] {
             dict.set_item(name, value)?;
         }
+        dict.set_item("rate", status.rate)?;
         dict.set_item("mapped", status.mapped)?;
         dict.set_item("server", status.server)?;
         dict.set_item(

@@ -80,6 +80,7 @@ fn open(dir: &Path, mode: Mode) -> crate::error::Result<Writer> {
         fsync: Duration::from_secs(1),
         target: None,
         heartbeat: Duration::from_secs(10),
+        batch_bytes: crate::upload::BATCH_BYTES,
         late_steps: LateSteps::Refuse,
         past: Past::default(),
     })
