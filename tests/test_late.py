@@ -221,6 +221,85 @@ def test_torch_tensors_are_taken_as_they_are(start):
     assert second == {"loss": 99990000.0, "pair": [1, 2]}
 
 
+class Tensor:
+    """A tensor as TensorFlow's: it can be read by way of NumPy alone, and nobody writes into it."""
+
+    device = "/job:localhost/replica:0/task:0/device:CPU:0"
+
+    def __init__(self, value):
+        self.array = np.array(value)
+        self.shape, self.dtype = self.array.shape, self.array.dtype
+
+    def numpy(self):
+        return self.array[()]
+
+    def __array__(self, *_, **__):
+        return self.array
+
+
+class Variable(Tensor):
+    """A variable as TensorFlow's, of which `value()` gives the tensor."""
+
+    def assign(self, value):
+        self.array = np.array(value)
+
+    def value(self):
+        return Tensor(self.array)
+
+
+class KerasVariable(Tensor):
+    """A variable as Keras', of which `value` is TensorFlow's."""
+
+    def __init__(self, value):
+        super().__init__(value)
+        self.value = Variable(value)
+
+    def assign(self, value):
+        self.value.assign(value)
+
+
+def test_tensors_that_only_numpy_reads_are_taken(start):
+    with start() as run:
+        run.log(
+            {
+                "loss": Tensor(np.float32(1.5)),
+                "one": Tensor([[2]]),
+                "list": Tensor([1, 2, 3]),
+                "none": Tensor(np.zeros((0, 3))),
+                "text": Tensor(np.array(b"hi", dtype=object)),
+                "texts": Tensor(np.array([b"a", b"b"], dtype=object)),
+                "variable": Variable(2.5),
+                "some": Tensor(np.arange(100.0)),
+            }
+        )
+        assert run.status()["deferred"] == 0
+    (row,) = rows(run)
+    assert row.pop("some")["values"] == np.histogram(np.arange(100), bins=32)[0].tolist()
+    assert row == {
+        "loss": 1.5,
+        "one": 2,
+        "list": [1, 2, 3],
+        "none": [],
+        "text": "hi",
+        "texts": ["a", "b"],
+        "variable": 2.5,
+    }
+
+
+@pytest.mark.parametrize("kind", [Variable, KerasVariable])
+@pytest.mark.parametrize("device", ["CPU:0", "GPU:0"])
+def test_a_variable_is_recorded_as_it_was(start, monkeypatch, *, kind, device):
+    monkeypatch.setattr(Tensor, "device", f"/job:localhost/replica:0/task:0/device:{device}")
+    weights, scale = kind(np.ones(10_000)), kind(0.5)
+    with start() as run:
+        run.log({"weights": weights, "scale": scale})
+        weights.assign(np.zeros(10_000))
+        scale.assign(0.0)
+    (row,) = rows(run)
+    assert (row["weights"]["bins"][0], row["weights"]["bins"][-1]) == (0.5, 1.5)
+    assert row["scale"] == 0.5
+
+
 def test_values_that_never_come_hold_up_no_others(start, monkeypatch):
     monkeypatch.setattr(_later_pool, "_STUCK_SECS", 0.05)
     never = threading.Event()

@@ -70,7 +70,12 @@ class Lent(Later):
 
 def is_array(value: object) -> bool:
     """Whether a value is an array or tensor."""
-    return hasattr(value, "shape") and hasattr(value, "tolist")
+    return hasattr(value, "shape") and (hasattr(value, "tolist") or _is_tensorflow_like(value))
+
+
+def _is_tensorflow_like(value: object) -> bool:
+    """Whether only NumPy reads it: TensorFlow's tensors and variables, and Keras' variables."""
+    return not hasattr(value, "tolist") and hasattr(value, "numpy") and hasattr(value, "__array__")
 
 
 def is_small(value: Any) -> bool:  # noqa: ANN401  # of any library
@@ -83,19 +88,34 @@ def take(value: Any) -> object:  # noqa: ANN401  # of any library
 
     Returns at once: nothing waits for a device. A `Later` is to be kept before its owner goes on.
     """
-    value = value.detach() if hasattr(value, "detach") else value
+    value = value.detach() if hasattr(value, "detach") else _held(value)
     if _is_away(value):
         return _take_away(value)
     size_bytes = _size_bytes(value)
     if is_small(value) or size_bytes <= _SMALL_BYTES:
         return read(value)
+    if _is_tensorflow_like(value):
+        return Taken(lambda: read(value), size_bytes)
     return Lent(value)
+
+
+def _held(value: Any) -> Any:  # noqa: ANN401  # of any library
+    """The tensor that a variable holds now, which no later assignment changes; itself, if none."""
+    # A variable of Keras may hold one of TensorFlow, and that the tensor.
+    while _is_tensorflow_like(value) and hasattr(value, "assign"):
+        held = value.value
+        value = held() if callable(held) else held
+    return value
 
 
 def read(value: Any) -> object:  # noqa: ANN401  # of any library
     """An array as numbers, lists and dicts; waits for a device."""
     if not is_small(value):
         return _histogram(value)
+    if _is_tensorflow_like(value):
+        value = value.numpy()
+        if not is_array(value):  # a text, as bytes
+            return value
     if _count(value) == 1:
         item = value.item()
         # A long double has no plain counterpart: the nearest float64 is kept.
