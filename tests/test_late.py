@@ -221,6 +221,22 @@ def test_torch_tensors_are_taken_as_they_are(start):
     assert second == {"loss": 99990000.0, "pair": [1, 2]}
 
 
+@pytest.mark.parametrize(
+    "name", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "float4_e2m1fn", "int4", "uint4"]
+)
+def test_numbers_of_few_bits_are_recorded(start, name):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    some = np.arange(6).repeat(1000).astype(getattr(ml_dtypes, name))
+    numbers = some.astype(np.float64)
+    with start() as run:
+        run.log({"some": some[::10], "large": some, "list": some[::1000], "one": some[-1]})
+    (row,) = rows(run)
+    assert row["some"]["values"] == np.histogram(numbers[::10], bins=32)[0].tolist()
+    assert row["large"]["values"] == np.histogram(numbers, bins=32)[0].tolist()
+    assert row["list"] == numbers[::1000].tolist()
+    assert row["one"] == numbers[-1]
+
+
 class Tensor:
     """A tensor as TensorFlow's: it can be read by way of NumPy alone, and nobody writes into it."""
 

@@ -219,6 +219,8 @@ def _histogram(value: Any) -> dict[str, object]:  # noqa: ANN401  # of any libra
     import numpy as np  # noqa: PLC0415  # `import steplog` stays light
 
     numbers = _as_numpy(value).ravel()
+    if numbers.dtype.kind == "V" and np.can_cast(numbers.dtype, np.float32):
+        numbers = numbers.astype(np.float32)  # of ml_dtypes, such as bfloat16 and int4
     if numbers.dtype.kind not in "biuf":
         raise TypeError(
             f"it has {numbers.size} elements of type {numbers.dtype}; beyond {MAX_LIST_ITEMS}, "
