@@ -237,6 +237,13 @@ def test_numbers_of_few_bits_are_recorded(start, name):
     assert row["one"] == numbers[-1]
 
 
+def test_many_durations_are_a_histogram_of_seconds(start):
+    with start() as run:
+        run.log({"took": np.arange(33).astype("timedelta64[ms]")})
+    (row,) = rows(run)
+    assert (row["took"]["bins"][0], row["took"]["bins"][-1]) == (0.0, 0.032)
+
+
 class Tensor:
     """A tensor as TensorFlow's: it can be read by way of NumPy alone, and nobody writes into it."""
 

@@ -116,11 +116,43 @@ def read(value: Any) -> object:  # noqa: ANN401  # of any library
         value = value.numpy()
         if not is_array(value):  # a text, as bytes
             return value
+    if _is_numpy(value) and value.dtype.kind in "mM":
+        return _times(value)
     if _count(value) == 1:
         item = value.item()
         # A long double has no plain counterpart: the nearest float64 is kept.
         return float(item) if hasattr(item, "shape") else item
     return value.tolist()
+
+
+def _is_numpy(value: object) -> bool:
+    np: Any = sys.modules.get("numpy")
+    return np is not None and isinstance(value, (np.ndarray, np.generic))
+
+
+def _times(value: Any) -> object:  # noqa: ANN401  # NumPy
+    """Dates and durations of NumPy, which has finer and longer ones than Python."""
+    items = [_time(item) for item in value.ravel()]
+    if len(items) == 1:
+        return items[0]
+    import numpy as np  # noqa: PLC0415  # `import steplog` stays light
+
+    return np.array(items, dtype=object).reshape(value.shape).tolist()
+
+
+def _time(item: Any) -> object:  # noqa: ANN401  # NumPy
+    plain = item.tolist()
+    if not isinstance(plain, int):  # Python has one like it
+        return plain
+    if item.dtype.kind == "m":
+        try:
+            return float(item / type(item)(1, "s"))
+        except TypeError:  # a month has no length
+            return str(item)
+    whole, _, fraction = str(item).partition(".")
+    digits = fraction.rstrip("0")
+    # As many as `datetime` writes, or more.
+    return f"{whole}.{digits:0<6}" if digits else whole
 
 
 def _count(value: Any) -> int:  # noqa: ANN401  # of any library
@@ -221,6 +253,8 @@ def _histogram(value: Any) -> dict[str, object]:  # noqa: ANN401  # of any libra
     numbers = _as_numpy(value).ravel()
     if numbers.dtype.kind == "V" and np.can_cast(numbers.dtype, np.float32):
         numbers = numbers.astype(np.float32)  # of ml_dtypes, such as bfloat16 and int4
+    elif numbers.dtype.kind == "m":
+        numbers = numbers / np.timedelta64(1, "s")
     if numbers.dtype.kind not in "biuf":
         raise TypeError(
             f"it has {numbers.size} elements of type {numbers.dtype}; beyond {MAX_LIST_ITEMS}, "
