@@ -244,6 +244,25 @@ def test_many_durations_are_a_histogram_of_seconds(start):
     assert (row["took"]["bins"][0], row["took"]["bins"][-1]) == (0.0, 0.032)
 
 
+def test_masked_elements_are_no_values(start):
+    some = np.ma.masked_array(np.arange(40.0), mask=np.arange(40) >= 5)
+    with start() as run:
+        run.log(
+            {
+                "some": some,
+                "large": some.repeat(1000),
+                "none": np.ma.masked_all(40),
+                "list": some[3:7],
+                "one": some[:1],
+                "missing": some[-1:],
+                "constant": np.ma.masked,
+            }
+        )
+    (row,) = rows(run)
+    assert [sum(row.pop(key)["values"]) for key in ("some", "large", "none")] == [5, 5000, 0]
+    assert row == {"list": [3.0, 4.0, None, None], "one": 0.0, "missing": None, "constant": None}
+
+
 class Tensor:
     """A tensor as TensorFlow's: it can be read by way of NumPy alone, and nobody writes into it."""
 

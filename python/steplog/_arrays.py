@@ -119,6 +119,8 @@ def read(value: Any) -> object:  # noqa: ANN401  # of any library
     if _is_numpy(value) and value.dtype.kind in "mM":
         return _times(value)
     if _count(value) == 1:
+        if hasattr(value, "compressed"):  # NumPy's with a mask
+            return next(iter(value.compressed().tolist()), None)
         item = value.item()
         # A long double has no plain counterpart: the nearest float64 is kept.
         return float(item) if hasattr(item, "shape") else item
@@ -222,6 +224,8 @@ def _as_numpy(value: Any) -> Any:  # noqa: ANN401  # of any library
             return value.numpy()
         except RuntimeError:  # a torch that was built for another NumPy
             return np.asarray(value.tolist())
+    if hasattr(value, "compressed"):  # NumPy's with a mask: without what is masked
+        return value.compressed()
     return np.asarray(value)
 
 
