@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import enum
 import inspect
 import itertools
@@ -374,3 +375,56 @@ def test_tags_that_cannot_be_set_later_change_nothing(start, tags, capsys):
     assert "the tags stay as they were" in capsys.readouterr().err
     with start(settings={"strict": True}) as run, pytest.raises(steplog.UsageError):
         run.tags = tags
+
+
+class Meddler:
+    """An array; while it is read, another thread changes what holds it."""
+
+    shape = ()
+
+    def __init__(self, meddle):
+        self.meddle = meddle
+
+    def item(self):
+        self.meddle()
+        return 0.5
+
+    tolist = item
+
+
+@pytest.mark.parametrize("place", [lambda it: it, lambda it: {"a": it}, lambda it: {"a": [it]}])
+def test_a_dict_that_changes_while_it_is_logged_is_recorded_as_it_was(start, place):
+    def meddle():
+        del values["last"]
+        values["new"] = values["newer"] = 9
+
+    values = {"loss": Meddler(meddle), "last": 3}
+    with start() as run:
+        run.log(place(values))
+        assert run.status()["skipped"] == 0
+    (row,) = rows(run)
+    assert {**row, **place({"loss": 0.5, "last": 3})} == row
+    assert "new" not in row
+
+
+class Interrupted:
+    """What another thread changes while it is walked the first time."""
+
+    def __iter__(self):
+        for number, item in enumerate(super().__iter__()):  # type: ignore[misc]  # of the other base
+            if number and not vars(self).get("is_changed"):
+                self.is_changed = True
+                raise RuntimeError("it has changed during iteration")
+            yield item
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("kind", [dict, collections.UserDict, collections.deque, set])
+def test_a_copy_that_is_interrupted_is_taken_again(start, kind, *, nested):
+    values = type(kind.__name__, (Interrupted, kind), {})({"a": 1, "b": np.float32(2)})
+    nested = nested or kind in {collections.deque, set}
+    with start() as run:
+        run.log({"v": values} if nested else values)
+    (row,) = rows(run)
+    found = row["v"] if nested else row
+    assert {"a", "b"} <= set(found)

@@ -179,4 +179,4 @@ def _as_dict(data: object) -> dict[str, object]:
 
     if not isinstance(data, Mapping):
         raise ArgumentTypeError(f"log() takes a dict, got {type(data).__name__}")
-    return dict(data)
+    return _values.copied(data)

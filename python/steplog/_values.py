@@ -8,7 +8,7 @@ import pathlib
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from steplog import _containers
 from steplog._arrays import Later, Lent, is_array, take
@@ -19,10 +19,33 @@ _MAX_DEPTH = 64
 _AS_TEXT = {"decimal": "Decimal", "uuid": "UUID", "fractions": "Fraction"}
 _MAX_VALUE_BYTES = 1 << 20
 _AS_LIST = (list, tuple, set, frozenset, collections.deque, types.GeneratorType)
+# What cannot be walked while another thread changes it.
+_CHANGING = (set, collections.deque)
+_MOST_COPIES = 100
+"""A copy that others interrupt is taken again; a plain dict's never is."""
+_Copy = TypeVar("_Copy")
 
 
 class NotStorableError(Exception):
     """A value cannot be stored; the message says why."""
+
+
+def copied(values: Mapping[Any, object]) -> dict[Any, object]:
+    """The entries of a mapping as they are at one moment, also while other threads change it.
+
+    Raises:
+        RuntimeError: It changes each time before it can be copied.
+    """
+    return _undisturbed(lambda: dict(values))
+
+
+def _undisturbed(copy: Callable[[], _Copy]) -> _Copy:
+    for _ in range(_MOST_COPIES - 1):
+        try:
+            return copy()
+        except (RuntimeError, KeyError):  # another thread was in between
+            continue
+    return copy()
 
 
 def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
@@ -52,7 +75,7 @@ def split(
     plain: dict[str, object] = {}
     late: dict[str, object] = {}
     tree = _Tree(plain_value if lent else _kept_value)
-    for key, value in data.items():
+    for key, value in copied(data).items():
         name = whole_text(key) if isinstance(key, str) else key
         for converted in tree.convert(value, str(name)):
             (late if any(laters(converted)) else plain)[name] = converted
@@ -80,7 +103,7 @@ class _Tree:
 
     def _entries(self, values: Mapping[Any, object], path: str, depth: int) -> dict[str, object]:
         entries = {}
-        for key, value in values.items():
+        for key, value in copied(values).items():
             name = whole_text(str(key))
             for converted in self.convert(value, f"{path}.{name}", depth - 1):
                 entries[name] = converted
@@ -144,7 +167,10 @@ def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0
     if isinstance(value, str):
         return whole_text(value)
     if isinstance(value, Mapping):
-        return {whole_text(str(key)): plain_value(item, depth - 1) for key, item in value.items()}
+        return {
+            whole_text(str(key)): plain_value(item, depth - 1)
+            for key, item in copied(value).items()
+        }
     if isinstance(value, _AS_LIST):
         return _listed(value, depth)
     if is_array(value):
@@ -155,6 +181,9 @@ def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0
 
 def _listed(value: Iterable[object], depth: int) -> list[object]:
     items: list[object] = []
+    if isinstance(value, _CHANGING):
+        given = value
+        value = _undisturbed(lambda: list(given))
     for item in value:
         # Each takes a byte at least; a generator may have no end.
         if len(items) == _MAX_VALUE_BYTES:
