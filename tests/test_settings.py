@@ -126,7 +126,8 @@ def test_neither_key_nor_server_of_wandb_is_taken(monkeypatch):
         ("STEPLOG_QUIET", "maybe", "quiet must be true or false, got 'maybe'"),
         ("STEPLOG_FSYNC_SECS", "soon", "fsync_secs must be a number, got 'soon'"),
         ("STEPLOG_FSYNC_SECS", "-1", "fsync_secs must be 0 to 1,000,000,000 seconds, got -1"),
-        ("WANDB_MODE", "shared", "mode must be online or offline or disabled, got 'shared'"),
+        ("WANDB_MODE", "share", "mode must be online or offline or disabled, got 'share'"),
+        ("WANDB_MODE", "shared", "mode shared is not there yet"),
         ("WANDB_PROJECT", "a/b", "must not hold any of"),
         ("STEPLOG_LABEL", "a\n", "label must have at most 128 bytes"),
         ("STEPLOG_API_KEY", "a b", "api_key must be printable ASCII"),
@@ -219,7 +220,7 @@ def test_old_words_for_a_mode_are_understood(old, mode):
 
 
 def test_a_mode_that_is_none_is_refused():
-    for mode in ("shared", "", "ONLINE"):
+    for mode in ("share", "", "ONLINE"):
         with pytest.raises(steplog.UsageError, match="mode must be"):
             resolve(None, mode=mode)
     with pytest.raises(steplog.ArgumentTypeError, match="mode must be text"):

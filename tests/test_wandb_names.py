@@ -126,6 +126,21 @@ def test_what_is_not_there_yet_says_so():
     assert pathlib.Path(run.sync_dir).is_dir()
 
 
+@pytest.mark.parametrize("name", ["ArtifactTTL", "UnsupportedError", "util", "env", "tensorboard"])
+def test_other_names_of_the_module_say_so_too(name):
+    with pytest.raises(steplog.UsageError, match=rf"steplog\.{name} is not there yet"):
+        getattr(wandb, name)
+
+
+def test_mode_shared_says_what_to_do_instead(tmp_path, monkeypatch):
+    with pytest.raises(steplog.UsageError, match=r"shared is not there yet.* label"):
+        wandb.init(mode="shared")  # type: ignore[arg-type]  # as the reference takes it
+    monkeypatch.setenv("WANDB_MODE", "shared")
+    with pytest.raises(steplog.UsageError, match=r"shared is not there yet.* label.*: WANDB_MODE"):
+        wandb.init()
+    assert logs(tmp_path) == {}
+
+
 def test_login_verifies_a_key_with_the_server_before_it_keeps_it(monkeypatch):
     key = "k" * 40
 

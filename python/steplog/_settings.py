@@ -195,6 +195,11 @@ def _check(name: str, value: object) -> None:
 
 def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setting's type
     choices = _CHOICES.get(name)
+    if name == "mode" and value == "shared":
+        raise UsageError(
+            "mode shared is not there yet: start each process of the run with the same id and a "
+            'label of its own, such as init(id="mine", settings={"label": "rank0"})'
+        )
     if choices and value not in choices:
         raise UsageError(f"{name} must be {' or '.join(filter(None, choices))}, got {value!r}")
     if FIELDS[name].type == "float" and not 0 <= value <= _MAX_SECS:
