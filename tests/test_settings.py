@@ -114,6 +114,21 @@ def test_variables_of_wandb_are_read_where_ours_are_not_set(monkeypatch):
     assert resolve(None).mode == "offline"
 
 
+@pytest.mark.parametrize(
+    ("text", "resume"),
+    [("true", "auto"), ("True", "auto"), ("1", "auto"), ("false", ""), ("must", "must")],
+)
+def test_resume_can_be_true_or_false_in_the_environment(monkeypatch, text, resume):
+    monkeypatch.setenv("WANDB_RESUME", text)
+    assert resolve(None).resume == resume
+
+
+@pytest.mark.parametrize(("text", "silent"), [("t", True), ("Y", True), ("f", False), ("n", False)])
+def test_flags_may_be_one_letter(monkeypatch, text, silent):
+    monkeypatch.setenv("WANDB_SILENT", text)
+    assert resolve(None).silent is silent
+
+
 def test_neither_key_nor_server_of_wandb_is_taken(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "http://elsewhere")

@@ -163,8 +163,8 @@ _CHOICES = {
     "storage_errors": ("warn", "raise"),
     "resume": ("allow", "must", "never", "auto", ""),
 }
-_FALSE = {"0", "false", "no", "off"}
-_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", "f", "n"}
+_TRUE = {"1", "true", "yes", "on", "t", "y"}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#\s]+)(:(?P<port>[0-9]{1,5})?)?")
 _MAX_PORT = 65_535
 _MAX_SECS = 1_000_000_000
@@ -280,6 +280,8 @@ def _from_text(name: str, text: str, source: str) -> object:
         value = tuple(part.strip() for part in text.split(",") if part.strip())
     elif name == "mode":
         value = _OLD_MODES.get(text, text)
+    elif name == "resume" and text.lower() in _TRUE | _FALSE:  # as `init(resume=True)`
+        value = "auto" if text.lower() in _TRUE else ""
     try:
         _check(name, value)
     except UsageError as error:
