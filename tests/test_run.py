@@ -167,6 +167,16 @@ def test_the_summary_is_updated_by_mappings_alone(start):
         assert run.summary["a"] == 1
 
 
+def test_attributes_of_the_summary_can_be_deleted(start):
+    with start() as run:
+        run.summary.update({"a": 1, "b": {"c": 2, "d": 3}})
+        del run.summary.a
+        del run.summary.b.c
+        with pytest.raises(AttributeError, match="no 'a'"):
+            del run.summary.a
+    assert RunLog(run.sync_dir).summary() == {"b": {"d": 3}}
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no list of descriptors")
 def test_a_finished_run_that_is_kept_holds_no_descriptor(start):
     run = start()

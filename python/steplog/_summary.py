@@ -81,5 +81,11 @@ class Summary(Mapping[str, Any]):
     def __setattr__(self, key: str, value: object) -> None:
         self.update({key: value})
 
+    def __delattr__(self, key: str) -> None:
+        try:
+            del self[key]
+        except KeyError:
+            raise AttributeError(f"the summary has no {key!r}") from None
+
     def __repr__(self) -> str:
         return repr(self._values())
