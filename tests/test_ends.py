@@ -134,6 +134,23 @@ def test_daemon_threads_that_log_at_exit_are_no_error(run_program, value):
     assert RunLog(str(folder)).row_count > 100
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        'run.summary["a"] = next(count)',
+        'run.config.update({"a": next(count)}, allow_val_change=True)',
+        'run.define_metric("a")',
+        "run.name = str(next(count))",
+        "run.mark_preempting()",
+    ],
+)
+def test_daemon_threads_that_record_something_else_at_exit_are_no_error(run_program, call):
+    program = DAEMON.replace('run.log({"a": 2})', call)
+    folder, errors = run_program("import itertools\ncount = itertools.count()" + program, 0)
+    assert errors == ""
+    assert _runs.read(folder).state() == ("finished", 0)
+
+
 AFTERWARDS = """
 import atexit, sys, steplog
 def late():

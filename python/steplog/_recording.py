@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 class Recording:
     """Writes a run's config and summary, and reads its summary.
 
-    `own_writer` gives this process's writer at each call: after a fork it is another one.
+    `own_writer` gives this process's writer at each call: after a fork it is another one. `is_over`
+    says whether a call comes too late to be answered, as of a daemon thread at interpreter exit.
     """
 
-    def __init__(self, own_writer: Callable[[], Writer | NullWriter], notices: Notices) -> None:
+    def __init__(
+        self,
+        own_writer: Callable[[], Writer | NullWriter],
+        notices: Notices,
+        *,
+        is_over: Callable[[], bool],
+    ) -> None:
         self._own_writer = own_writer
         self._notices = notices
+        self._is_over = is_over
         self._summary_at: tuple[Writer | NullWriter | None, int] = (None, -1)
         self._summary: dict[str, object] = {}
 
@@ -81,12 +89,14 @@ class Recording:
         self, entries: list[_Entry], put: Callable[[list[_Entry]], object]
     ) -> list[_Entry]:
         """Record entries; those that cannot be stored cost only themselves. Gives the others."""
-        if not entries:
+        if not entries or self._is_over():
             return []
         try:
             put(entries)
         except RunClosedError:
-            raise
+            if not self._is_over():
+                raise
+            return []
         except StorageError as error:
             self._notices.lose(len(entries), error)
         except UsageError as error:

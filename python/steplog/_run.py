@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from steplog import _closing, _facts, _sync
 from steplog._config_file import ConfigFile
 from steplog._ending import Ending
-from steplog._errors import StorageError, UsageError
+from steplog._errors import RunClosedError, StorageError, UsageError
 from steplog._hparams import Config
 from steplog._later import LateValues
 from steplog._logger import Logger
@@ -109,7 +109,7 @@ class Run(Reference, Logger):
         )
         if self._process.warning:
             self._notices.warn("folder", self._process.warning)
-        recording = Recording(self._own_writer, self._notices)
+        recording = Recording(self._own_writer, self._notices, is_over=lambda: self._is_over)
         known = past or parent
         # The file of a run is its first process's affair.
         self._config_file = ConfigFile(None if parent else self._process.folder, self._notices)
@@ -180,12 +180,21 @@ class Run(Reference, Logger):
 
     def _call(self, facts: Facts, what: str) -> None:
         value = getattr(facts, what)
+        plain = list(value) if isinstance(value, tuple) else value
+        self._record(lambda: self._own_writer().put_facts({what: plain}))
+        self._facts = facts
+
+    def _record(self, put: Callable[[], object]) -> None:
+        """Make a record, unless a daemon thread asks for it while the interpreter ends."""
+        if self._is_over:
+            return
         try:
-            plain = list(value) if isinstance(value, tuple) else value
-            self._own_writer().put_facts({what: plain})
+            put()
         except StorageError as error:
             self._notices.lose(1, error)
-        self._facts = facts
+        except RunClosedError:
+            if not self._is_over:
+                raise
 
     @property
     def sync_dir(self) -> str:
@@ -290,10 +299,8 @@ class Run(Reference, Logger):
             summary=summary,
             goal=goal,
         )
-        try:
-            self._own_writer().define_metric(metric.as_record(), overwrite=bool(overwrite))
-        except StorageError as error:
-            self._notices.lose(1, error)
+        record = metric.as_record()
+        self._record(lambda: self._own_writer().define_metric(record, overwrite=bool(overwrite)))
         return metric
 
     def mark_preempting(self) -> None:
@@ -305,10 +312,7 @@ class Run(Reference, Logger):
         Raises:
             RunClosedError: The run has finished.
         """
-        try:
-            self._own_writer().mark_preempting()
-        except StorageError as error:
-            self._notices.lose(1, error)
+        self._record(lambda: self._own_writer().mark_preempting())
 
     # ---- flush, finish ---------------------------------------------------------------------
 
