@@ -438,3 +438,17 @@ def test_a_copy_that_is_interrupted_is_taken_again(start, kind, *, nested):
     (row,) = rows(run)
     found = row["v"] if nested else row
     assert {"a", "b"} <= set(found)
+
+
+def test_a_stderr_that_fails_stops_no_call(tmp_path, monkeypatch):
+    class Broken:
+        def write(self, _):
+            raise RuntimeError("no stderr")
+
+        flush = isatty = write
+
+    monkeypatch.setattr(sys, "stderr", Broken())
+    with steplog.init(dir=str(tmp_path), mode="offline") as run:
+        run.log({"a": object(), "b": 1})
+        run.log({"a": 1}, step=-1)
+    assert [row["b"] for row in rows(run)] == [1]
