@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import enum
+import errno
+import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 from typing import Any
 
@@ -245,6 +248,32 @@ def test_nothing_is_left_of_a_run_that_cannot_start(start, tmp_path):
         with pytest.raises(steplog.UsageError, match="fsync_secs"):
             start(settings={"fsync_secs": seconds})
     assert not (tmp_path / "steplog-runs").exists()
+
+
+@pytest.mark.parametrize("resume", [None, "allow", "auto"])
+def test_where_the_working_directory_is_gone_the_temporary_folder_is_taken(
+    tmp_path, monkeypatch, capsys, *, resume
+):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone.rmdir()
+    with steplog.init(mode="offline", id=f"r-{resume}", resume=resume) as run:
+        run.log({"a": 1})
+    assert RunLog(run.sync_dir).row_count == 1
+    assert pathlib.Path(run.sync_dir).parent == tmp_path / "steplog-runs"
+    assert "cannot write steplog-runs" in capsys.readouterr().err
+
+
+def test_where_there_is_no_temporary_folder_init_says_so(tmp_path, monkeypatch):
+    def find():
+        raise FileNotFoundError(errno.ENOENT, "no usable temporary directory")
+
+    monkeypatch.setattr(tempfile, "gettempdir", find)
+    (tmp_path / "file").touch()
+    with pytest.raises(steplog.StorageError, match="nor a temporary folder"):
+        steplog.init(mode="offline", dir=str(tmp_path / "file"))
 
 
 def test_an_init_while_a_run_is_active_gives_that_one_or_what_is_asked_for(start, capfd):

@@ -6,14 +6,20 @@ import contextlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 ROOT = "steplog-runs"
 _CURSOR = "cursor.json"
 _NOTE = "resume.json"
+
+
+def root_in(directory: str | os.PathLike[str]) -> Path:
+    """Where the runs of a folder are, of the working directory when it is empty."""
+    root = Path(directory or ".") / ROOT
+    try:
+        return root.absolute()
+    except FileNotFoundError:  # the working directory has been removed: nothing can be made here
+        return root
 
 
 def create(root: Path, run_id: str) -> Path:

@@ -96,14 +96,17 @@ class ProcessWriter:
         if self._past is not None and self._past.folder is not None:
             self.folder = self._past.folder
             return self._open_first(self.folder)
-        asked = Path(self._settings.dir or ".").absolute() / _folder.ROOT
+        asked = _folder.root_in(self._settings.dir)
         try:
             return self._open_in(asked)
         except OSError as error:  # a StorageError is one
             reason = f"cannot write {asked}: {error.strerror or error}"
         import tempfile  # noqa: PLC0415  # 3 ms, for the rare case
 
-        fallback = Path(tempfile.gettempdir()) / _folder.ROOT
+        try:
+            fallback = Path(tempfile.gettempdir()) / _folder.ROOT
+        except FileNotFoundError as error:
+            raise StorageError(error.errno, f"{reason}, nor a temporary folder: {error}") from error
         self.warning = f"{reason}; the run is kept in {fallback}"
         try:
             return self._open_in(fallback)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from steplog._writer import RunLog, merge_summaries, unpack_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from steplog._facts import Facts
     from steplog._settings import Settings
@@ -145,7 +145,7 @@ def _is_resumed(writer: dict[str, Any]) -> bool:
 
 def _folders(settings: Settings, facts: Facts) -> Iterator[Path]:
     """The run's folders on this machine, oldest first."""
-    root = Path(settings.dir or ".").absolute() / _folder.ROOT
+    root = _folder.root_in(settings.dir)
     identity = {"run": facts.id, "entity": settings.entity, "project": settings.project}
     for folder in sorted(root.glob(f"*-{glob.escape(facts.id)}*")):
         try:
@@ -227,4 +227,4 @@ def _whole(values: dict[str, Any], name: str) -> int:
 
 def noted_id(settings: Settings) -> str:
     """The id of this folder's run that has not come to a good end, else a new one."""
-    return _folder.read_note(Path(settings.dir or ".").absolute() / _folder.ROOT) or new_id()
+    return _folder.read_note(_folder.root_in(settings.dir)) or new_id()
