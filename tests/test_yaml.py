@@ -64,6 +64,18 @@ def test_both_shapes_of_a_file_are_read(start, write, kind):
         assert run.config.as_dict() == {}
 
 
+def test_words_that_yaml_1_1_takes_for_flags_are_text_as_keys(start, write):
+    text = "yes: 1\nNo: yes\n? off\n: {on: no, n: 2}\nbase: &base {y: 3}\nmore: {<<: *base, z: 4}"
+    with start(config=write(text)) as run:
+        assert run.config.as_dict() == {
+            "yes": 1,
+            "No": True,
+            "off": {"on": False, "n": 2},
+            "base": {"y": 3},
+            "more": {"y": 3, "z": 4},
+        }
+
+
 def test_defaults_of_the_directory_come_first(start, write):
     write("lr: {value: 0.1}\nbatch: 32", "config-defaults.yaml")
     with start(config={"lr": 0.5, "name": "x"}, config_exclude_keys=["batch"]) as run:

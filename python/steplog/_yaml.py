@@ -24,6 +24,7 @@ _ESCAPED = "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
 # A key is known by the colon within 1,024 characters, unless a question mark stands before it.
 _MAX_SIMPLE_KEY = 1_000
 _PAD = " " * 4
+_BOOL, _STR = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, object]:
@@ -66,7 +67,14 @@ def _parse(text: str, path: object) -> object:
         ) from None
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]  # the module is loaded only here
-        """PyYAML's safe loader, with all the numbers of YAML 1.2."""
+        """PyYAML's safe loader, with all the numbers of YAML 1.2, and keys that are its text."""
+
+        def compose_node(self, parent: object, index: object) -> object:
+            node = super().compose_node(parent, index)
+            is_key = isinstance(parent, yaml.MappingNode) and index is None
+            if is_key and node.tag == _BOOL and node.value.lower() not in {"true", "false"}:
+                node.tag = _STR  # YAML 1.1 took `yes` and `off` for others
+            return node
 
     Loader.add_implicit_resolver(
         "tag:yaml.org,2002:float", re.compile(_EXPONENT), list("-+0123456789")
