@@ -328,6 +328,15 @@ def test_tensors_that_only_numpy_reads_are_taken(start):
     }
 
 
+def test_tensors_with_some_methods_of_numpy_are_taken_too(start, monkeypatch):
+    monkeypatch.setattr(Tensor, "tolist", lambda self: self.array.tolist(), raising=False)
+    with start() as run:
+        run.log({"loss": Tensor(0.5), "list": Tensor([1, 2]), "weights": Tensor(np.ones(10_000))})
+    (row,) = rows(run)
+    assert sum(row["weights"]["values"]) == 10_000
+    assert (row["loss"], row["list"]) == (0.5, [1, 2])
+
+
 @pytest.mark.parametrize("kind", [Variable, KerasVariable])
 @pytest.mark.parametrize("device", ["CPU:0", "GPU:0"])
 def test_a_variable_is_recorded_as_it_was(start, monkeypatch, *, kind, device):

@@ -75,7 +75,8 @@ def is_array(value: object) -> bool:
 
 def _is_tensorflow_like(value: object) -> bool:
     """Whether only NumPy reads it: TensorFlow's tensors and variables, and Keras' variables."""
-    return not hasattr(value, "tolist") and hasattr(value, "numpy") and hasattr(value, "__array__")
+    # TensorFlow's may be given some methods of NumPy's; `item` is never among them.
+    return not hasattr(value, "item") and hasattr(value, "numpy") and hasattr(value, "__array__")
 
 
 def is_small(value: Any) -> bool:  # noqa: ANN401  # of any library
@@ -101,10 +102,10 @@ def take(value: Any) -> object:  # noqa: ANN401  # of any library
 
 def _held(value: Any) -> Any:  # noqa: ANN401  # of any library
     """The tensor that a variable holds now, which no later assignment changes; itself, if none."""
-    # A variable of Keras may hold one of TensorFlow, and that the tensor.
-    while _is_tensorflow_like(value) and hasattr(value, "assign"):
-        held = value.value
-        value = held() if callable(held) else held
+    for _ in range(2):  # a variable of Keras may hold one of TensorFlow, and that the tensor
+        if _is_tensorflow_like(value) and hasattr(value, "assign"):
+            held = value.value
+            value = held() if callable(held) else held
     return value
 
 
