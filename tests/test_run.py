@@ -446,6 +446,7 @@ def test_a_stderr_that_fails_stops_no_call(tmp_path, monkeypatch):
             raise RuntimeError("no stderr")
 
         flush = isatty = write
+        encoding = object()
 
     monkeypatch.setattr(sys, "stderr", Broken())
     with steplog.init(dir=str(tmp_path), mode="offline") as run:

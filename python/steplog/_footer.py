@@ -85,8 +85,9 @@ def spelled(value: object) -> str:
 
 def can_draw() -> bool:
     """Whether stderr has the letters of a sparkline."""
+    encoding = getattr(sys.stderr, "encoding", None)
     try:
-        _BLOCKS.encode(getattr(sys.stderr, "encoding", None) or "ascii")
+        _BLOCKS.encode(encoding if isinstance(encoding, str) else "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
