@@ -440,6 +440,16 @@ def test_a_copy_that_is_interrupted_is_taken_again(start, kind, *, nested):
     assert {"a", "b"} <= set(found)
 
 
+def test_keys_that_change_while_their_step_is_refused_are_named(start, capsys):
+    class Values(Interrupted, collections.OrderedDict[str, int]):
+        """Values of another thread."""
+
+    values = Values(a=1, b=2)
+    with start() as run:
+        run.log(values, step=-1)
+    assert "the values a, b are not recorded" in capsys.readouterr().err
+
+
 def test_a_stderr_that_fails_stops_no_call(tmp_path, monkeypatch):
     class Broken:
         def write(self, _):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from steplog._errors import InternalError, StorageError, UsageError
 from steplog._terminal import say, shorten
+from steplog._values import copied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ class Notices:
             self.warn(
                 "",
                 f"step {asked} is smaller than the current step {current}: the values "
-                f"{shorten(', '.join(map(str, data)), 80)} are not recorded"
+                f"{shorten(', '.join(map(str, copied(data))), 80)} are not recorded"
                 + (' (Settings(late_steps="merge") merges them into their row)' * (asked >= 0)),
             )
         if outcome.lost is not None:
