@@ -15,6 +15,7 @@ import anyio.to_thread
 import numpy as np
 import pytest
 
+import steplog
 from steplog import _later, _later_pool
 from steplog._core import RunLog
 
@@ -94,14 +95,43 @@ def test_rows_whose_values_come_later_are_given_their_step_metric_too(start):
 def test_finish_says_what_it_had_to_give_up(start, capfd):
     done = threading.Event()
     run = start(settings={"finish_timeout_secs": 0.2, "quiet": False})
-    run.log({"a": 1, "late": OnDevice(1.0, done)})
+    run.log({"a": 1, "late": OnDevice(1.0, done)}, step=7)
     before = time.monotonic()
     run.finish()
     assert time.monotonic() - before < 20
     done.set()
     assert rows(run) == [{"a": 1}]
     assert run.status()["lost"] == 1
-    assert "could not be read before the deadline" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "could not be read before the deadline: 'late' of step 7" in said
+
+
+def test_values_that_are_logged_while_the_run_is_finished_are_in_the_log(start):
+    """Whoever logs on reads them in its own call; there is nothing that nobody waits for."""
+    run = start()
+    counts = [0] * 3
+
+    def log(number):
+        try:
+            while True:
+                run.log({"who": number, "z": np.zeros(600)})
+                counts[number] += 1
+        except steplog.RunClosedError:
+            pass
+
+    threads = [threading.Thread(target=log, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    while min(counts) < 100:
+        time.sleep(0.01)
+    run.finish()
+    for thread in threads:
+        thread.join()
+    found = [row for row in rows(run) if "z" in row]
+    lost = run.status()["lost"]
+    # The call of each thread that was under way may have come too late.
+    assert lost <= 3
+    assert len(found) >= sum(counts) - lost
 
 
 def test_a_value_that_cannot_be_read_costs_only_itself(start, capfd):

@@ -6,12 +6,15 @@ import collections
 import enum
 import inspect
 import itertools
+import math
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 
+import anyio
 import numpy as np
 import pytest
 
@@ -290,7 +293,39 @@ def test_async_twins_take_the_same_arguments(name):
     sync = list(inspect.signature(getattr(Run, name)).parameters)
     twin = list(inspect.signature(getattr(Run, "a" + name)).parameters)
     extra = {"log": ["ack"], "flush": [], "finish": []}[name]
-    assert [n for n in sync if n != "timeout_secs"] + extra == twin
+    # What is awaited is given a time by whoever awaits it.
+    left_out = {"timeout_secs"} if name == "flush" else set()
+    assert [n for n in sync if n not in left_out] + extra == twin
+
+
+def test_finish_takes_a_deadline_of_its_own(start):
+    run = start()
+    with pytest.raises(steplog.ArgumentTypeError, match="timeout_secs must be a number"):
+        run.finish(timeout_secs="soon")
+    for wrong in (-1, math.nan):
+        with pytest.raises(steplog.UsageError, match="timeout_secs must be 0 or more"):
+            run.finish(timeout_secs=wrong)
+    run.finish(timeout_secs=math.inf)
+
+
+async def test_a_cancelled_afinish_still_ends_the_run_and_says_where_it_is(tmp_path, capfd):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = {
+            "base_url": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "api_key": "k" * 40,
+            "finish_timeout_secs": 600.0,
+        }
+        run = steplog.init(dir=str(tmp_path), settings=settings)
+        run.log({"a": 1})
+        with anyio.move_on_after(0.1) as scope:
+            await run.afinish()
+        assert scope.cancelled_caught
+        assert (pathlib.Path(run.sync_dir) / "files" / "summary.json").exists()
+        said = capfd.readouterr().err
+        assert "not all at the server" in said
+        assert f"steplog sync {run.sync_dir}" in said
+        await run.afinish()
+        assert capfd.readouterr().err == ""
 
 
 ORPHANING = """

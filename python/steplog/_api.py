@@ -264,18 +264,22 @@ def mark_preempting() -> None:
     current_run().mark_preempting()
 
 
-def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
+def finish(
+    exit_code: int | None = None, quiet: bool | None = None, *, timeout_secs: float | None = None
+) -> None:
     """Finish the current run; without one nothing happens."""
     run = find_current()
     if run is not None:
-        run.finish(exit_code, quiet)
+        run.finish(exit_code, quiet, timeout_secs=timeout_secs)
 
 
-async def afinish(exit_code: int | None = None, quiet: bool | None = None) -> None:
+async def afinish(
+    exit_code: int | None = None, quiet: bool | None = None, *, timeout_secs: float | None = None
+) -> None:
     """Finish the current run without blocking the event loop; without one nothing happens."""
     run = find_current()
     if run is not None:
-        await run.afinish(exit_code, quiet)
+        await run.afinish(exit_code, quiet, timeout_secs=timeout_secs)
 
 
 def setup(settings: Settings | Mapping[str, Any] | None = None) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from steplog import _values
 from steplog._errors import SteplogError
 from steplog._later_pool import POOL
+from steplog._terminal import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,6 +26,18 @@ LOOK_SECS = 0.1
 """Longest time before Ctrl-C is looked after while values are waited for."""
 
 
+_MOST_NAMED = 10
+"""Values that are named when they are lost; all are counted."""
+
+
+class _Waiting(NamedTuple):
+    """What is not in the log yet of one call."""
+
+    size_bytes: int
+    step: int
+    keys: tuple[str, ...]
+
+
 class LateValues:
     """The values of one run that are not in its log yet; each call that has some has a ticket."""
 
@@ -37,7 +50,8 @@ class LateValues:
         self._pid = os.getpid()
         self._changed = threading.Condition()
         self._taken = 0
-        self._waiting: dict[int, int] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._is_closing = False
         self._watched: list[tuple[set[int], socket]] = []
 
     @property
@@ -55,7 +69,8 @@ class LateValues:
     ) -> int:
         """Log values, each of which holds a `Later`, under a row as soon as they can be read.
 
-        Where too many wait, they are read here and now, unless the caller awaits them anyway.
+        Where too many wait, or the run is being finished, they are read here and now, unless the
+        caller awaits them anyway.
 
         Returns:
             Their ticket.
@@ -67,8 +82,9 @@ class LateValues:
         with self._changed:
             self._taken += 1
             ticket = self._taken
-            is_crowded = sum(self._waiting.values()) + size_bytes > MAX_WAITING_BYTES
-            self._waiting[ticket] = size_bytes
+            waiting_bytes = sum(waiting.size_bytes for waiting in self._waiting.values())
+            is_now = self._is_closing or waiting_bytes + size_bytes > MAX_WAITING_BYTES
+            self._waiting[ticket] = _Waiting(size_bytes, row[0], tuple(values))
 
         def log_late() -> None:
             try:
@@ -76,7 +92,7 @@ class LateValues:
             finally:
                 self._use(ticket)
 
-        if is_crowded and not is_awaited:
+        if is_now and not is_awaited:
             log_late()
         else:
             POOL.submit(log_late)
@@ -105,6 +121,11 @@ class LateValues:
         self._notices.tell_skipped([*skipped, *outcome.skipped])
         if outcome.lost is not None:
             self._notices.tell_lost(len(plain), outcome.lost[1])
+
+    def close(self) -> None:
+        """Have callers read those values themselves that they log from now on."""
+        with self._changed:
+            self._is_closing = True
 
     def wait(self, timeout_secs: float) -> bool:
         """Wait until all values taken so far are in the log; in slices, for Ctrl-C."""
@@ -141,10 +162,17 @@ class LateValues:
 
     def give_up(self, why: str = "they could not be read before the deadline") -> None:
         """Count what is still missing as lost."""
-        missing = 0 if self._is_given_up else self.waiting
+        missing = [] if self._is_given_up or not self.waiting else list(self._waiting.values())
         self._is_given_up = True
         if missing:
-            self._notices.tell_lost(missing, why)
+            named = [
+                f"{shorten(repr(key), 80)} of step {waiting.step}"
+                for waiting in missing
+                for key in waiting.keys
+            ]
+            more = len(named) - _MOST_NAMED
+            named[_MOST_NAMED:] = [f"{more:,} more"] if more > 0 else []
+            self._notices.tell_lost(len(missing), f"{why}: {', '.join(named)}")
 
 
 def keys_of(late: Mapping[str, object]) -> dict[str, object]:

@@ -346,23 +346,35 @@ class Run(Reference, Logger):
             await reach(writer, "disk")
             self._lost.check(writer)
 
-    def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
+    def finish(
+        self,
+        exit_code: int | None = None,
+        quiet: bool | None = None,
+        *,
+        timeout_secs: float | None = None,
+    ) -> None:
         """End the run: everything on the disk, and at the server unless the deadline passes.
 
-        Blocks for at most `Settings.finish_timeout_secs`. Never raises for disk or network: what is
+        Blocks for at most `timeout_secs`. Never raises for disk or network: what is
         not at the server stays in the run's folder, and the closing line says how to send it. A
         second call does nothing.
 
         Args:
             exit_code: How the program ends; by default what it is known to be ending with, else 0.
             quiet: Accepted, and does nothing: `Settings.quiet` is what counts.
+            timeout_secs: Longest time that it takes; `Settings.finish_timeout_secs` by default.
 
         Raises:
-            ArgumentTypeError: `exit_code` is no integer.
-            UsageError: It does not fit into 32 bits.
+            ArgumentTypeError: `exit_code` is no integer, or `timeout_secs` no number.
+            UsageError: The one does not fit into 32 bits, or the other is negative.
         """
         del quiet
-        self._finish(_sync.check_exit_code(exit_code), self.settings.finish_timeout_secs)
+        usual_secs = self.settings.finish_timeout_secs
+        code, timeout = (
+            _sync.check_exit_code(exit_code),
+            _sync.check_timeout(timeout_secs, usual_secs),
+        )
+        self._finish(code, timeout)
 
     def finish_at_exit(self, exit_code: int, *, spent_secs: float) -> None:
         """Finish within what is left of the deadline of interpreter exit.
@@ -387,6 +399,7 @@ class Run(Reference, Logger):
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
         until = time.monotonic() + timeout_secs
         try:
+            self._late.close()
             self._late.wait(timeout_secs * _LATE_SHARE)
         except KeyboardInterrupt:
             self._late.give_up("finish was interrupted before they could be read")
@@ -408,17 +421,26 @@ class Run(Reference, Logger):
             finally:
                 self._ending.close(writer, self._config_file, ended=ended)
 
-    async def afinish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
+    async def afinish(
+        self,
+        exit_code: int | None = None,
+        quiet: bool | None = None,
+        *,
+        timeout_secs: float | None = None,
+    ) -> None:
         """End the run as `finish` does, without blocking the event loop.
 
-        Cancel: Safe; the threads go on to their end, and nothing logged is lost.
+        Cancel: Safe. Before values that are not ready are in the log the run goes on; else it ends
+            all the same, what is not at the server by then stays in its folder, and the closing
+            line says so.
         """
         del quiet
         code = _sync.check_exit_code(exit_code)
+        timeout = _sync.check_timeout(timeout_secs, self.settings.finish_timeout_secs)
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
-        timeout = self.settings.finish_timeout_secs
         until = time.monotonic() + timeout
+        self._late.close()
         if self._late.waiting:
             with anyio.move_on_after(timeout * _LATE_SHARE):
                 await reach_log(self._late)
@@ -427,12 +449,18 @@ class Run(Reference, Logger):
         timeout = max(until - time.monotonic(), 0.0)
         writer = self._ending.begin(code, timeout)
         if writer is not None:
-            with anyio.move_on_after(timeout):
-                await wait_for(writer, "done", 0)
-            ended = writer.join(0.0)
-            await anyio.to_thread.run_sync(
-                lambda: self._ending.close(writer, self._config_file, ended=ended)
-            )
+            try:
+                with anyio.move_on_after(timeout):
+                    await wait_for(writer, "done", 0)
+            except anyio.get_cancelled_exc_class():
+                self._ending.hurry()
+                raise
+            finally:
+                ended = writer.join(0.0)
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(
+                        lambda: self._ending.close(writer, self._config_file, ended=ended)
+                    )
 
     def note_for_resume(self) -> None:
         """Have `init(resume="auto")` in this folder go on with the run, until it ends well."""

@@ -168,8 +168,9 @@ _TRUE = {"1", "true", "yes", "on", "t", "y"}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#\s]+)(:(?P<port>[0-9]{1,5})?)?")
 _MAX_PORT = 65_535
 _MAX_SECS = 1_000_000_000
-_LEAST_UNSENT, _MAX_UNSENT = 1 << 20, (1 << 63) - 1
-_LEAST_BATCH, _MAX_BATCH = 64 << 10, 64 << 20
+_BYTES = {"batch_bytes": (64 << 10, 64 << 20), "max_unsent_bytes": (1 << 20, (1 << 63) - 1)}
+_NO_LIMIT = {"max_unsent_bytes"}
+"""Those that may be 0."""
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 """Inside a character class: what neither a name nor a label may hold."""
 _CONTROL = re.compile(f"[{CONTROL}]")
@@ -193,6 +194,14 @@ def _check(name: str, value: object) -> None:
     _check_range(name, value)
 
 
+def _check_bytes(name: str, value: int) -> None:
+    least, most = _BYTES[name]
+    may_be_none = name in _NO_LIMIT
+    if not least <= value <= most and not (may_be_none and value == 0):
+        wanted = "0 or " * may_be_none + f"{least:,} to {most:,}"
+        raise UsageError(f"{name} must be {wanted}, got {value:,}")
+
+
 def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setting's type
     choices = _CHOICES.get(name)
     if name == "mode" and value == "shared":
@@ -204,11 +213,8 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         raise UsageError(f"{name} must be {' or '.join(filter(None, choices))}, got {value!r}")
     if FIELDS[name].type == "float" and not 0 <= value <= _MAX_SECS:
         raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
-    if name == "batch_bytes" and not _LEAST_BATCH <= value <= _MAX_BATCH:
-        limits = f"{_LEAST_BATCH:,} to {_MAX_BATCH:,}"
-        raise UsageError(f"batch_bytes must be {limits}, got {value:,}")
-    if name == "max_unsent_bytes" and value and not _LEAST_UNSENT <= value <= _MAX_UNSENT:
-        raise UsageError(f"max_unsent_bytes must be 0 or {_LEAST_UNSENT:,} or more, got {value:,}")
+    if name in _BYTES:
+        _check_bytes(name, value)
     if name == "api_key" and value is not None and not _KEY.fullmatch(value):
         raise UsageError("api_key must be printable ASCII without spaces")
     if name == "base_url":

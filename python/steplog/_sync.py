@@ -28,6 +28,8 @@ class Finishable(Protocol):
 
 
 MAX_EXIT_CODE = (1 << 31) - 1
+MAX_SECS = 1e6
+"""Longer than anybody waits; what threads can wait is bounded."""
 _INTERRUPTED = 255
 """The reference's code for Ctrl-C."""
 
@@ -95,6 +97,23 @@ def check_exit_code(code: object) -> int:
     if abs(code) > MAX_EXIT_CODE:
         raise UsageError(f"exit_code must be at most {MAX_EXIT_CODE:,}")
     return code
+
+
+def check_timeout(timeout_secs: object, usual_secs: float) -> float:
+    """How long `finish` may take; by default as the settings say.
+
+    Raises:
+        ArgumentTypeError: It is no number.
+        UsageError: It is negative, or NaN.
+    """
+    if timeout_secs is None:
+        return usual_secs
+    if isinstance(timeout_secs, bool) or not isinstance(timeout_secs, (int, float)):
+        kind = type(timeout_secs).__name__
+        raise ArgumentTypeError(f"timeout_secs must be a number, got {kind}")
+    if not timeout_secs >= 0:
+        raise UsageError(f"timeout_secs must be 0 or more, got {timeout_secs}")
+    return min(float(timeout_secs), MAX_SECS)
 
 
 def _known_code() -> int:
