@@ -85,7 +85,7 @@ def init(
         resume: Go on with the run of this id, where its last step ended: `allow` if there is one,
             `must`, `never`, or `auto` (or True): the last run in this folder that has not come to
             a good end. The run's folders on this machine are looked at, and online the server,
-            which is waited for up to 5 s.
+            which is waited for up to `Settings.resume_timeout_secs`, 5 s by default.
         resume_from: Go back: the run and step behind which this goes on, as `"a1b2c3?_step=200"`.
             Its values behind that step are masked, and no longer in charts, rows and summary.
         fork_from: The same, as another run: it begins with the rows, summary and config of the
@@ -103,7 +103,7 @@ def init(
         ConfigError: The config is in a file that cannot be read.
         ArgumentTypeError: One is of a type that it cannot have.
         ServerError: `resume="must"`, `resume_from` or `fork_from`, and only the server could know
-            the run, which does not answer.
+            the run, which does not answer, or not as a steplog server does.
         StorageError: Neither the folder nor the temporary folder can be written.
     """
     how, way = _check_reinit(reinit), _resume.check_way(resume)

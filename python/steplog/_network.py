@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import os
-from typing import TYPE_CHECKING
+import threading
+import time
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from steplog._errors import RefusedError, ServerError, UsageError, problem_text
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     import urllib.request
+
+    from typing_extensions import Buffer as WriteableBuffer
+
+
+_MAX_ANSWER_BYTES = 64 << 20
+"""More than a server says of a run with a hundred thousand keys."""
+_MAX_REASON_BYTES = 1 << 16
+_LEAST_SECS, _MOST_SECS = 0.001, 86_400.0
+"""What a socket may be told to wait: 0 would mean not to wait, and more than 24 days it refuses."""
 
 
 def ask(
@@ -24,42 +38,150 @@ def ask(
 ) -> bytes:
     """Send one request, POST where it has a body, and wait for the answer.
 
+    Returns or raises within `timeout_secs`, however slowly names are resolved and bytes come.
+
     Raises:
         RefusedError: The server answers with another status than 200.
-        ServerError: It cannot be reached.
+        ServerError: It cannot be reached, does not answer in time, or answers without end.
         UsageError: `ca_file` cannot be read.
     """
-    from http.client import HTTPException  # noqa: PLC0415  # 20 ms that few programs pay for
-    from urllib.error import HTTPError, URLError  # noqa: PLC0415
-    from urllib.request import Request  # noqa: PLC0415
+    import queue  # noqa: PLC0415  # only for who asks
 
     headers = {"Authorization": f"Bearer {key}", "Accept": accept}
     if body is not None:
         headers["Content-Type"] = "application/json"
-    request = Request(url, data=body, headers=headers)  # noqa: S310  # checked above
-    director = _opener(tls(ca_file) if url.lower().startswith("https:") else None)
+    context = tls(ca_file) if url.lower().startswith("https:") else None
+    until = time.monotonic() + timeout_secs
+    said: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            said.put(_answer(_opener(context, until), url, body, headers=headers))
+        except BaseException as error:  # noqa: BLE001  # raised where the answer is waited for
+            said.put(error)
+
+    # Nothing but a thread of its own bounds how long the system resolves a name.
+    threading.Thread(target=work, name="steplog-ask", daemon=True).start()
     try:
-        with director.open(request, timeout=timeout_secs) as answer:
-            return bytes(answer.read())
+        answer = said.get(timeout=max(0.0, min(timeout_secs, threading.TIMEOUT_MAX)))
+    except queue.Empty:
+        answer = TimeoutError()
+    if isinstance(answer, TimeoutError):
+        raise ServerError(
+            f"the server cannot be reached: no answer within {timeout_secs:g} s: {url}"
+        ) from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _answer(
+    director: urllib.request.OpenerDirector,
+    url: str,
+    body: bytes | None,
+    *,
+    headers: dict[str, str],
+) -> bytes:
+    """The body of the answer to one request.
+
+    Raises:
+        RefusedError: The server answers with another status than 200.
+        ServerError: It cannot be reached, or answers without end.
+        TimeoutError: The time is over.
+    """
+    from http.client import HTTPException, IncompleteRead  # noqa: PLC0415  # 20 ms, for few
+    from urllib.error import HTTPError, URLError  # noqa: PLC0415
+    from urllib.request import Request  # noqa: PLC0415
+
+    request = Request(url, data=body, headers=headers)  # noqa: S310  # of a checked setting
+    reason: object
+    try:
+        with director.open(request) as answer:
+            data = bytes(answer.read(_MAX_ANSWER_BYTES + 1))
+            if len(data) <= _MAX_ANSWER_BYTES and answer.length:
+                raise IncompleteRead(data, answer.length)
     except HTTPError as error:
         with error:
-            reason = problem_text(error.read()) or f"{error.code} {error.reason}"
+            reason = problem_text(error.read(_MAX_REASON_BYTES)) or f"{error.code} {error.reason}"
         raise RefusedError(f"the server refused: {reason}: {url}", status=error.code) from None
     except URLError as error:
+        if isinstance(error.reason, TimeoutError):
+            raise error.reason from None
         raise ServerError(f"the server cannot be reached: {error.reason}: {url}") from None
-    except (OSError, HTTPException) as error:
+    except TimeoutError:
+        raise
+    except (OSError, HTTPException, UnicodeError) as error:
         raise ServerError(f"the server cannot be reached: {error}: {url}") from None
+    if len(data) > _MAX_ANSWER_BYTES:
+        raise ServerError(
+            f"the server cannot be understood: it answers more than {_MAX_ANSWER_BYTES >> 20} MiB: "
+            f"{url}"
+        )
+    return data
 
 
-def _opener(context: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
+class _Timed(io.RawIOBase):
+    """What a socket receives until a time of `time.monotonic`, however little comes at once."""
+
+    def __init__(self, connected: socket.socket, until: float) -> None:
+        self._socket = connected
+        self._until = until
+        # Keeps the socket open while this is, as `HTTPResponse` expects.
+        self._raw = connected.makefile("rb", buffering=0)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What `HTTPResponse` asks of a socket."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        self._socket.settimeout(_left(self._until))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _left(until: float) -> float:
+    """Seconds that a socket may wait.
+
+    Raises:
+        TimeoutError: The time is over.
+    """
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return min(max(left, _LEAST_SECS), _MOST_SECS)
+
+
+def _opener(context: ssl.SSLContext | None, until: float) -> urllib.request.OpenerDirector:
     """One that follows no redirect: a key is for its server alone."""
+    import http.client  # noqa: PLC0415  # slow to import, as the next
     import urllib.request  # noqa: PLC0415
+
+    def connection(kind: Any, *given: Any, **options: Any) -> Any:  # noqa: ANN401  # its own
+        made = kind(*given, **{**options, "timeout": _left(until)})
+        made.response_class = lambda connected, *rest, **more: http.client.HTTPResponse(
+            cast("socket.socket", _Timed(connected, until)), *rest, **more
+        )
+        return made
+
+    class Http(urllib.request.HTTPHandler):
+        def do_open(self, http_class: Any, *given: Any, **options: Any) -> Any:  # noqa: ANN401
+            return super().do_open(functools.partial(connection, http_class), *given, **options)
+
+    class Https(urllib.request.HTTPSHandler):
+        def do_open(self, http_class: Any, *given: Any, **options: Any) -> Any:  # noqa: ANN401
+            return super().do_open(functools.partial(connection, http_class), *given, **options)
 
     director = urllib.request.OpenerDirector()
     director.add_handler(urllib.request.ProxyHandler())
-    director.add_handler(urllib.request.HTTPHandler())
+    director.add_handler(Http())
     if context is not None:
-        director.add_handler(urllib.request.HTTPSHandler(context=context))
+        director.add_handler(Https(context=context))
     director.add_handler(urllib.request.HTTPDefaultErrorHandler())
     director.add_handler(urllib.request.HTTPErrorProcessor())
     return director

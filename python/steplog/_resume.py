@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from steplog import _folder
-from steplog._errors import RefusedError, ServerError, UsageError
+from steplog._errors import RefusedError, ServerError, StorageError, UsageError
 from steplog._facts import new_id
 from steplog._keys import key_from_file
 from steplog._network import ask
@@ -17,14 +17,14 @@ from steplog._past import Moment, Past
 from steplog._writer import RunLog, merge_summaries, unpack_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from steplog._facts import Facts
     from steplog._settings import Settings
 
-_ASK_SECS = 5.0
-"""Longest time that the server is waited for; nothing else of `init` waits for it."""
+_MAX_STEP, _MAX_GENERATION = (1 << 63) - 1, (1 << 31) - 1
+_MAX_RUNTIME_SECS = 1e9
 WAYS = ("allow", "must", "never", "auto")
 
 
@@ -162,7 +162,7 @@ def _ask_server(
     """What the server knows.
 
     Raises:
-        ServerError: It cannot be asked.
+        ServerError: It cannot be asked, or does not answer as a steplog server does.
     """
     entity, project, run = (
         quote(part, safe="") for part in (settings.entity, settings.project, facts.id)
@@ -179,7 +179,7 @@ def _ask_server(
                 url,
                 key,
                 ca_file=settings.ca_file,
-                timeout_secs=_ASK_SECS,
+                timeout_secs=settings.resume_timeout_secs,
                 accept="application/msgpack",
             )
         )
@@ -189,10 +189,28 @@ def _ask_server(
         raise
     except ValueError as error:
         raise ServerError(f"the server cannot be understood: {error}: {url}") from error
+    if not _is_run(said):
+        raise ServerError(f"the server cannot be understood: its answer is no run: {url}")
+    try:
+        return _remote_past(said, label)
+    except (ValueError, StorageError) as error:
+        raise ServerError(
+            f"the server cannot be understood: its summary is none: {error}: {url}"
+        ) from error
+
+
+def _remote_past(said: dict[str, Any], label: str | None) -> Past:
+    """What a server's answer says of a run.
+
+    Raises:
+        ValueError: A state of its summary is none.
+        StorageError: The same.
+    """
     own = [writer for writer in said["writers"] if label is None or writer["label"] == label]
     states: dict[bool, list[bytes]] = {True: [], False: []}
     for whose, state in said["summary_states"]:
         states[label is None or whose == label].append(bytes.fromhex(state))
+    merge_summaries(states[False])  # refused here, not when the log is begun
     alike = [
         writer for writer in said["writers"] if label is None or _is_alike(writer["label"], label)
     ]
@@ -210,6 +228,47 @@ def _ask_server(
     )
 
 
+def _is_run(said: object) -> bool:
+    """Whether an answer has all that is taken from it, and as it must be."""
+    if not isinstance(said, dict):
+        return False
+    states, config, tags = said.get("summary_states"), said.get("config"), said.get("tags")
+    return (
+        _is_list(said.get("writers"), _is_writer)
+        and _is_list(states, lambda one: _is_list(one, _is_text) and len(one) == 2)  # noqa: PLR2004  # label and state
+        and isinstance(config, dict)
+        and all(map(_is_text, config))
+        and (tags is None or _is_list(tags, _is_text))
+        and all(
+            said.get(name) is None or _is_text(said[name])
+            for name in ("name", "notes", "group", "job_type")
+        )
+    )
+
+
+def _is_list(value: object, is_one: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and all(map(is_one, value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_writer(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_text(value.get("label"))
+        and _is_text(value.get("writer"))
+        and _is_count(value.get("next_step"), _MAX_STEP)
+        and _is_count(value.get("start_step"), _MAX_STEP)
+        and _is_count(value.get("generation", 0), _MAX_GENERATION)
+    )
+
+
+def _is_count(value: object, most: int) -> bool:
+    return isinstance(value, int) and 0 <= value <= most
+
+
 def _is_alike(label: str, asked: str) -> bool:
     """Whether a label is this one, or was given to a later process that asked for it."""
     prefix = f"{asked}-" if asked else ""
@@ -217,7 +276,9 @@ def _is_alike(label: str, asked: str) -> bool:
 
 
 def _nanos(seconds: object) -> int:
-    return int(seconds * 1e9) if isinstance(seconds, (int, float)) and seconds > 0 else 0
+    if isinstance(seconds, (int, float)) and 0 < seconds <= _MAX_RUNTIME_SECS:
+        return int(seconds * 1e9)
+    return 0
 
 
 def _whole(values: dict[str, Any], name: str) -> int:

@@ -58,6 +58,8 @@ class Settings:
         batch_bytes: Most bytes of records in one request, before compression: what the upload holds
             in memory is that, and the same compressed; 64 KiB to 64 MiB.
         resume: Go on with the run of this id: `allow`, `must`, `never` or `auto`; see `init`.
+        resume_timeout_secs: Longest time that `init` waits for the server where a run goes on; then
+            the run's folder decides.
         max_unsent_bytes: Most bytes of log files that hold what the server does not have, for each
             process; 1 MiB or more, 0 for no limit. Beyond, records are lost as on a full disk.
         storage_errors: What a call does whose record the disk has no room for: `warn`, once, and
@@ -89,6 +91,7 @@ class Settings:
     heartbeat_secs: float = 10.0
     batch_bytes: int = 4 * 1024 * 1024
     resume: str = ""
+    resume_timeout_secs: float = 5.0
     max_unsent_bytes: int = 0
     storage_errors: StorageErrors = "warn"
     finish_timeout_secs: float = 30.0
