@@ -68,6 +68,17 @@ def test_who_says_nothing_of_himself_is_let_in_and_has_no_lease(leases):
     assert leases.take(OTHER, LIVE) == 0
 
 
+def test_who_is_refused_for_good_lets_others_in_and_ends_nobody_elses_lease(leases):
+    leases.take(NAME, LIVE)
+    for other in (SYNC, None):
+        leases.end(NAME, other)
+        assert leases.take(NAME, SYNC) == LEASE_SECS
+    leases.end(NAME, LIVE)
+    assert leases.take(NAME, SYNC) == 0
+    leases.end(OTHER, LIVE)
+    assert leases.take(OTHER, LIVE) == 0
+
+
 @pytest.mark.parametrize(
     "bad", ["", "host", "host;live", "host;live;", ";live;1", "h;x;1", "h;live;" + "n" * 128]
 )

@@ -207,6 +207,21 @@ def test_a_run_that_is_deleted_while_it_runs_stays_gone_until_it_is_synced(serve
     assert server.get("/projects/local/p/runs/r")["state"] == "crashed"
 
 
+def test_a_deleted_run_can_be_brought_back_while_its_process_lives(server, tmp_path):
+    child = server.python(tmp_path, LIVING)
+    folder = child.stdout.readline().strip()
+    while server.ask(RUN)[0] != 200:
+        child.stdout.readline()
+    assert server.ask(RUN, method="DELETE")[0] == 204
+    while "the run was deleted; its folder keeps the data" not in child.stdout.readline():
+        pass
+    done = server.cli("sync", folder, "--timeout-secs", "8")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.ask(RUN)[0] == 200
+    child.kill()
+    child.communicate()
+
+
 def test_a_wrong_key_keeps_the_data_and_says_so(server, online, capfd):
     with online("r", settings={"api_key": "wrong", "finish_timeout_secs": 10.0}) as run:
         run.log({"y": 1})

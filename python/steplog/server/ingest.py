@@ -117,7 +117,8 @@ class Ingest:
             body=body,
         )
         name = (entity, project, run, writer)
-        wait_secs = self._leases.take(name, request.headers.get("Steplog-Uploader"))
+        uploader = request.headers.get("Steplog-Uploader")
+        wait_secs = self._leases.take(name, uploader)
         if wait_secs:
             found = await self._records.find(*name[:3], writer=writer)
             raise Problem(
@@ -134,7 +135,12 @@ class Ingest:
             except asyncio.CancelledError:
                 await asyncio.wait([work])
                 raise
-            except (BatchError, Problem):
+            except Problem as problem:
+                if problem.code is Code.DELETED:
+                    # It asks again and again, and must not keep out who brings the run back.
+                    self._leases.end(name, uploader)
+                raise
+            except BatchError:
                 raise
             except Exception:
                 self._sessions.pop(name, None)

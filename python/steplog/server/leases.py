@@ -91,3 +91,12 @@ class Leases:
     def give_back(self, name: Name) -> None:
         """The upload is complete."""
         self._held.pop(name, None)
+
+    def end(self, name: Name, text: str | None) -> None:
+        """This uploader is refused for good: where it has the lease, others are let in at once.
+
+        Raises:
+            Problem: `text` is no uploader.
+        """
+        if text is not None and name in self._held and self._held[name][0] == Uploader.of(text):
+            del self._held[name]
