@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from pathlib import Path
 
 ROOT = "steplog-runs"
 _CURSOR = "cursor.json"
+_LEFT_OUT = "left-out.json"
 _NOTE = "resume.json"
+_SEGMENT = re.compile(r"[0-9]{8,10}\.wal")
 
 
 def root_in(directory: str | os.PathLike[str]) -> Path:
@@ -95,6 +98,57 @@ def write_cursor(writer_dir: Path, server: str, acknowledged: int) -> None:
         OSError: The folder cannot be written.
     """
     write_json(writer_dir / _CURSOR, {**read_cursor(writer_dir), server: acknowledged})
+
+
+def read_left_out(writer_dir: Path) -> dict[str, dict[str, int]]:
+    """The log files that `steplog sync --partial` left out, by server id; a broken file is none.
+
+    Of each: up to which position it had been sent. It holds when the server is past it.
+    """
+    try:
+        notes = json.loads((writer_dir / _LEFT_OUT).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(notes, dict):
+        return {}
+    return {
+        server: {
+            name: sent
+            for name, sent in files.items()
+            if isinstance(sent, int) and _SEGMENT.fullmatch(name)
+        }
+        for server, files in notes.items()
+        if isinstance(files, dict)
+    }
+
+
+def write_left_out(writer_dir: Path, server: str, files: dict[str, int]) -> None:
+    """Note which log files a server is not given, and up to which position each had been sent.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    write_json(writer_dir / _LEFT_OUT, {**read_left_out(writer_dir), server: files})
+
+
+def segments(writer_dir: Path) -> set[str]:
+    """The names of a writer's log files."""
+    return {path.name for path in writer_dir.glob("*.wal") if _SEGMENT.fullmatch(path.name)}
+
+
+def segment_name(number: int) -> str:
+    """The name of a log file."""
+    return f"{number:08}.wal"
+
+
+def begin_of(segment: str) -> int:
+    """The position at which a log file begins, by its name."""
+    return int(segment.removesuffix(".wal")) << 32
+
+
+def end_of(segment: str) -> int:
+    """The position at which the log file behind one begins."""
+    return begin_of(segment) + (1 << 32)
 
 
 def keep_note(folder: Path, run_id: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import os
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -18,6 +20,26 @@ if TYPE_CHECKING:
     import urllib.request
 
     from typing_extensions import Buffer as WriteableBuffer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A server's answer.
+
+    Attributes:
+        body: Its bytes.
+        server: The server's id, empty where it is no steplog server.
+    """
+
+    body: bytes
+    server: str
+
+    def json(self) -> object:
+        """What the body says, None where it is no JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
 
 
 _MAX_ANSWER_BYTES = 64 << 20
@@ -35,7 +57,7 @@ def ask(
     timeout_secs: float,
     accept: str = "application/json",
     body: bytes | None = None,
-) -> bytes:
+) -> Answer:
     """Send one request, POST where it has a body, and wait for the answer.
 
     Returns or raises within `timeout_secs`, however slowly names are resolved and bytes come.
@@ -52,7 +74,7 @@ def ask(
         headers["Content-Type"] = "application/json"
     context = tls(ca_file) if url.lower().startswith("https:") else None
     until = time.monotonic() + timeout_secs
-    said: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
+    said: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
 
     def work() -> None:
         try:
@@ -81,8 +103,8 @@ def _answer(
     body: bytes | None,
     *,
     headers: dict[str, str],
-) -> bytes:
-    """The body of the answer to one request.
+) -> Answer:
+    """The answer to one request.
 
     Raises:
         RefusedError: The server answers with another status than 200.
@@ -100,6 +122,7 @@ def _answer(
             data = bytes(answer.read(_MAX_ANSWER_BYTES + 1))
             if len(data) <= _MAX_ANSWER_BYTES and answer.length:
                 raise IncompleteRead(data, answer.length)
+            server = answer.headers.get("Steplog-Server", "")
     except HTTPError as error:
         with error:
             reason = problem_text(error.read(_MAX_REASON_BYTES)) or f"{error.code} {error.reason}"
@@ -117,7 +140,7 @@ def _answer(
             f"the server cannot be understood: it answers more than {_MAX_ANSWER_BYTES >> 20} MiB: "
             f"{url}"
         )
-    return data
+    return Answer(data, server)
 
 
 class _Timed(io.RawIOBase):

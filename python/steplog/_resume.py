@@ -181,7 +181,7 @@ def _ask_server(
                 ca_file=settings.ca_file,
                 timeout_secs=settings.resume_timeout_secs,
                 accept="application/msgpack",
-            )
+            ).body
         )
     except RefusedError as error:
         if error.status == 404:  # noqa: PLR2004  # not found

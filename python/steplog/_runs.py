@@ -101,16 +101,35 @@ class LocalRun:
 
     def synced(self) -> bool:
         """Whether one server is known to have acknowledged every record."""
+        return any(not self._lacks(server) for server in self._servers())
+
+    def synced_in_part(self) -> bool:
+        """Whether one has all that can be sent, but not what `sync --partial` left out."""
+        return not self.synced() and bool(self._servers())
+
+    def _servers(self) -> set[str]:
+        """Those that are known to have come to the end of each log."""
         filled = [writer for writer in self.writers if writer["records"]]
         cursors = [_folder.read_cursor(self.writer_dir(writer["writer"])) for writer in filled]
         servers = {server for cursor in cursors for server in cursor}
-        return any(
-            all(
+        return {
+            server
+            for server in servers
+            if all(
                 cursor.get(server, 0) >= writer["last"]
                 for cursor, writer in zip(cursors, filled, strict=True)
             )
-            for server in servers
-        )
+        }
+
+    def _lacks(self, server: str) -> bool:
+        """Whether log files were left out that a server is past."""
+        for writer in self.writers:
+            folder = self.writer_dir(writer["writer"])
+            files = _folder.read_left_out(folder).get(server, {})
+            at = _folder.read_cursor(folder).get(server, 0)
+            if any(at >= _folder.end_of(name) for name in files):
+                return True
+        return False
 
     def stand_in(self, writer: dict[str, Any]) -> dict[str, object] | None:
         """What to tell a server of the run where a writer's own first record is damaged."""

@@ -28,6 +28,7 @@ run.finish()
 """
 
 
+ROWS = 10_000
 GROWING = """
 import time, steplog
 run = steplog.init(project="p", id="second", mode="offline", settings={"fsync_secs": 0.1})
@@ -192,15 +193,100 @@ def test_a_log_file_that_is_missing_is_waited_for(server, tmp_path):
     assert len(server.rows("r")) == 120_000
 
 
-def test_what_is_left_of_a_log_is_sent_when_that_is_asked_for(server, tmp_path):
+@pytest.fixture
+def three_files(tmp_path):
+    """An offline run whose log has three files."""
     with steplog.init(
         project="p", id="r", dir=str(tmp_path), mode="offline", settings={"quiet": True}
     ) as run:
-        for number in range(120_000):
-            run.log({"a": number})
+        for number in range(ROWS):
+            run.log({"a": number, "b": "b" * 400})
     (log,) = (pathlib.Path(run.sync_dir) / "wal").iterdir()
-    (log / "00000002.wal").unlink()
-    assert server.cli("sync", run.sync_dir, "--partial").returncode == 0
+    assert len(list(log.glob("*.wal"))) == 3
+    return run, log / "00000002.wal"
+
+
+def test_what_is_left_of_a_log_is_sent_when_that_is_asked_for(server, tmp_path, three_files):
+    run, second = three_files
+    second.unlink()
+    done, said = sync_json(server, run, "--partial")
+    assert (done.returncode, said["state"], said["records_sent"]) == (0, "synced", records_of(run))
     assert [row["a"] for row in server.rows("r")] == [
         row["a"] for row in RunLog(run.sync_dir).rows()
     ]
+    assert listed(server, run) == (False, True)
+    assert "in part" in server.cli("ls", str(tmp_path)).stdout
+    # Everything that can be read is there.
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_sent"]) == (1, 0)
+    assert said["records_already"] == records_of(run)
+    assert said["error"] == f"{second} is missing and was left out by --partial; all else is there"
+    assert sync_json(server, run, "--partial")[0].returncode == 0
+
+
+def test_what_was_left_out_is_not_said_to_be_there_when_it_is_back(server, tmp_path, three_files):
+    run, second = three_files
+    all_records, away = records_of(run), tmp_path / "away"
+    second.rename(away)
+    left_out = all_records - records_of(run)
+    assert server.cli("sync", "--partial", run.sync_dir).returncode == 0
+    away.rename(second)
+    for options in ([], ["--partial"]):
+        done, said = sync_json(server, run, *options)
+        assert (done.returncode, said["state"]) == (1, "failed")
+        assert (said["records_sent"], said["records_already"]) == (0, all_records - left_out)
+        assert said["error"] == (
+            f"{left_out:,} records of {second} were left out by --partial "
+            "and cannot be sent to this server any more"
+        )
+    assert listed(server, run) == (False, True)
+    # A server that has the run no more is given all of it.
+    assert server.ask("/api/v1/projects/local/p/runs/r", method="DELETE")[0] == 204
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_sent"]) == (0, all_records)
+    assert listed(server, run) == (True, False)
+    # And one that has all of it misses nothing when a file is gone later.
+    second.unlink()
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_sent"], said["records_already"]) == (
+        0,
+        0,
+        records_of(run),
+    )
+    assert listed(server, run) == (True, False)
+
+
+def test_a_log_file_that_was_sent_in_part_is_counted_from_there(server, three_files):
+    run, second = three_files
+    third = second.with_name("00000003.wal")
+    kept = {file: file.read_bytes() for file in (second, third)}
+    # As if the upload had broken off within the second file.
+    third.unlink()
+    second.write_bytes(kept[second][:200_000])
+    assert server.cli("sync", run.sync_dir).returncode == 0
+    there = len(server.rows("r"))
+    second.unlink()
+    third.write_bytes(kept[third])
+    assert server.cli("sync", "--partial", run.sync_dir).returncode == 0
+    rows = len(server.rows("r"))
+    assert there < rows < ROWS
+    second.write_bytes(kept[second])
+    done, said = sync_json(server, run)
+    assert done.returncode == 1
+    assert said["error"].startswith(f"{ROWS - rows:,} records of {second} were left out")
+
+
+def sync_json(server, run, *options):
+    """How `steplog sync` ends, and what it says of a run."""
+    done = server.cli("sync", "--json", *options, run.sync_dir)
+    return done, json.loads(done.stdout)
+
+
+def records_of(run):
+    return RunLog(run.sync_dir).writers()[0]["records"]
+
+
+def listed(server, run):
+    """What `steplog ls` says of whether a run is synced, and whether in part."""
+    (entry,) = map(json.loads, server.cli("ls", "--json", run.sync_dir).stdout.splitlines())
+    return entry["synced"], entry["synced_in_part"]

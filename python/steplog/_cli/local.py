@@ -53,6 +53,7 @@ def _entry(run: _runs.LocalRun) -> dict[str, Any]:
         "exit_code": exit_code,
         "rows": run.log.row_count,
         "synced": run.synced(),
+        "synced_in_part": run.synced_in_part(),
         "damaged": bool(run.damage),
         "torn": bool(run.torn),
         "started": run.started,
@@ -69,7 +70,7 @@ def _print_table(entries: list[dict[str, Any]]) -> None:
             printable(entry["project"]),
             entry["state"] + _remark(entry),
             f"{entry['rows']:,}",
-            "yes" if entry["synced"] else "no",
+            _synced(entry),
             _local_time(entry["started"]),
         ]
         for entry in entries
@@ -81,6 +82,12 @@ def _print_table(entries: list[dict[str, Any]]) -> None:
     for line in [head, *lines]:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
+
+
+def _synced(entry: dict[str, Any]) -> str:
+    if entry["synced_in_part"]:
+        return "in part"
+    return "yes" if entry["synced"] else "no"
 
 
 def _remark(entry: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 
 import click
@@ -54,10 +53,7 @@ def login_link(base_url: str | None, api_key: str | None) -> None:
         timeout_secs=_REQUEST_SECS,
         body=b"{}",
     )
-    try:
-        answer = json.loads(said)
-    except ValueError as error:
-        raise ServerError(f"the server cannot be understood: {error}: {base}") from None
+    answer = said.json()
     link = answer.get("url") if isinstance(answer, dict) else None
     if not isinstance(link, str):
         raise ServerError(f"the answer holds no link: {base}")

@@ -15,11 +15,12 @@ import click
 
 from steplog import _closing, _keys, _runs, _settings
 from steplog._cli.form import explain, warn_of_damage
+from steplog._cli.left_out import LeftOut
 from steplog._errors import SteplogError
 from steplog._terminal import count, printable, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from steplog._writer import SyncJob
 
@@ -197,18 +198,22 @@ def _sync_run(
         filled = [writer for writer in run.writers if writer["records"]]
         if not filled and run.damage:
             report["error"] = "no record can be read"
-        if run.incomplete and not partial:
+        left = [LeftOut.of(run, writer, settings, timeout_secs=timeout_secs) for writer in filled]
+        gone = [one.dir / name for one in left for name in one.gone]
+        if gone and not partial:
             # A server takes a log in order: what is missing now could not be sent later.
-            file = run.incomplete[0]
-            what = "is incomplete" if Path(file).exists() else "is missing"
-            report["error"] = f"{file} {what}: put it back, or send the rest with --partial"
+            what = "is incomplete" if gone[0].exists() else "is missing"
+            report["error"] = f"{gone[0]} {what}: put it back, or send the rest with --partial"
             return report
+        for one in left:
+            one.note()
         with _progress(run.name, run.records) as show:
             for at in range(0, len(filled), _UPLOADS):
                 some = filled[at : at + _UPLOADS]
                 _sync_writers(
                     run, some, settings, timeout_secs=timeout_secs, report=report, show=show
                 )
+            _subtract(left, report, partial=partial)
     except (SteplogError, OSError) as error:
         report["error"] = explain(error)
     if report["error"] is None:
@@ -261,6 +266,22 @@ def _sync_writers(
             if not progressing:
                 reason = f"no progress for {timeout_secs:g} s ({reason or 'the server is silent'})"
             report["error"] = f"{reason or 'not everything was taken'}: {settings.base_url}"
+
+
+def _subtract(left: Iterable[LeftOut], report: dict[str, Any], *, partial: bool) -> None:
+    """Take what a server is past without having it out of the report on a run that has gone well.
+
+    A file that is missing is no error where that is asked for; one that has come back is.
+    """
+    if report["error"] is not None:
+        return
+    said: list[str] = []
+    for one in left:
+        records, lacks = one.lacking(partial=partial)
+        report["records_already"] = max(0, report["records_already"] - records)
+        said += lacks
+    if said:
+        report["error"] = "; ".join(said)
 
 
 def _wait(jobs: list[SyncJob], timeout_secs: float, show: Show) -> bool:

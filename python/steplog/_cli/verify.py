@@ -49,6 +49,7 @@ def _report(run: _runs.LocalRun) -> dict[str, Any]:
         "exit_code": exit_code,
         "rows": run.log.row_count,
         "synced": run.synced(),
+        "synced_in_part": run.synced_in_part(),
         "writers": [
             {
                 "writer": writer["writer"],
