@@ -233,6 +233,14 @@ def test_ls_prints_a_table_of_the_default_folder(record, tmp_path, monkeypatch):
     assert line.split()[1:6] == ["a\N{REPLACEMENT CHARACTER}name", "p", "finished", "5", "no"]
 
 
+def test_ls_does_not_pad_all_rows_to_the_longest_name(record, tmp_path):
+    record(name="n" * 5_000)
+    record(name="short")
+    shown = invoke("ls", tmp_path / "steplog-runs").stdout.splitlines()
+    assert "n" * 5_000 in "".join(shown)
+    assert max(len(line) for line in shown if "n" * 50 not in line) < 150
+
+
 def test_ls_shows_letters_of_each_name_on_a_narrow_terminal(record, tmp_path):
     record(name="a-long-name-of-a-run", id="run12345")
     screen, terminal = pty.openpty()

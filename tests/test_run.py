@@ -224,6 +224,8 @@ def test_disabled_records_nothing(tmp_path):
         {"project": "a/b"},
         {"project": ""},
         {"entity": "a#"},
+        {"name": "\0"},
+        {"name": "\x7f\n\u2028"},
     ],
 )
 def test_bad_names_are_refused_before_anything_is_written(start, tmp_path, arguments):

@@ -26,6 +26,7 @@ _MAX_ID_BYTES = 127
 _MAX_TEXT_BYTES = 1 << 20
 MAX_TAGS = 1_000
 _MAX_TAG = 64
+_ONLY_CONTROL = re.compile(f"[{CONTROL}]+")
 _FORBIDDEN = re.compile(rf"[:;,#?/'\\{CONTROL}]")
 
 
@@ -78,6 +79,19 @@ def as_text(what: str, value: object) -> str:
     raise ArgumentTypeError(f"{what} must be text, got {type(value).__name__}")
 
 
+def as_name(value: object) -> str:
+    """A run's display name as text; empty when there is none.
+
+    Raises:
+        ArgumentTypeError: It is neither text nor a number.
+        UsageError: It is over 1 MiB, or nothing but control characters.
+    """
+    text = as_text("name", value)
+    if text and _ONLY_CONTROL.fullmatch(text):
+        raise UsageError("a run's name must not be nothing but control characters")
+    return text
+
+
 def as_tags(tags: object) -> tuple[str, ...]:
     """Tags as texts; one text is one tag.
 
@@ -126,8 +140,8 @@ class Facts:
 
         Raises:
             ArgumentTypeError: One is of a type that cannot be text.
-            UsageError: The id cannot be one, a text is over 1 MiB, a tag is empty, or there are
-                over 1,000.
+            UsageError: The id cannot be one, a text is over 1 MiB, the name is nothing but control
+                characters, a tag is empty, or there are over 1,000.
         """
         run_id = settings.run_id if id is None else id
         run_id = new_id() if run_id is None else run_id
@@ -136,7 +150,7 @@ class Facts:
         listed = as_tags(tags)
         return cls(
             id=str(run_id),
-            name=as_text("name", settings.run_name if name is None else name) or run_id,
+            name=as_name(settings.run_name if name is None else name) or run_id,
             notes=as_text("notes", settings.run_notes if notes is None else notes),
             tags=listed,
             group=as_text("group", settings.run_group if group is None else group),

@@ -142,7 +142,7 @@ class Run(Reference, Logger):
 
     @name.setter
     def name(self, name: str) -> None:
-        called = _facts.as_text("name", name) or self.id
+        called = _facts.as_name(name) or self.id
         self._call(replace(self._facts, name=called), "name")
 
     @property

@@ -473,6 +473,7 @@ def test_a_second_server_says_who_holds_the_folder_or_the_port(server, tmp_path)
 
 REFUSED_CHANGES = {
     "not empty": {"name": ""},
+    "nothing but control": {"name": "\0\n"},
     "over 1 MiB": {"name": "x" * ((1 << 20) + 1)},
     "a tag is not empty": {"tags": ["t", ""]},
     "at most 1,000 tags": {"tags": ["t"] * 1001},

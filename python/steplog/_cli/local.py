@@ -18,6 +18,9 @@ from steplog._terminal import printable, say
 
 _LEAST_WIDTHS = {"NAME": 6, "PROJECT": 7, "STATE": 10, "STARTED": 10}
 
+_MOST_PADDED = 40
+"""Columns that a cell is padded to where the output is no terminal; a longer one is whole."""
+
 
 @click.command()
 @click.argument("dir", default="steplog-runs", type=click.Path(path_type=Path))
@@ -78,7 +81,8 @@ def _print_table(entries: list[dict[str, Any]]) -> None:
     if sys.stdout.isatty():
         _print_rich(head, lines)
         return
-    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    # One long name must not push all other rows' columns away.
+    widths = [min(max(map(len, column)), _MOST_PADDED) for column in zip(head, *lines, strict=True)]
     for line in [head, *lines]:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())

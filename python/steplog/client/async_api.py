@@ -86,6 +86,7 @@ class AsyncRun(Facts):
 class AsyncApi:
     """Reads runs from a server. Use it in one asyncio event loop, with `async with` or `aclose`.
 
+    It needs asyncio: on trio, use `Api` in a thread.
     Nothing is read or connected before the first call.
 
     Args:

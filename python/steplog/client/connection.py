@@ -99,9 +99,7 @@ class Connection:
             ) as answer:
                 return answer, await answer.read()
         except (aiohttp.ClientError, OSError) as error:
-            # A timeout of aiohttp is an OSError too, and has no text.
-            reason = str(error) or type(error).__name__
-            raise ServerError(f"the server cannot be reached: {reason}: {url}") from error
+            raise ServerError(f"the server cannot be reached: {_reason(error)}: {url}") from error
 
     async def _open(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -125,6 +123,16 @@ class Connection:
         self._closed = True
         if self._session is not None:
             await self._session.close()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        # Its own text speaks of TLS also where there is none.
+        return f"cannot connect to {error.host}:{error.port}: {error.strerror or error.os_error}"
+    # A timeout of aiohttp is an OSError too, and has no text.
+    return str(error) or type(error).__name__
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from steplog._errors import UsageError
-from steplog._facts import MAX_TAGS, as_text
+from steplog._facts import MAX_TAGS, as_name, as_text
 from steplog.server._decode import Pattern
 from steplog.server.schema import (
     MAX_PANELS,
@@ -213,7 +213,7 @@ def changes_of(body: dict[str, Any]) -> dict[str, object]:
             raise Problem(Code.INVALID, "name and notes are text, tags a list of texts", field=name)
         try:
             for text in value if name == "tags" else [value]:
-                as_text(name, text)
+                as_name(text) if name == "name" else as_text(name, text)
         except UsageError as error:
             raise Problem(Code.INVALID, str(error), field=name) from error
     if body.get("name") == "":
