@@ -276,6 +276,40 @@ def test_a_log_file_that_was_sent_in_part_is_counted_from_there(server, three_fi
     assert said["error"].startswith(f"{ROWS - rows:,} records of {second} were left out")
 
 
+@pytest.mark.parametrize("size_bytes", [0, 256, 200_000, None])
+def test_a_log_file_that_is_not_whole_yet_is_waited_for(server, three_files, size_bytes):
+    """As of a folder that is being copied; None: zeros in the place of all of it."""
+    run, second = three_files
+    all_records, whole = records_of(run), second.read_bytes()
+    second.write_bytes(bytes(len(whole)) if size_bytes is None else whole[:size_bytes])
+    assert server.cli("verify", run.sync_dir).returncode == 1
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_sent"]) == (1, 0)
+    wanted = f"{second} is incomplete: put it back, or send the rest with --partial"
+    assert said["error"] == wanted
+    second.write_bytes(whole)
+    assert server.cli("verify", run.sync_dir).returncode == 0
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_sent"]) == (0, all_records)
+    assert len(server.rows("r")) == ROWS
+
+
+def test_the_rest_of_a_log_file_that_was_not_whole_is_counted(server, three_files):
+    run, second = three_files
+    all_records, whole = records_of(run), second.read_bytes()
+    second.write_bytes(whole[:200_000])
+    done, said = sync_json(server, run, "--partial")
+    there = records_of(run)
+    assert (done.returncode, said["records_sent"]) == (0, there)
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_already"]) == (1, there)
+    assert said["error"] == f"{second} is incomplete, the rest of it was left out by --partial"
+    second.write_bytes(whole)
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_already"]) == (1, there)
+    assert said["error"].startswith(f"{all_records - there:,} records of {second} were left out")
+
+
 def sync_json(server, run, *options):
     """How `steplog sync` ends, and what it says of a run."""
     done = server.cli("sync", "--json", *options, run.sync_dir)
