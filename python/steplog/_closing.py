@@ -70,6 +70,8 @@ class Others:
         Returns:
             Why not everything is there, or nothing.
         """
+        # What is missing in the middle could not be sent later: `steplog sync` says more of it.
+        cut = [path for writer in self._over for path in writer["incomplete"]]
         jobs = [
             (
                 writer,
@@ -86,8 +88,9 @@ class Others:
                 ),
             )
             for writer in self._over
+            if not writer["incomplete"]
         ]
-        reason = ""
+        reason = f"{cut[0]} is incomplete" if cut else ""
         for writer, job in jobs:
             in_looks(job.wait, until - time.monotonic())
             status: dict[str, Any] = job.status()

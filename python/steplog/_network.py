@@ -45,6 +45,7 @@ class Answer:
 _MAX_ANSWER_BYTES = 64 << 20
 """More than a server says of a run with a hundred thousand keys."""
 _MAX_REASON_BYTES = 1 << 16
+_NOT_FOUND = 404
 _LEAST_SECS, _MOST_SECS = 0.001, 86_400.0
 """What a socket may be told to wait: 0 would mean not to wait, and more than 24 days it refuses."""
 
@@ -125,6 +126,8 @@ def _answer(
             server = answer.headers.get("Steplog-Server", "")
     except HTTPError as error:
         with error:
+            if error.code == _NOT_FOUND and not error.headers.get("Steplog-Server"):
+                raise ServerError(f"what answers there is no steplog server: {url}") from None
             reason = problem_text(error.read(_MAX_REASON_BYTES)) or f"{error.code} {error.reason}"
         raise RefusedError(f"the server refused: {reason}: {url}", status=error.code) from None
     except URLError as error:
