@@ -346,14 +346,14 @@ def test_sync_sends_once_and_ls_knows(record, server, tmp_path):
         "run": folder.name.split("-")[1],
         "dir": str(folder),
         "state": "synced",
-        "records_sent": 8,
+        "records_sent": 9,
         "records_already": 0,
         "error": None,
     }
     (again,) = lines(invoke("sync", folder, "--base-url", url, "--api-key", "k", "--json").stdout)
-    assert again == {**report, "records_sent": 0, "records_already": 8}
+    assert again == {**report, "records_sent": 0, "records_already": 9}
     result = invoke("sync", folder, "--base-url", url, "--api-key", "k")
-    assert result.stdout == f"{report['run']}: 0 records sent, 8 already there ({folder})\n"
+    assert result.stdout == f"{report['run']}: 0 records sent, 9 already there ({folder})\n"
     (entry,) = lines(invoke("ls", "--json", folder).stdout)
     assert entry["synced"] is True
 
@@ -422,7 +422,7 @@ def test_sync_prints_json_on_stdout_below_a_progress_bar(record, server):
     with os.fdopen(terminal, "rb", 0) as screen:
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, check=True)
         os.close(stderr)
-        assert b"8/8" in screen.read(65536)
+        assert b"9/9" in screen.read(65536)
     (report,) = lines(result.stdout.decode())
     assert report["state"] == "synced"
 

@@ -110,7 +110,7 @@ def test_ctrl_c_in_finish_still_says_where_the_run_is(run_program):
     assert f"send it with: steplog sync {folder}" in errors
     assert "KeyboardInterrupt" in errors
     (writer,) = RunLog(str(folder)).writers()
-    assert (writer["exit_code"], writer["records"]) == (0, 3)
+    assert (writer["exit_code"], writer["records"]) == (0, 4)
 
 
 FULL = """
@@ -188,7 +188,7 @@ def test_ctrl_c_while_runs_are_finished_at_exit_ends_all_of_them(tmp_path):
     for folder in folders:
         assert f"send it with: steplog sync {folder}" in process.stderr
         (writer,) = RunLog(str(folder)).writers()
-        assert (writer["exit_code"], writer["records"]) == (0, 3)
+        assert (writer["exit_code"], writer["records"]) == (0, 4)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_unsent_records_stop_at_their_limit_and_what_was_taken_stays(start, caps
     (warning, last) = capsys.readouterr().err.splitlines()
     assert "values are lost: no space for the log: the limit for records that are not" in warning
     assert "3145728 bytes" in warning
-    assert last == "steplog: warning: not recorded: 2 lost"
+    assert last == "steplog: warning: not recorded: 3 lost"
     log = RunLog(run.sync_dir)
     assert [row["a"] for row in log.rows()] == kept
     # Nearly all of what is allowed is used, and a run that ends has said so.

@@ -94,8 +94,16 @@ class ConfigFile:
 
     def _write(self, values: Mapping[str, object]) -> None:
         if self._path is not None:
-            from steplog import _yaml  # noqa: PLC0415  # only a run with a config pays for it
-
-            text = _yaml.dump({key: {"value": value} for key, value in values.items()})
-            _folder.write_text(self._path, text)
+            _folder.write_text(self._path, _text(values))
         self._written = values
+
+    def text(self) -> str:
+        """What the file is to hold; nothing where there is neither a file nor a config."""
+        values = self._wanted
+        return _text(values) if values and self._path is not None else ""
+
+
+def _text(values: Mapping[str, object]) -> str:
+    from steplog import _yaml  # noqa: PLC0415  # only a run with a config pays for it
+
+    return _yaml.dump({key: {"value": value} for key, value in values.items()})

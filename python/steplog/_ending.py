@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from steplog._config_file import ConfigFile
     from steplog._facts import Facts
+    from steplog._logged_files import LoggedFiles
     from steplog._notices import Notices
     from steplog._process_writer import ProcessWriter
     from steplog._settings import Settings
@@ -60,8 +61,8 @@ class Ending:
         except OSError as error:
             self._notices.warn("note", f'resume="auto" will not find this run: {error}')
 
-    def begin(self, exit_code: int, timeout_secs: float) -> Writer | None:
-        """Record the end, and let the writer's threads come to theirs.
+    def begin(self, exit_code: int, timeout_secs: float, files: LoggedFiles) -> Writer | None:
+        """Record files and the end, and let the writer's threads come to theirs.
 
         Returns:
             The writer to wait for; None when there is nothing to wait for.
@@ -75,6 +76,8 @@ class Ending:
             return None
         if self._is_noted and exit_code == 0 and not self._process.is_child:
             self._keep_note("")
+        if not self._process.is_child:
+            files.end(writer)
         try:
             # The upload's last answer may just be coming in when its time is over.
             writer.begin_finish(exit_code, max(timeout_secs - 0.5, timeout_secs * 0.8))

@@ -66,7 +66,12 @@ def remove(folder: Path) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write a file so that a reader sees the old or the new one, whole."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """JSON as the files of a run have it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from steplog._ending import Ending
 from steplog._errors import RunClosedError, StorageError, UsageError
 from steplog._hparams import Config
 from steplog._later import LateValues
+from steplog._logged_files import LoggedFiles
 from steplog._logger import Logger
 from steplog._metric import metric_of
 from steplog._notices import Notices
@@ -69,6 +70,7 @@ class Run(Reference, Logger):
         "_config_file",
         "_ending",
         "_facts",
+        "_logged_files",
         "_lost",
         "_process",
         "config",
@@ -125,6 +127,8 @@ class Run(Reference, Logger):
         if config:
             self.config.update(config, allow_val_change=True if past else None)
         self._config_file.start(self.config.as_dict())
+        self._logged_files = LoggedFiles(self._config_file, self._notices)
+        self._logged_files.start(self._process.writer)
         if settings.mode != "disabled":
             _sync.track(self)
             _known[self.sync_dir] = self
@@ -410,7 +414,7 @@ class Run(Reference, Logger):
     def _end(self, exit_code: int, timeout_secs: float) -> None:
         _sync.forget(self)
         self._late.give_up()
-        writer = self._ending.begin(exit_code, timeout_secs)
+        writer = self._ending.begin(exit_code, timeout_secs, self._logged_files)
         if writer is not None:
             ended = False
             try:
@@ -447,7 +451,7 @@ class Run(Reference, Logger):
         _sync.forget(self)
         self._late.give_up()
         timeout = max(until - time.monotonic(), 0.0)
-        writer = self._ending.begin(code, timeout)
+        writer = self._ending.begin(code, timeout, self._logged_files)
         if writer is not None:
             try:
                 with anyio.move_on_after(timeout):

@@ -74,6 +74,11 @@ fn encoded(record: &Record<'_>) -> Option<Vec<u8>> {
         } => record::metric(wall(*at)?, *overwrite, metric),
         Record::Preempting { wall: at } => record::preempting(wall(*at)?),
         Record::Facts { wall: at, facts } => record::facts(wall(*at)?, facts),
+        Record::File {
+            wall: at,
+            name,
+            content,
+        } => record::file(wall(*at)?, name, content),
         Record::Base(base) => match record::base(base).as_slice() {
             [whole] => whole.clone(),
             _ => return None,

@@ -9,7 +9,8 @@ stand in msgpack's other forms.
 `expected.json` holds for each folder its records in log order, each with the items behind its kind
 (a kind that no reader knows has none), its damages, and what they come to: rows, config, summary,
 exit code. In it a list, a map, nil and a bool are JSON's; an integer is `"int:"` and its decimal
-digits, a float `"float:"` and the 16 hex digits of its bits, text `"str:"` and the text.
+digits, a float `"float:"` and the 16 hex digits of its bits, text `"str:"` and the text, bytes
+`"bin:"` and their hex digits.
 """
 
 from __future__ import annotations
@@ -129,6 +130,7 @@ SEGMENTS: list[list[list[Any]]] = [
         [5, wall(4), False, METRIC],
         [6, wall(4)],
         [7, wall(4), {"notes": "später", "tags": ["a", "b"]}],
+        [9, wall(4), "code/größe.bin", bytes(range(256))],
         history(2, 5, FOREIGN),
         [3, wall(6), [["n", "gone"], ["best"]], [[["best"], -0.0]]],
         LOST_ROW,
@@ -235,7 +237,7 @@ def frame(number: int, offset: int, payload: bytes) -> bytes:
     return struct.pack("<II", len(payload), crc) + payload + bytes(-len(payload) % 8)
 
 
-def tagged(value: object) -> object:
+def tagged(value: object) -> object:  # noqa: PLR0911  # one a type
     """The value as `expected.json` holds it."""
     match value:
         case bool() | None:
@@ -244,6 +246,8 @@ def tagged(value: object) -> object:
             return f"int:{int(value)}"
         case float():
             return f"float:{struct.pack('>d', value).hex()}"
+        case bytes():
+            return f"bin:{value.hex()}"
         case list():
             return [tagged(item) for item in value]
         case dict():

@@ -13,6 +13,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from steplog._errors import UsageError
 from steplog.client.connection import Connection
+from steplog.client.files import File
 from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page, frame_of
 
 if TYPE_CHECKING:
@@ -124,6 +125,15 @@ class Run(Facts):
         """
         rows = list(self.scan_history(keys, 10_000))
         return frame_of(rows) if pandas else rows
+
+    def files(self) -> list[File]:
+        """The files of the run, by name; of the same name in several processes the latest first.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        found = self.portal.call(self.portal.reader.files, self)
+        return [File(**vars(facts), run=self, portal=self.portal) for facts in found]
 
 
 class Api:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from steplog.client.connection import Connection
+from steplog.client.files import AsyncFile
 from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page, frame_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,15 @@ class AsyncRun(Facts):
         """
         rows = [row async for row in self.scan_history(keys, 10_000)]
         return await anyio.to_thread.run_sync(frame_of, rows) if pandas else rows
+
+    async def files(self) -> list[AsyncFile]:
+        """The files of the run, by name; of the same name in several processes the latest first.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        found = await self.reader.files(self)
+        return [AsyncFile(**vars(facts), run=self, reader=self.reader) for facts in found]
 
 
 class AsyncApi:

@@ -17,6 +17,7 @@ import msgpack  # type: ignore[import-untyped]  # it has no stubs
 from steplog._errors import ArgumentTypeError, RefusedError, ServerError, UsageError
 from steplog._settings import check_name
 from steplog.client.connection import MSGPACK, Connection
+from steplog.client.files import FileFacts
 from steplog.client.names import Names
 
 if TYPE_CHECKING:
@@ -180,8 +181,7 @@ class Reader:
         self, run: Facts, selection: Selection, cursor: str | None
     ) -> tuple[list[Row], str | None]:
         """A page of rows, and the cursor of the next."""
-        project = _project_path(run.entity, run.project)
-        where = f"{project}/runs/{quote(run.id, safe='')}/history"
+        where = f"{_run_path(run)}/history"
         asked = {**selection.asked, **({} if cursor is None else {"cursor": cursor})}
         if "keys" in asked:  # too many for an address, or with commas
             where += ":query"
@@ -197,10 +197,24 @@ class Reader:
         except (ValueError, AttributeError) as error:
             raise _unreadable(self.connection.base_url + where) from error
 
+    async def files(self, run: Facts) -> list[FileFacts]:
+        """The files of a run, by name; of one name the latest first."""
+        where = f"{_run_path(run)}/files"
+        data, _ = await self.connection.ask(where)
+        try:
+            return [FileFacts(**file) for file in json.loads(data)["files"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise _unreadable(self.connection.base_url + where) from error
+
+    async def file(self, run: Facts, file: FileFacts) -> bytes:
+        """What a file of a run holds."""
+        where = f"{_run_path(run)}/files/{quote(file.name)}?{urlencode({'writer': file.writer})}"
+        data, _ = await self.connection.ask(where, accept="application/octet-stream")
+        return data
+
     async def _keys(self, run: Facts) -> list[str]:
         """The keys of a run, as the server spells them."""
-        project = _project_path(run.entity, run.project)
-        where = f"{project}/runs/{quote(run.id, safe='')}/keys"
+        where = f"{_run_path(run)}/keys"
         data, _ = await self.connection.ask(where)
         try:
             return [str(key["name"]) for key in json.loads(data)["keys"]]
@@ -257,6 +271,10 @@ def _or_gone(found: Facts | Exception) -> Facts | None:
 
 def _unreadable(url: str) -> ServerError:
     return ServerError(f"the server's answer cannot be understood: {url}")
+
+
+def _run_path(run: Facts) -> str:
+    return f"{_project_path(run.entity, run.project)}/runs/{quote(run.id, safe='')}"
 
 
 def _project_path(entity: str, project: str) -> str:

@@ -242,6 +242,7 @@ class Ingest:
             keys=decoded.keys,
             exit_code=decoded.exit_code,
             facts=decoded.facts,
+            files=decoded.files,
             preempting=decoded.preempting,
             closed=batch.closed,
         )

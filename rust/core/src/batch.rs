@@ -170,7 +170,7 @@ pub fn read(plain: &[u8]) -> Result<Records<'_>> {
             return Err(bad("position: not increasing", at));
         }
         last = position;
-        items.push((position, cursor.raw("record")?));
+        items.push((position, cursor.raw_record("record")?));
     }
     // Databases count in int64; no log has as many segments.
     if last != end || i64::try_from(end).is_err() || !cursor.is_empty() {

@@ -59,6 +59,8 @@ pub struct Decoded {
     pub preempting: bool,
     /// Statistics of each key.
     pub keys: HashMap<String, KeyStats>,
+    /// Files by name, each with when it was logged and what it holds.
+    pub files: HashMap<String, (i64, Vec<u8>)>,
     /// Wall clock of the first and last record that has one.
     pub walls: Option<(i64, i64)>,
     /// Greatest step, -1 without history.
@@ -179,6 +181,14 @@ impl Decoder {
             Record::Facts { wall, facts } => {
                 seen(wall);
                 into.facts.push(facts);
+            }
+            Record::File {
+                wall,
+                name,
+                content,
+            } => {
+                seen(wall);
+                into.files.insert(name.to_owned(), (wall, content.to_vec()));
             }
             Record::Preempting { wall } => {
                 seen(wall);

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::summary::Summary;
 use crate::value::{
-    Cursor, Value, write_array_len, write_bool, write_int, write_map_len, write_str,
+    Cursor, Value, write_array_len, write_bin, write_bool, write_int, write_map_len, write_str,
     write_u64_fixed,
 };
 
@@ -37,6 +37,8 @@ pub mod kind {
     pub const FACTS: u64 = 7;
     /// What was before.
     pub const BASE: u64 = 8;
+    /// A file of the run.
+    pub const FILE: u64 = 9;
 }
 
 /// Kind of a seal, which is of the log, not of the run: readers keep it to themselves.
@@ -98,6 +100,15 @@ pub enum Record<'a> {
     },
     /// What the summary had come to where the run goes on, a state or a part of one.
     Base(Summary),
+    /// A file of the run, whole; a later one of the same name takes its place.
+    File {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// Its path in the run's `files` folder, see [`is_file_name`].
+        name: &'a str,
+        /// What it holds.
+        content: &'a [u8],
+    },
     /// A kind that this build does not know.
     Unknown(u64),
 }
@@ -223,9 +234,26 @@ impl<'a> Record<'a> {
                 expect(2, cursor.at())?;
                 Self::Base(Summary::from_bytes(cursor.raw("base")?)?)
             }
+            kind::FILE => {
+                expect(4, cursor.at())?;
+                let wall = cursor.i64("file time")?;
+                let at = cursor.at();
+                let name = cursor.str("file name")?;
+                if !is_file_name(name) {
+                    return Err(Error::Malformed {
+                        what: "file name",
+                        at,
+                    });
+                }
+                Self::File {
+                    wall,
+                    name,
+                    content: cursor.bin("file content")?,
+                }
+            }
             other => {
                 for _ in 1..len {
-                    cursor.raw("record of an unknown kind")?;
+                    cursor.raw_item("record of an unknown kind")?;
                 }
                 Self::Unknown(other)
             }
@@ -384,6 +412,27 @@ pub fn metric(wall: u64, overwrite: bool, metric: &Metric) -> Vec<u8> {
 pub fn preempting(wall: u64) -> Vec<u8> {
     let mut out = vec![0x92, 6];
     write_u64_fixed(&mut out, wall);
+    out
+}
+
+/// Whether this is the path of a file in a run: of at most 255 bytes, in names joined by `/`, none of them
+/// empty, `.` or `..`, without control characters and backslashes.
+#[must_use]
+pub fn is_file_name(name: &str) -> bool {
+    let is_plain = |part: &str| !matches!(part, "" | "." | "..");
+    name.len() <= 255
+        && name.split('/').all(is_plain)
+        && !name.contains(|char: char| char.is_control() || char == '\\')
+}
+
+/// Encodes a file record.
+#[must_use]
+pub fn file(wall: u64, name: &str, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len() + name.len() + 32);
+    out.extend_from_slice(&[0x94, 9]);
+    write_u64_fixed(&mut out, wall);
+    write_str(&mut out, name);
+    write_bin(&mut out, content);
     out
 }
 

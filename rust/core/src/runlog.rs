@@ -408,6 +408,7 @@ impl WriterLog {
                 }
                 Some(wall)
             }
+            Record::File { wall, .. } => Some(wall),
             Record::Preempting { wall } => {
                 self.preempting = true;
                 Some(wall)

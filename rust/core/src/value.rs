@@ -167,6 +167,12 @@ pub fn write_str(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Appends bytes.
+pub fn write_bin(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_len(out, bytes.len(), (0, 0), Some(0xc4), 0xc5, 0xc6);
+    out.extend_from_slice(bytes);
+}
+
 /// Appends the head of an array; its items follow.
 #[inline]
 pub fn write_array_len(out: &mut Vec<u8>, len: usize) {
@@ -302,6 +308,20 @@ impl<'a> Cursor<'a> {
         };
         let slice = self.take(len, what)?;
         std::str::from_utf8(slice).or_else(|_| self.malformed(what))
+    }
+
+    /// Reads bytes.
+    ///
+    /// # Errors
+    /// They are none.
+    pub fn bin(&mut self, what: &'static str) -> Result<&'a [u8]> {
+        let len = match self.marker(what)? {
+            Marker::Bin8 => self.len(1, what)?,
+            Marker::Bin16 => self.len(2, what)?,
+            Marker::Bin32 => self.len(4, what)?,
+            _ => return self.malformed(what),
+        };
+        self.take(len, what)
     }
 
     /// Reads an unsigned integer of any width.
@@ -447,6 +467,29 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         self.skip(what, MAX_DEPTH + 8)?;
         Ok(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+
+    /// A record's bytes: an array of values, of which some may be bytes.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn raw_record(&mut self, what: &'static str) -> Result<&'a [u8]> {
+        let start = self.at;
+        for _ in 0..self.array_len(what)? {
+            self.raw_item(what)?;
+        }
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+
+    /// The bytes of an item of a record.
+    ///
+    /// # Errors
+    /// As [`Cursor::raw`].
+    pub fn raw_item(&mut self, what: &'static str) -> Result<&'a [u8]> {
+        match self.peek() {
+            Some(Marker::Bin8 | Marker::Bin16 | Marker::Bin32) => self.bin(what),
+            _ => self.raw(what),
+        }
     }
 
     fn skip(&mut self, what: &'static str, depth: usize) -> Result<()> {

@@ -58,6 +58,10 @@ fn tagged(value: &Value) -> Json {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn tagged_path(path: &[String]) -> Json {
     path.iter()
         .map(|segment| format!("str:{segment}"))
@@ -97,6 +101,18 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
         ),
         Record::Preempting { wall } => (6, Some(json!([int(wall)]))),
         Record::Facts { wall, facts } => (7, Some(json!([int(wall), tagged(&facts)]))),
+        Record::File {
+            wall,
+            name,
+            content,
+        } => (
+            9,
+            Some(json!([
+                int(wall),
+                tagged(&Value::Str(name.to_owned())),
+                format!("bin:{}", hex(content))
+            ])),
+        ),
         Record::Base(base) => (8, Some(json!([tagged(&Value::Map(base.to_map()))]))),
         Record::Unknown(kind) => (kind, None),
     })
@@ -130,6 +146,11 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
         } => record::metric(wall.try_into()?, overwrite, &metric),
         Record::Preempting { wall } => record::preempting(wall.try_into()?),
         Record::Facts { wall, facts } => record::facts(wall.try_into()?, &facts),
+        Record::File {
+            wall,
+            name,
+            content,
+        } => record::file(wall.try_into()?, name, content),
         Record::Base(base) => record::base(&base).concat(),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })

@@ -174,6 +174,14 @@ impl Decoded {
     }
 
     #[getter]
+    fn files<'py>(&self, py: Python<'py>) -> Vec<(&str, i64, Bound<'py, PyBytes>)> {
+        let files = self.inner.files.iter();
+        files
+            .map(|(name, (wall, content))| (name.as_str(), *wall, PyBytes::new(py, content)))
+            .collect()
+    }
+
+    #[getter]
     fn preempting(&self) -> bool {
         self.inner.preempting
     }

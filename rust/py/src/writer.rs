@@ -366,6 +366,14 @@ impl Writer {
         ))
     }
 
+    fn put_file(&self, name: &str, content: &[u8]) -> PyResult<u64> {
+        if !record::is_file_name(name) {
+            let text = format!("{name:?} is no name of a file in a run");
+            return Err(UsageError::new_err(text));
+        }
+        self.append(&record::file(self.inner.wall(), name, content))
+    }
+
     fn mark_preempting(&self) -> PyResult<u64> {
         self.append(&record::preempting(self.inner.wall()))
     }

@@ -15,7 +15,7 @@ const EXPECTED = JSON.parse(readFileSync(`${GOLDEN}expected.json`, 'utf8')) as E
 const MAGIC = [0x89, 0x53, 0x4c, 0x57, 0x0d, 0x0a, 0x1a, 0x0a];
 const HEAD = 256;
 const MAX_RECORD_BYTES = 12 * 2 ** 20;
-const KNOWN_KINDS = 8;
+const KNOWN_KINDS = new Set([0, 1, 2, 3, 4, 5, 6, 7, 9]);
 const SEAL_KIND = 15;
 
 const extensionCodec = new ExtensionCodec();
@@ -118,7 +118,7 @@ class Segment {
       ];
       const record = { position: this.number * 2 ** 32 + at, kind };
       if (kind !== SEAL_KIND)
-        found.records.push(kind < KNOWN_KINDS ? { ...record, content: content.map(plain) } : record);
+        found.records.push(KNOWN_KINDS.has(kind) ? { ...record, content: content.map(plain) } : record);
       start = at = at + 8 + Math.ceil(payload.length / 8) * 8;
     }
     gap(this.bytes.length);
@@ -131,6 +131,7 @@ class Segment {
  */
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
@@ -140,10 +141,10 @@ function plain(value: unknown): unknown {
 function untagged(value: Json): unknown {
   if (Array.isArray(value)) return value.map(untagged);
   if (typeof value === 'string') {
-    const [, tag, text] = /^(int|float|str):(.*)$/su.exec(value) ?? [];
+    const [, tag, text] = /^(int|float|str|bin):(.*)$/su.exec(value) ?? [];
     if (text === undefined) throw new Error(`no tag: ${value}`);
     if (tag === 'int') return plain(BigInt(text));
-    if (tag === 'str') return text;
+    if (tag === 'str' || tag === 'bin') return text;
     const bits = new DataView(new ArrayBuffer(8));
     bits.setBigUint64(0, BigInt(`0x${text}`));
     return bits.getFloat64(0);

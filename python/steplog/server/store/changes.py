@@ -13,7 +13,7 @@ from steplog.server._decode import merge_summaries
 from steplog.server.schema import flatten
 from steplog.server.store.attempts import Attempts
 from steplog.server.store.exact import pack, unpack_tree
-from steplog.server.store.tables import KEYS, RUNS, VALUES, WRITERS
+from steplog.server.store.tables import FILES, KEYS, RUNS, VALUES, WRITERS
 from steplog.server.store.writers import Writer, run_state
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Change:
     exit_code: int | None = None
     preempting: bool = False
     facts: Sequence[dict[str, object]] = ()
+    files: Sequence[tuple[str, int, bytes]] = ()
+    """Name, wall clock in nanoseconds, content."""
     closed: bool = False
     recount: Sequence[tuple[str, int, int, int]] | None = field(default=None)
     """All keys of the run counted anew, after records were lost to a power failure."""
@@ -131,6 +133,7 @@ class Changes:
                 await self._forget(connection, run_id, "summary", after=summary, before=before)
             await self._meta.upsert(connection, VALUES, leaves)
             await self._keys(connection, change)
+            await self._files(connection, change)
             run.update(await run_state(connection, run_id))
             await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**run))
         return True
@@ -184,6 +187,14 @@ class Changes:
         if change.summary is not None:
             values["summary"] = change.summary
         await connection.execute(sa.update(WRITERS).where(where).values(**values))
+
+    async def _files(self, connection: AsyncConnection, change: Change) -> None:
+        of_writer = {"run_id": change.writer.run_id, "writer": change.writer.writer}
+        rows: list[dict[str, object]] = [
+            {**of_writer, "name": name, "wall": wall, "content": content}
+            for name, wall, content in change.files
+        ]
+        await self._meta.upsert(connection, FILES, rows)
 
     async def _keys(self, connection: AsyncConnection, change: Change) -> None:
         run_id = change.writer.run_id

@@ -103,6 +103,17 @@ VALUES = sa.Table(
     sa.Column("text", sa.Text),
 )
 
+# Small files of a run, whole; each writer's own.
+FILES = sa.Table(
+    "files",
+    METADATA,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("writer", sa.String(63), primary_key=True),
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("wall", sa.BigInteger, nullable=False),  # nanoseconds of the client's clock
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
 # A run that is deleted: its points go in the background, also after a restart.
 DELETED = sa.Table("deleted_runs", METADATA, sa.Column("run_id", sa.BigInteger, primary_key=True))
 
