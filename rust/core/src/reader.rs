@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::batch::BatchBuilder;
 use crate::error::{Error, Result, io_at};
-use crate::frame::{self, FRAME_HEAD, Found, SEGMENT_HEAD, Scan, framed_len, place, position};
+use crate::frame::{
+    self, FRAME_HEAD, Found, SEGMENT_HEAD, Scan, framed_len, payload_len, place, position,
+};
 use crate::progress::Amount;
 use crate::record::read_seal;
 use crate::segment::file_name;
@@ -60,8 +62,8 @@ pub struct LogReader {
     incomplete: Vec<PathBuf>,
     /// Segments that are not there, as far as no later one was found to hold anything.
     missing: Vec<(u32, u32)>,
-    /// The two latest segments with frames; of the first one that is read, all is taken to be there.
-    filled: (u32, u32),
+    /// Long stretches of zeros that nobody announced: segment, where they begin, how long they are.
+    gaps: Vec<(u32, usize, usize)>,
     /// Sent in the place of the first record when that cannot be read: the server must know the run.
     start: Option<Vec<u8>>,
 }
@@ -84,7 +86,7 @@ impl LogReader {
             torn: Vec::new(),
             incomplete: Vec::new(),
             missing: Vec::new(),
-            filled: (0, 0),
+            gaps: Vec::new(),
             start: None,
         }
     }
@@ -127,7 +129,6 @@ impl LogReader {
         fresh.start = self.start.take();
         if after > 0 {
             fresh.segment = segment;
-            fresh.filled = (0, segment);
             fresh.offset = offset.next_multiple_of(8).max(SEGMENT_HEAD);
             if fresh.open()? {
                 let mut head = [0; FRAME_HEAD];
@@ -189,20 +190,20 @@ impl LogReader {
             return Ok(true);
         }
         let path = self.path();
-        match File::open(&path) {
-            Ok(file) => self.file = Some(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(io_at("open", &path)(error)),
-        }
-        if path.is_dir() {
-            self.file = None;
-            let what = "a folder where a segment should be".to_owned();
+        // A pipe of that name would be waited for.
+        if std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
+            let what = "what is no file, where a segment should be,".to_owned();
             self.damage.push(Damage {
                 path,
                 offset: 0,
                 what,
             });
             return Ok(false);
+        }
+        match File::open(&path) {
+            Ok(file) => self.file = Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io_at("open", &path)(error)),
         }
         let mut head = [0; SEGMENT_HEAD];
         let filled = self.read_at(&mut head, 0)?;
@@ -270,18 +271,20 @@ impl LogReader {
         if self.incomplete.contains(&path) {
             return;
         }
-        let (len, what) = if len < end {
-            (len, format!("the segment ends too early, of {end} bytes,"))
-        } else if self.filled.0 < number && end > SEGMENT_HEAD {
-            (0, format!("{end} bytes without a record"))
-        } else {
-            return;
+        let gap = self.gaps.iter().find_map(|&(segment, from, len)| {
+            let len = end.min(from + len).saturating_sub(from);
+            (segment == number && len >= GAP).then_some((from, len))
+        });
+        let (at, what) = match gap {
+            _ if len < end => (len, format!("the segment ends too early, of {end} bytes,")),
+            Some((from, len)) => (from, format!("{len} bytes without a record")),
+            None => return,
         };
         self.torn.retain(|torn| torn.path != path);
         self.incomplete.push(path.clone());
         self.damage.push(Damage {
             path,
-            offset: len,
+            offset: at,
             what,
         });
     }
@@ -368,13 +371,12 @@ impl LogReader {
         let end = from + bytes.len();
         let mut last_end = from;
         let mut seals = Vec::new();
+        let mut gaps = Vec::new();
         let mut is_enough = false;
         for found in Scan::from(bytes, self.segment, from) {
             match found {
                 Found::Frame { offset, payload } => {
-                    if self.filled.1 < self.segment {
-                        self.filled = (self.filled.1, self.segment);
-                    }
+                    gaps.extend(gap_in(bytes, last_end - from, offset - from));
                     last_end = offset + framed_len(payload.len());
                     if let Some(seal) = read_seal(payload) {
                         seals.push(seal);
@@ -400,9 +402,15 @@ impl LogReader {
                 }),
             }
         }
+        if !growing && !is_enough {
+            gaps.extend(gap_in(bytes, last_end - from, end - from));
+        }
         if last_end > from {
             self.tell_missing();
         }
+        let segment = self.segment;
+        let found = gaps.into_iter().map(|(at, len)| (segment, from + at, len));
+        self.gaps.extend(found);
         for (number, end) in seals {
             self.check_seal(number, end);
         }
@@ -462,6 +470,39 @@ impl LogReader {
         })?;
         Ok(batch)
     }
+}
+
+/// A thread that dies between reserving its bytes and announcing how many there are leaves zeros, but hardly
+/// so many: where a segment that is known to be full has them, something was not written to the file.
+const GAP: usize = 4096;
+
+/// The first stretch of at least so many zeros that is in no announced hole.
+fn gap_in(bytes: &[u8], from: usize, to: usize) -> Option<(usize, usize)> {
+    let (mut at, mut begin) = (from, from);
+    while at < to && to - begin >= GAP {
+        let word = bytes.get(at..to.min(at + FRAME_HEAD)).unwrap_or_default();
+        let mut head = [0; FRAME_HEAD];
+        head.iter_mut().zip(word).for_each(|(to, byte)| *to = *byte);
+        let word = u64::from_le_bytes(head);
+        if word == 0 {
+            at += FRAME_HEAD;
+            continue;
+        }
+        if at - begin >= GAP {
+            break;
+        }
+        // An announced hole goes as far as it says; whatever else there is was told as damage.
+        let coming = usize::try_from(word >> 32).unwrap_or(usize::MAX);
+        let is_hole = payload_len(word) == 0 && coming <= crate::record::MAX_RECORD_BYTES;
+        at += if is_hole {
+            framed_len(coming)
+        } else {
+            FRAME_HEAD
+        };
+        begin = at;
+    }
+    let len = at.min(to).saturating_sub(begin);
+    (len >= GAP).then_some((begin, len))
 }
 
 /// The segment numbers of a writer's folder, ascending.
@@ -612,11 +653,21 @@ mod tests {
         let empty: &[u8] = &[];
         let zeros = vec![0; whole.len()];
         let half = whole.get(..whole.len() / 16 * 8).unwrap();
+        // As a copy into a file that was given its whole length first.
+        let quarter = whole.len() / 32 * 8;
+        let mut tail = whole.clone();
+        tail[quarter..].fill(0);
+        let mut middle = whole.clone();
+        let behind = quarter + GAP + 512;
+        assert!(behind + 512 < whole.len());
+        middle[quarter..behind].fill(0);
         for (left, at) in [
             (empty, 0),
             (&whole[..SEGMENT_HEAD], SEGMENT_HEAD),
             (half, half.len()),
-            (&zeros, 0),
+            (&zeros, SEGMENT_HEAD),
+            (&tail, quarter),
+            (&middle, quarter),
         ] {
             std::fs::write(&path, left).unwrap();
             let mut reader = LogReader::new(dir.path());

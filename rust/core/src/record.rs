@@ -236,20 +236,7 @@ impl<'a> Record<'a> {
             }
             kind::FILE => {
                 expect(4, cursor.at())?;
-                let wall = cursor.i64("file time")?;
-                let at = cursor.at();
-                let name = cursor.str("file name")?;
-                if !is_file_name(name) {
-                    return Err(Error::Malformed {
-                        what: "file name",
-                        at,
-                    });
-                }
-                Self::File {
-                    wall,
-                    name,
-                    content: cursor.bin("file content")?,
-                }
+                file_of(cursor)?
             }
             other => {
                 for _ in 1..len {
@@ -259,6 +246,23 @@ impl<'a> Record<'a> {
             }
         })
     }
+}
+
+fn file_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+    let wall = cursor.i64("file time")?;
+    let at = cursor.at();
+    let name = cursor.str("file name")?;
+    if !is_file_name(name) {
+        return Err(Error::Malformed {
+            what: "file name",
+            at,
+        });
+    }
+    Ok(Record::File {
+        wall,
+        name,
+        content: cursor.bin("file content")?,
+    })
 }
 
 fn map(cursor: &mut Cursor<'_>, what: &'static str) -> Result<Value> {

@@ -399,7 +399,9 @@ impl WriterLog {
                 self.last_step = self.last_step.max(history.step);
                 Some(history.wall)
             }
-            Record::Summary { wall, .. } | Record::Metric { wall, .. } => Some(wall),
+            Record::Summary { wall, .. }
+            | Record::Metric { wall, .. }
+            | Record::File { wall, .. } => Some(wall),
             Record::Facts { wall, facts } => {
                 if let (Some(Value::Map(start)), Value::Map(entries)) = (&mut self.start, facts) {
                     for (key, value) in entries {
@@ -408,7 +410,6 @@ impl WriterLog {
                 }
                 Some(wall)
             }
-            Record::File { wall, .. } => Some(wall),
             Record::Preempting { wall } => {
                 self.preempting = true;
                 Some(wall)
