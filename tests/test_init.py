@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -83,6 +84,39 @@ def test_a_key_that_no_header_can_hold_is_refused():
     for key in ("a\nb", "é", "", "a b"):
         with pytest.raises(steplog.UsageError, match="api_key"):
             steplog.Api(api_key=key)
+
+
+@pytest.mark.parametrize("flag", [np.True_, 1, np.False_, 0], ids=repr)
+def test_flags_of_numpy_and_of_c_close_a_row_or_not(start, flag):
+    with start() as run:
+        run.log({"a": 1}, commit=flag)
+        assert run.step == bool(flag)
+        run.log({"b": 1})
+    assert RunLog(run.sync_dir).row_count == 1 + bool(flag)
+
+
+def test_a_run_that_is_over_leaves_those_of_other_contexts_alone(start):
+    def other():
+        run = start(project="two")
+        running.set()
+        assert finished.wait(20)
+        steplog.log({"x": 1})
+        run.finish()
+        return run
+
+    running, finished = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        with start(project="one") as mine:
+            found = pool.submit(other)
+            assert running.wait(20)
+        steplog.finish()
+        assert steplog.run is None
+        with pytest.raises(steplog.UsageError, match="there is no run"):
+            steplog.log({"mine": 1})
+        finished.set()
+        theirs = found.result()
+    assert [row["x"] for row in RunLog(theirs.sync_dir).rows()] == [1]
+    assert RunLog(mine.sync_dir).row_count == 0
 
 
 @pytest.mark.parametrize("place", [{"commit": 5}, {"step": 1.5}], ids=str)

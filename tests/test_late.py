@@ -525,3 +525,43 @@ def test_an_array_is_let_go_of_when_it_has_been_read(start):
         assert [copy() for copy in copies] == [None, None, None]
     finally:
         gc.enable()
+
+
+def test_flush_says_which_values_it_could_not_wait_for(start):
+    never = threading.Event()
+    with start() as run:
+        run.log({"never": OnDevice(0.0, never)})
+        with pytest.raises(steplog.StorageError, match="1 value not ready yet"):
+            run.flush(timeout_secs=0.1)
+        never.set()
+        run.flush(timeout_secs=20)
+        assert run.status()["deferred"] == 0
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, ValueError])
+def test_a_value_that_raises_anything_when_read_costs_only_itself(start, error):
+    class Broken(OnDevice):
+        def item(self):
+            raise error
+
+    with start() as run:
+        for _ in range(5):
+            run.log({"a": 1, "broken": Broken(0.0)})
+        run.log({"good": OnDevice(2.0), "many": np.ones(5_000)})
+        run.flush(timeout_secs=20)
+        assert run.status()["skipped"] == 5
+    assert [row["a"] for row in rows(run)[:5]] == [1] * 5
+    assert rows(run)[5]["good"] == 2.0
+
+
+async def test_a_run_goes_on_when_its_end_is_cancelled_before_its_values_are_ready(start):
+    ready = threading.Event()
+    run = start(settings={"finish_timeout_secs": 600.0})
+    run.log({"a": OnDevice(1.0, ready)})
+    with anyio.move_on_after(0.05) as scope:
+        await run.afinish()
+    assert scope.cancelled_caught
+    run.log({"b": np.ones(100)})
+    ready.set()
+    await run.afinish()
+    assert [set(row) for row in rows(run)] == [{"a"}, {"b"}]

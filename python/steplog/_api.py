@@ -199,14 +199,13 @@ def _make_current(run: Run) -> None:
 
 
 def find_current() -> Run | None:
-    """This context's run; where it has none, such as in a new thread, the latest of the process.
+    """This context's run; where it never had one, as in a new thread, the latest of the process.
 
-    A run that is finished is nobody's current run.
+    A run that is finished is nobody's current run, and another context's is not taken in its place.
     """
-    for run in (_current.get(), _latest):
-        if run is not None and not run.is_finished:
-            return run
-    return None
+    own = _current.get()
+    run = _latest if own is None else own
+    return None if run is None or run.is_finished else run
 
 
 def current_run() -> Run:

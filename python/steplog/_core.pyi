@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "Writer",
     "__version__",
     "attempt_parts",
+    "is_live",
     "merge_summaries",
     "peek_start",
     "unpack_value",
@@ -146,6 +148,8 @@ class Rows:
 
     def __iter__(self) -> Iterator[dict[str, object]]: ...
     def __next__(self) -> dict[str, object]: ...
+
+def is_live(writer_dir: str | os.PathLike[str]) -> bool: ...
 
 @final
 class RunLog:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from steplog import _values
-from steplog._errors import SteplogError
+from steplog._errors import RunClosedError, SteplogError
 from steplog._later_pool import POOL
 from steplog._terminal import shorten
 
@@ -51,6 +51,7 @@ class LateValues:
         self._changed = threading.Condition()
         self._taken = 0
         self._waiting: dict[int, _Waiting] = {}
+        self._waiting_bytes = 0
         self._is_closing = False
         self._watched: list[tuple[set[int], socket]] = []
 
@@ -59,48 +60,63 @@ class LateValues:
         """How many calls have values that are not in the log yet."""
         return len(self._waiting) if self._pid == os.getpid() else 0
 
-    def add(
-        self,
-        writer: Writer,
-        row: tuple[int, int],
-        values: Mapping[str, object],
-        *,
-        is_awaited: bool = False,
-    ) -> int:
-        """Log values, each of which holds a `Later`, under a row as soon as they can be read.
+    def reserve(self, values: Mapping[str, object]) -> int:
+        """A ticket for values, each of which holds a `Later`, before their row is logged.
 
-        Where too many wait, or the run is being finished, they are read here and now, unless the
-        caller awaits them anyway.
-
-        Returns:
-            Their ticket.
+        Raises:
+            RunClosedError: The run is being finished.
         """
         if self._pid != os.getpid():
             # The parent's values are the parent's affair, and its lock may have been taken.
             self._begin()
         size_bytes = sum(later.size_bytes for later in _values.laters(values))
         with self._changed:
+            if self._is_closing:
+                raise RunClosedError("the run is being finished: it takes nothing more")
             self._taken += 1
-            ticket = self._taken
-            waiting_bytes = sum(waiting.size_bytes for waiting in self._waiting.values())
-            is_now = self._is_closing or waiting_bytes + size_bytes > MAX_WAITING_BYTES
-            self._waiting[ticket] = _Waiting(size_bytes, row[0], tuple(values))
+            self._waiting[self._taken] = _Waiting(size_bytes, -1, tuple(values))
+            self._waiting_bytes += size_bytes
+            return self._taken
+
+    def add(
+        self,
+        ticket: int,
+        row: tuple[Writer, tuple[int, int]],
+        values: Mapping[str, object],
+        *,
+        is_awaited: bool = False,
+    ) -> None:
+        """Log the values of a ticket under a writer's row as soon as they can be read.
+
+        Where too many wait they are read here and now, unless the caller awaits them anyway.
+        """
+        writer, (step, _) = row
+        with self._changed:
+            is_now = self._waiting_bytes > MAX_WAITING_BYTES
+            self._waiting[ticket] = self._waiting[ticket]._replace(step=step)
 
         def log_late() -> None:
             try:
-                self._log(writer, row, values)
+                self._log(writer, row[1], values)
             finally:
-                self._use(ticket)
+                self.drop(ticket)
+
+        def log_in_pool() -> None:
+            try:
+                log_late()
+            except BaseException as error:  # noqa: BLE001  # of a value's own code: nobody has asked
+                why = f"reading it raised {type(error).__name__}: {error}"
+                self._notices.tell_skipped([(key, why) for key in values])
 
         if is_now and not is_awaited:
             log_late()
         else:
-            POOL.submit(log_late)
-        return ticket
+            POOL.submit(log_in_pool)
 
-    def _use(self, ticket: int) -> None:
+    def drop(self, ticket: int) -> None:
+        """The values of a ticket are in the log, or will not be."""
         with self._changed:
-            del self._waiting[ticket]
+            self._waiting_bytes -= self._waiting.pop(ticket).size_bytes
             self._changed.notify_all()
             watched, self._watched = self._watched, []
             for tickets, done in watched:
@@ -123,9 +139,14 @@ class LateValues:
             self._notices.tell_lost(len(plain), outcome.lost[1])
 
     def close(self) -> None:
-        """Have callers read those values themselves that they log from now on."""
+        """Take no more values."""
         with self._changed:
             self._is_closing = True
+
+    def open(self) -> None:
+        """Take values again: the run goes on."""
+        with self._changed:
+            self._is_closing = False
 
     def wait(self, timeout_secs: float) -> bool:
         """Wait until all values taken so far are in the log; in slices, for Ctrl-C."""

@@ -69,9 +69,11 @@ class Pool:
         while True:
             job = jobs.get()
             self._since[me] = time.monotonic()
-            job()
-            del job  # with its values, before the next one comes
-            self._since.pop(me, None)
+            try:
+                job()
+            finally:
+                del job  # with its values, before the next one comes
+                self._since.pop(me, None)
             # Those that wait for a job are enough again.
             with self._starting:
                 if self._threads - len(self._since) > _THREADS:

@@ -92,23 +92,25 @@ class Logger(Recorder):
         writer = self._own_writer()
         if isinstance(writer, NullWriter):
             raise InternalError("a disabled run converts nothing")
-        outcome = writer.log(plain, step, commit, keys_of(late) if late else None)
-        if late and outcome.row is not None:
-            if tickets is None:
-                self._late.add(writer, outcome.row, late)
-            else:
-                self._add_lent(tickets, (writer, outcome.row), late)
-        return outcome
-
-    def _add_lent(
-        self, tickets: Tickets, row: tuple[Writer, tuple[int, int]], late: dict[str, object]
-    ) -> None:
         lent = {key: value for key, value in late.items() if _values.is_lent(value)}
         others = {key: value for key, value in late.items() if key not in lent}
-        if lent:
-            tickets.lent.add(self._late.add(*row, lent, is_awaited=True))
-        if others:
-            tickets.others.add(self._late.add(*row, others, is_awaited=True))
+        # Before the row is in the log: whoever finishes the run waits for what has a ticket.
+        taken = {self._late.reserve(values): values for values in (lent, others) if values}
+        try:
+            outcome = writer.log(plain, step, commit, keys_of(late) if late else None)
+        except BaseException:
+            for ticket in taken:
+                self._late.drop(ticket)
+            raise
+        for ticket, values in taken.items():
+            if outcome.row is None:
+                self._late.drop(ticket)
+                continue
+            row = (writer, outcome.row)
+            self._late.add(ticket, row, values, is_awaited=tickets is not None)
+            if tickets is not None:
+                (tickets.lent if values is lent else tickets.others).add(ticket)
+        return outcome
 
     async def alog(
         self,

@@ -204,7 +204,7 @@ def _opener(context: ssl.SSLContext | None, until: float) -> urllib.request.Open
             return super().do_open(functools.partial(connection, http_class), *given, **options)
 
     director = urllib.request.OpenerDirector()
-    director.add_handler(urllib.request.ProxyHandler())
+    director.add_handler(urllib.request.ProxyHandler(_proxies()))
     director.add_handler(Http())
     if context is not None:
         director.add_handler(Https(context=context))
@@ -231,6 +231,14 @@ def tls(ca_file: str | os.PathLike[str]) -> ssl.SSLContext:
     return context
 
 
+def _proxies() -> dict[str, str]:
+    """The environment's proxies by scheme, `ALL_PROXY` where there is none of its own."""
+    import urllib.request  # noqa: PLC0415  # slow to import
+
+    found = urllib.request.getproxies()
+    return {**dict.fromkeys(("http", "https"), found["all"]), **found} if "all" in found else found
+
+
 def proxy_of(url: str) -> str | None:
     """The proxy that the environment (`HTTPS_PROXY`, `NO_PROXY`, …) names for an address."""
     import urllib.request  # noqa: PLC0415  # slow to import
@@ -238,5 +246,4 @@ def proxy_of(url: str) -> str | None:
     parts = urlsplit(url)
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    return _proxies().get(parts.scheme)

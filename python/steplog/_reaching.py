@@ -134,7 +134,10 @@ def reach_disk(writer: Writer, late: LateValues, timeout_secs: float) -> None:
         StorageError: The disk did not take it, or not in time.
     """
     until = time.monotonic() + timeout_secs
-    late.wait(timeout_secs)
+    if not late.wait(timeout_secs):
+        raise StorageError(
+            f"not in the log after {timeout_secs} s: {count(late.waiting, 'value')} not ready yet"
+        )
     position = _number(writer, "last")
     writer.want_sync()
     left_secs = max(until - time.monotonic(), 0.0)

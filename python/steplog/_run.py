@@ -446,8 +446,12 @@ class Run(Reference, Logger):
         until = time.monotonic() + timeout
         self._late.close()
         if self._late.waiting:
-            with anyio.move_on_after(timeout * _LATE_SHARE):
-                await reach_log(self._late)
+            try:
+                with anyio.move_on_after(timeout * _LATE_SHARE):
+                    await reach_log(self._late)
+            except anyio.get_cancelled_exc_class():
+                self._late.open()
+                raise
         _sync.forget(self)
         self._late.give_up()
         timeout = max(until - time.monotonic(), 0.0)

@@ -11,9 +11,15 @@ from steplog import _folder
 from steplog._errors import UsageError
 from steplog._states import STATES, state_of
 from steplog._writer import RunLog
+from steplog._writer import is_live as _is_live
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def is_live(folder: Path) -> bool:
+    """Whether a live process writes one of a run's logs."""
+    return any(_is_live(log) for log in (folder / "wal").glob("*"))
 
 
 @dataclasses.dataclass(frozen=True)

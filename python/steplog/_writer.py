@@ -12,6 +12,7 @@ from steplog._core import (
     SyncJob,
     Writer,
     __version__,
+    is_live,
     merge_summaries,
     unpack_value,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "SyncJob",
     "Writer",
     "__version__",
+    "is_live",
     "merge_summaries",
     "open_writer",
     "unpack_value",

@@ -118,7 +118,8 @@ def _watch(
         # A folder may come later.
         for folder in _find_all(dirs)[0]:
             seen = _size_of(folder)
-            if done.get(folder) == seen:
+            # What a live process writes into its map may change neither size nor time.
+            if done.get(folder) == seen and not _runs.is_live(folder):
                 continue
             report = send(folder)
             if report["records_sent"] or report["error"] != failed.get(folder):
@@ -130,7 +131,7 @@ def _watch(
 
 
 def _size_of(folder: Path) -> object:
-    """What tells whether a run's logs have changed: mapped ones are written without a new size."""
+    """What tells whether a run's logs have changed since nobody writes them."""
     found = []
     for segment in sorted((folder / "wal").glob("*/*.wal")):
         with contextlib.suppress(FileNotFoundError):

@@ -25,7 +25,7 @@ mod _core {
     #[pymodule_export]
     use crate::recorder::Recorder;
     #[pymodule_export]
-    use crate::runlog::{Rows, RunLog, SyncJob};
+    use crate::runlog::{Rows, RunLog, SyncJob, is_live};
     #[pymodule_export]
     use crate::writer::{Outcome, Writer};
 

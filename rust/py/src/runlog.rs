@@ -209,3 +209,13 @@ impl SyncJob {
         Ok(dict)
     }
 }
+
+/// Whether a live process writes this log.
+#[pyfunction]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an extracted argument is owned"
+)]
+pub(crate) fn is_live(writer_dir: PathBuf) -> bool {
+    steplog_core::wal::is_live(&writer_dir)
+}

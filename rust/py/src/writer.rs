@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict};
+use pyo3::types::{PyBool, PyDict, PyInt};
 use steplog_core::error::Error;
 use steplog_core::frame::Identity;
 use steplog_core::metric::Metric;
@@ -142,6 +142,14 @@ fn to_commit(commit: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
         return Ok(Some(flag.is_true()));
     }
     let name = commit.get_type().name()?;
+    // NumPy's, as of a comparison, and 0 and 1.
+    let is_flag = match commit.cast::<PyInt>() {
+        Ok(number) => matches!(number.extract::<i64>(), Ok(0 | 1)),
+        Err(_other) => name == "bool" || name == "bool_",
+    };
+    if is_flag {
+        return commit.is_truthy().map(Some);
+    }
     Err(ArgumentTypeError::new_err(format!(
         "commit must be True, False or None, got {name}"
     )))
