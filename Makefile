@@ -56,7 +56,7 @@ loom:
 
 # Each target for SECS seconds, from what is kept in the repository and what was found before.
 SECS ?= 60
-FUZZ_LIMITS := -artifact_prefix=target/ -max_total_time=$(SECS) -timeout=10 -malloc_limit_mb=512 -max_len=65536
+FUZZ_LIMITS = -artifact_prefix=target/ -max_total_time=$(SECS) -timeout=10 -malloc_limit_mb=512 -max_len=65536
 fuzz:
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "the fuzzer is missing: rustup toolchain install nightly; cargo install cargo-fuzz"; exit 1; }
 	cd rust/fuzz; for target in frame record recovery; do mkdir -p target/corpus/$$target; \

@@ -149,7 +149,7 @@ def test_every_row_arrives_once_through_a_bad_proxy(server, bad_proxy, tmp_path,
     assert [(row["_step"], row["a"], row["b"]) for row in rows] == [
         (number, number + 0.5, number / 7) for number in range(step)
     ]
-    assert server.get("/projects/local/p/runs/r")["records"] == 2 * step + 2
+    assert server.get("/projects/local/p/runs/r")["records"] == 2 * step + 3
     assert run.status()["refused"] == run.status()["lost"] == 0
 
 
