@@ -31,10 +31,11 @@ class ConfigFile:
         self._path = folder / "files" / "config.yaml" if folder else None
         self._notices = notices
         self._process: int | None = None  # that of `start`; a forked child is another
-        # Guards the three below, never held while the disk is waited for.
+        # Guards what is below but the text last made, never held while the disk is waited for.
         self._lock = threading.Lock()
         self._wanted: Mapping[str, object] = {}
         self._written: Mapping[str, object] | None = None
+        self._last: tuple[Mapping[str, object] | None, str] = (None, "")
         self._thread: threading.Thread | None = None
 
     def start(self, values: Mapping[str, object]) -> None:
@@ -94,16 +95,21 @@ class ConfigFile:
 
     def _write(self, values: Mapping[str, object]) -> None:
         if self._path is not None:
-            _folder.write_text(self._path, _text(values))
+            _folder.write_text(self._path, self._text_of(values))
         self._written = values
 
     def text(self) -> str:
         """What the file is to hold; nothing where there is neither a file nor a config."""
         values = self._wanted
-        return _text(values) if values and self._path is not None else ""
+        return self._text_of(values) if values and self._path is not None else ""
 
+    def _text_of(self, values: Mapping[str, object]) -> str:
+        """YAML, made once: the file holds it, and the log."""
+        last, text = self._last
+        if values is last:
+            return text
+        from steplog import _yaml  # noqa: PLC0415  # only a run with a config pays for it
 
-def _text(values: Mapping[str, object]) -> str:
-    from steplog import _yaml  # noqa: PLC0415  # only a run with a config pays for it
-
-    return _yaml.dump({key: {"value": value} for key, value in values.items()})
+        text = _yaml.dump({key: {"value": value} for key, value in values.items()})
+        self._last = values, text
+        return text

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = "steplog-runs"
 _CURSOR = "cursor.json"
@@ -87,13 +88,17 @@ def write_text(path: Path, text: str) -> None:
 
 def read_cursor(writer_dir: Path) -> dict[str, int]:
     """How far each server has acknowledged a writer's log, by server id; a broken file is none."""
+    cursor = _read_notes(writer_dir / _CURSOR)
+    return {server: at for server, at in cursor.items() if isinstance(at, int)}
+
+
+def _read_notes(path: Path) -> dict[str, Any]:
+    """What a file of ours says by server id; a broken file says nothing."""
     try:
-        cursor = json.loads((writer_dir / _CURSOR).read_text("utf-8"))
+        notes = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    if not isinstance(cursor, dict):
-        return {}
-    return {server: at for server, at in cursor.items() if isinstance(at, int)}
+    return notes if isinstance(notes, dict) else {}
 
 
 def write_cursor(writer_dir: Path, server: str, acknowledged: int) -> None:
@@ -110,12 +115,7 @@ def read_left_out(writer_dir: Path) -> dict[str, dict[str, int]]:
 
     Of each: up to which position it had been sent. It holds when the server is past it.
     """
-    try:
-        notes = json.loads((writer_dir / _LEFT_OUT).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(notes, dict):
-        return {}
+    notes = _read_notes(writer_dir / _LEFT_OUT)
     return {
         server: {
             name: sent

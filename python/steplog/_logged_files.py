@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from steplog import _folder
 from steplog._errors import StorageError
-from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
     from steplog._config_file import ConfigFile
@@ -25,15 +24,16 @@ class LoggedFiles:
         self._notices = notices
         self._config = ""
 
-    def start(self, writer: Writer | NullWriter) -> None:
-        """Log what is there from the start; never raises for the disk."""
-        self._log_config(writer)
+    def log_config(self, writer: Writer) -> None:
+        """Log the config unless it is logged already; never raises for the disk."""
+        text = self._config_file.text()
+        if text not in {"", self._config}:
+            self._config = text
+            self._log(writer, "config.yaml", text)
 
-    def end(self, writer: Writer | NullWriter) -> None:
+    def end(self, writer: Writer) -> None:
         """Log what the run has come to; never raises for the disk."""
-        self._log_config(writer)
-        if isinstance(writer, NullWriter):
-            return
+        self.log_config(writer)
         try:
             summary = writer.summary()
         except StorageError as error:
@@ -41,15 +41,7 @@ class LoggedFiles:
             return
         self._log(writer, "summary.json", _folder.json_text(summary))
 
-    def _log_config(self, writer: Writer | NullWriter) -> None:
-        text = self._config_file.text()
-        if text not in {"", self._config}:
-            self._config = text
-            self._log(writer, "config.yaml", text)
-
-    def _log(self, writer: Writer | NullWriter, name: str, text: str) -> None:
-        if isinstance(writer, NullWriter):
-            return
+    def _log(self, writer: Writer, name: str, text: str) -> None:
         content = text.encode()
         if len(content) > _MAX_BYTES:
             self._notices.warn(name, f"{name} is larger than 1 MiB: it stays in the run's folder")

@@ -128,7 +128,8 @@ class Run(Reference, Logger):
             self.config.update(config, allow_val_change=True if past else None)
         self._config_file.start(self.config.as_dict())
         self._logged_files = LoggedFiles(self._config_file, self._notices)
-        self._logged_files.start(self._process.writer)
+        if not isinstance(self._process.writer, NullWriter):
+            self._logged_files.log_config(self._process.writer)
         if settings.mode != "disabled":
             _sync.track(self)
             _known[self.sync_dir] = self

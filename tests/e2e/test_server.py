@@ -179,12 +179,18 @@ for step in range(100_000):
 """
 
 
-def test_a_run_that_is_deleted_while_it_runs_stays_gone_until_it_is_synced(server, tmp_path):
+def deleted_while_it_runs(server, tmp_path):
+    """A process whose run has come to the server and was deleted there, and the run's folder."""
     child = server.python(tmp_path, LIVING)
     folder = child.stdout.readline().strip()
     while server.ask(RUN)[0] != 200:
         child.stdout.readline()
     assert server.ask(RUN, method="DELETE")[0] == 204
+    return child, folder
+
+
+def test_a_run_that_is_deleted_while_it_runs_stays_gone_until_it_is_synced(server, tmp_path):
+    child, folder = deleted_while_it_runs(server, tmp_path)
     # Until the writer has learnt it, and then through some of its attempts.
     while "the run was deleted; its folder keeps the data" not in child.stdout.readline():
         assert server.ask(RUN)[0] == 404
@@ -208,11 +214,7 @@ def test_a_run_that_is_deleted_while_it_runs_stays_gone_until_it_is_synced(serve
 
 
 def test_a_deleted_run_can_be_brought_back_while_its_process_lives(server, tmp_path):
-    child = server.python(tmp_path, LIVING)
-    folder = child.stdout.readline().strip()
-    while server.ask(RUN)[0] != 200:
-        child.stdout.readline()
-    assert server.ask(RUN, method="DELETE")[0] == 204
+    child, folder = deleted_while_it_runs(server, tmp_path)
     while "the run was deleted; its folder keeps the data" not in child.stdout.readline():
         pass
     done = server.cli("sync", folder, "--timeout-secs", "8")

@@ -83,7 +83,7 @@ pub(crate) fn announced(len: usize) -> u64 {
 }
 
 /// Where a hole ends that begins at `offset`, if this head word announces one.
-fn hole_end(word: u64, offset: usize) -> Option<usize> {
+pub(crate) fn hole_end(word: u64, offset: usize) -> Option<usize> {
     let len = payload_len(word >> 32);
     let is_announced = payload_len(word) == 0 && (1..=MAX_RECORD_BYTES).contains(&len);
     is_announced.then(|| offset + framed_len(len))

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::batch::BatchBuilder;
 use crate::error::{Error, Result, io_at};
 use crate::frame::{
-    self, FRAME_HEAD, Found, SEGMENT_HEAD, Scan, framed_len, payload_len, place, position,
+    self, FRAME_HEAD, Found, SEGMENT_HEAD, Scan, framed_len, hole_end, place, position,
 };
 use crate::progress::Amount;
 use crate::record::read_seal;
@@ -492,13 +492,7 @@ fn gap_in(bytes: &[u8], from: usize, to: usize) -> Option<(usize, usize)> {
             break;
         }
         // An announced hole goes as far as it says; whatever else there is was told as damage.
-        let coming = usize::try_from(word >> 32).unwrap_or(usize::MAX);
-        let is_hole = payload_len(word) == 0 && coming <= crate::record::MAX_RECORD_BYTES;
-        at += if is_hole {
-            framed_len(coming)
-        } else {
-            FRAME_HEAD
-        };
+        at = hole_end(word, at).unwrap_or(at + FRAME_HEAD);
         begin = at;
     }
     let len = at.min(to).saturating_sub(begin);
