@@ -79,6 +79,11 @@ fn encoded(record: &Record<'_>) -> Option<Vec<u8>> {
             name,
             content,
         } => record::file(wall(*at)?, name, content),
+        Record::Sample {
+            wall: at,
+            runtime,
+            values,
+        } => record::sample(wall(*at)?, wall(*runtime)?, values),
         Record::Base(base) => match record::base(base).as_slice() {
             [whole] => whole.clone(),
             _ => return None,

@@ -131,6 +131,7 @@ SEGMENTS: list[list[list[Any]]] = [
         [6, wall(4)],
         [7, wall(4), {"notes": "später", "tags": ["a", "b"]}],
         [9, wall(4), "code/größe.bin", bytes(range(256))],
+        [10, wall(4), Fixed(2 * TICK_NANOS), {"cpu": 12.5, "gpu.0.temp": 41}],
         history(2, 5, FOREIGN),
         [3, wall(6), [["n", "gone"], ["best"]], [[["best"], -0.0]]],
         LOST_ROW,

@@ -52,6 +52,7 @@ class _Session:
     decoder: Decoder
     points_after: int
     patches_after: int
+    samples_after: int
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ class Ingest:
                 acknowledged=session.writer.acknowledged,
                 points_after=session.points_after,
                 patches_after=session.patches_after,
+                samples_after=session.samples_after,
                 max_decoded_bytes=MAX_BODY_BYTES,
             )
         except BatchTooLargeError as error:
@@ -186,17 +188,23 @@ class Ingest:
         writer = await self._records.find(*where, writer=batch.writer)
         if writer is None:
             writer = await self._create(batch)
-        points, patches = await self._series.positions(writer.run_id, writer.writer)
-        if points < writer.last_point or patches < writer.last_patch:
+        points, patches, samples = await self._series.positions(writer.run_id, writer.writer)
+        if (
+            points < writer.last_point
+            or patches < writer.last_patch
+            or samples < writer.last_sample
+        ):
             # Power loss took points that were acknowledged: everything is asked for once more.
             await self._records.lower(writer, 0)
-            writer = replace(writer, acknowledged=0, last_point=0, last_patch=0, summary=b"")
+            writer = replace(
+                writer, acknowledged=0, last_point=0, last_patch=0, last_sample=0, summary=b""
+            )
         last_steps = await self._series.last_steps(
             writer.run_id, writer.writer, writer.acknowledged
         )
         decoder = Decoder(writer.run_id, writer.writer, writer.label, writer.generation)
         decoder.restore(last_steps, writer.summary)
-        return _Session(writer, decoder, points, patches)
+        return _Session(writer, decoder, points, patches, samples)
 
     async def _create(self, batch: _Batch) -> Writer:
         where = (batch.entity, batch.project, batch.run)
@@ -226,6 +234,7 @@ class Ingest:
     async def _store(self, session: _Session, decoded: Decoded, batch: _Batch) -> None:
         await self._series.insert("points", decoded.points)
         await self._series.insert("patches", decoded.patches)
+        await self._series.insert("samples", decoded.samples)
         writer = session.writer
         summary = session.decoder.summary_state() if decoded.records else None
         change = Change(
@@ -233,6 +242,7 @@ class Ingest:
             acknowledged=max(writer.acknowledged, decoded.end),
             last_point=max(writer.last_point, decoded.last_point, session.points_after),
             last_patch=max(writer.last_patch, decoded.last_patch, session.patches_after),
+            last_sample=max(writer.last_sample, decoded.last_sample, session.samples_after),
             now_nanos=time.time_ns(),
             records=decoded.records,
             last_step=decoded.last_step,
@@ -254,6 +264,7 @@ class Ingest:
             acknowledged=change.acknowledged,
             last_point=change.last_point,
             last_patch=change.last_patch,
+            last_sample=change.last_sample,
             summary=b"",
         )
 
@@ -330,6 +341,7 @@ def _start_of(batch: _Batch) -> Mapping[str, object] | None:
             acknowledged=0,
             points_after=0,
             patches_after=0,
+            samples_after=0,
             max_decoded_bytes=MAX_BODY_BYTES,
         )
     return start

@@ -19,6 +19,8 @@ pub struct Progress {
     pub points: u64,
     /// Points up to here are in the table of patches.
     pub patches: u64,
+    /// Samples of the system up to here are in their table.
+    pub samples: u64,
 }
 
 /// A key of a batch, for the index of keys.
@@ -47,6 +49,8 @@ pub struct Decoded {
     pub points: Block,
     /// All other points.
     pub patches: Block,
+    /// Samples of the system: points whose step is their runtime.
+    pub samples: Block,
     /// The run start record's map.
     pub start: Option<Value>,
     /// Config updates, in order.
@@ -190,6 +194,23 @@ impl Decoder {
                 seen(wall);
                 into.files.insert(name.to_owned(), (wall, content.to_vec()));
             }
+            Record::Sample {
+                wall,
+                runtime,
+                values,
+            } => {
+                seen(wall);
+                let at = At {
+                    step: runtime,
+                    wall,
+                    runtime,
+                    position,
+                };
+                // What a crash left in a table is not put there again.
+                if position > progress.samples {
+                    sample(at, &values, &mut into.samples)?;
+                }
+            }
             Record::Preempting { wall } => {
                 seen(wall);
                 into.preempting = true;
@@ -273,6 +294,16 @@ impl Decoder {
     }
 }
 
+fn sample(at: At, values: &[(&str, Value)], into: &mut Block) -> Result<()> {
+    let mut raw = Vec::new();
+    for (name, value) in values {
+        raw.clear();
+        value.write(&mut raw);
+        into.push(name, at, &Cell::read(&raw)?);
+    }
+    Ok(())
+}
+
 fn check(history: &History<'_>) -> Result<()> {
     let mut failed = None;
     path::walk(history.values, &mut |_, raw| {
@@ -342,12 +373,37 @@ mod tests {
         let progress = Progress {
             acknowledged: 0,
             points: 24,
-            patches: 0,
+            ..Progress::default()
         };
         let mut again = decoder();
         again.restore(HashMap::new(), b"").unwrap();
         let decoded = again.decode(&body, 0, progress, LIMIT).unwrap();
         assert_eq!((decoded.points.rows(), decoded.patches.rows()), (0, 1));
+    }
+
+    #[test]
+    fn samples_are_points_of_their_own_table_and_are_not_doubled() {
+        let values = [("cpu", Value::Float(12.5)), ("gpu.0.temp", Value::Int(41))];
+        let mut builder = BatchBuilder::new(0);
+        for (position, runtime) in [(8, 100), (16, 200)] {
+            builder.push(position, &record::sample(1, runtime, &values));
+        }
+        let body = builder.finish().unwrap().body;
+        for (samples, rows, last) in [(0, 4, 16), (8, 2, 16), (16, 0, 0)] {
+            let progress = Progress {
+                samples,
+                ..Progress::default()
+            };
+            let decoded = decoder().decode(&body, 0, progress, LIMIT).unwrap();
+            assert_eq!(
+                (decoded.samples.rows(), decoded.samples.last_position()),
+                (rows, last)
+            );
+            assert_eq!((decoded.points.rows(), decoded.last_step), (0, -1));
+            assert!(decoded.keys.is_empty());
+        }
+        let words = record::sample(1, 1, &[("cpu", Value::Str("much".to_owned()))]);
+        assert!(Record::parse(&words).is_err());
     }
 
     #[test]
@@ -357,7 +413,7 @@ mod tests {
         let progress = Progress {
             acknowledged: 8,
             points: 8,
-            patches: 0,
+            ..Progress::default()
         };
         decoder
             .restore(HashMap::from([("a".to_owned(), 0)]), b"")

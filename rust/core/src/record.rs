@@ -39,6 +39,8 @@ pub mod kind {
     pub const BASE: u64 = 8;
     /// A file of the run.
     pub const FILE: u64 = 9;
+    /// A sample of the system.
+    pub const SAMPLE: u64 = 10;
 }
 
 /// Kind of a seal, which is of the log, not of the run: readers keep it to themselves.
@@ -108,6 +110,15 @@ pub enum Record<'a> {
         name: &'a str,
         /// What it holds.
         content: &'a [u8],
+    },
+    /// What the system was doing.
+    Sample {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// Nanoseconds since the run's start.
+        runtime: i64,
+        /// Integers and floats by the names of what they measure; names are no paths.
+        values: Vec<(&'a str, Value)>,
     },
     /// A kind that this build does not know.
     Unknown(u64),
@@ -184,23 +195,7 @@ impl<'a> Record<'a> {
             }
             kind::SUMMARY => {
                 expect(4, cursor.at())?;
-                let wall = cursor.i64("summary time")?;
-                let mut deleted = Vec::new();
-                for _ in 0..cursor.array_len("summary deletions")? {
-                    deleted.push(path(cursor)?);
-                }
-                let mut set = Vec::new();
-                for _ in 0..cursor.array_len("summary writes")? {
-                    if cursor.array_len("summary write")? != 2 {
-                        return Err(Error::Malformed {
-                            what: "summary write",
-                            at: cursor.at(),
-                        });
-                    }
-                    let path = path(cursor)?;
-                    set.push((path, cursor.value("summary value")?));
-                }
-                Self::Summary { wall, deleted, set }
+                summary_of(cursor)?
             }
             kind::EXIT => {
                 expect(3, cursor.at())?;
@@ -238,6 +233,14 @@ impl<'a> Record<'a> {
                 expect(4, cursor.at())?;
                 file_of(cursor)?
             }
+            kind::SAMPLE => {
+                expect(4, cursor.at())?;
+                Self::Sample {
+                    wall: cursor.i64("sample time")?,
+                    runtime: cursor.i64("sample runtime")?,
+                    values: measures(cursor)?,
+                }
+            }
             other => {
                 for _ in 1..len {
                     cursor.raw_item("record of an unknown kind")?;
@@ -246,6 +249,26 @@ impl<'a> Record<'a> {
             }
         })
     }
+}
+
+fn summary_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+    let wall = cursor.i64("summary time")?;
+    let mut deleted = Vec::new();
+    for _ in 0..cursor.array_len("summary deletions")? {
+        deleted.push(path(cursor)?);
+    }
+    let mut set = Vec::new();
+    for _ in 0..cursor.array_len("summary writes")? {
+        if cursor.array_len("summary write")? != 2 {
+            return Err(Error::Malformed {
+                what: "summary write",
+                at: cursor.at(),
+            });
+        }
+        let path = path(cursor)?;
+        set.push((path, cursor.value("summary value")?));
+    }
+    Ok(Record::Summary { wall, deleted, set })
 }
 
 fn file_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
@@ -263,6 +286,20 @@ fn file_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
         name,
         content: cursor.bin("file content")?,
     })
+}
+
+fn measures<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<(&'a str, Value)>> {
+    let mut values = Vec::new();
+    for _ in 0..cursor.map_len("sample")? {
+        let at = cursor.at();
+        let name = cursor.str("sample name")?;
+        let value = cursor.value("sample value")?;
+        if name.is_empty() || !matches!(value, Value::Int(_) | Value::Float(_)) {
+            return Err(Error::Malformed { what: "sample", at });
+        }
+        values.push((name, value));
+    }
+    Ok(values)
 }
 
 fn map(cursor: &mut Cursor<'_>, what: &'static str) -> Result<Value> {
@@ -437,6 +474,20 @@ pub fn file(wall: u64, name: &str, content: &[u8]) -> Vec<u8> {
     write_u64_fixed(&mut out, wall);
     write_str(&mut out, name);
     write_bin(&mut out, content);
+    out
+}
+
+/// Encodes a sample of the system.
+#[must_use]
+pub fn sample(wall: u64, runtime: u64, values: &[(&str, Value)]) -> Vec<u8> {
+    let mut out = vec![0x94, 10];
+    write_u64_fixed(&mut out, wall);
+    write_u64_fixed(&mut out, runtime);
+    write_map_len(&mut out, values.len());
+    for (name, value) in values {
+        write_str(&mut out, name);
+        value.write(&mut out);
+    }
     out
 }
 

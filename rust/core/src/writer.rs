@@ -342,6 +342,12 @@ impl Writer {
         self.shared.clock.wall(self.shared.clock.runtime())
     }
 
+    /// The wall clock, and nanoseconds since the run's start, at one moment.
+    pub fn now(&self) -> (u64, u64) {
+        let runtime = self.shared.clock.runtime();
+        (self.shared.clock.wall(runtime), runtime.unsigned_abs())
+    }
+
     /// The summary, with everything logged before this call.
     ///
     /// # Errors

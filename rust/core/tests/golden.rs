@@ -114,6 +114,24 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
                 format!("bin:{}", hex(content))
             ])),
         ),
+        Record::Sample {
+            wall,
+            runtime,
+            values,
+        } => {
+            let values = values.into_iter();
+            let values = values
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+            (
+                10,
+                Some(json!([
+                    int(wall),
+                    int(runtime),
+                    tagged(&Value::Map(values))
+                ])),
+            )
+        }
         Record::Base(base) => (8, Some(json!([tagged(&Value::Map(base.to_map()))]))),
         Record::Unknown(kind) => (kind, None),
     })
@@ -152,6 +170,11 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             name,
             content,
         } => record::file(wall.try_into()?, name, content),
+        Record::Sample {
+            wall,
+            runtime,
+            values,
+        } => record::sample(wall.try_into()?, runtime.try_into()?, &values),
         Record::Base(base) => record::base(&base).concat(),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })

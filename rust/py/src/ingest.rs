@@ -55,7 +55,7 @@ impl Decoder {
             .map_err(to_py)
     }
 
-    #[pyo3(signature = (body, *, after, acknowledged, points_after, patches_after, max_decoded_bytes))]
+    #[pyo3(signature = (body, *, after, acknowledged, points_after, patches_after, samples_after, max_decoded_bytes))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     fn decode(
         &self,
@@ -65,22 +65,26 @@ impl Decoder {
         acknowledged: u64,
         points_after: u64,
         patches_after: u64,
+        samples_after: u64,
         max_decoded_bytes: usize,
     ) -> PyResult<Decoded> {
         let progress = Progress {
             acknowledged,
             points: points_after,
             patches: patches_after,
+            samples: samples_after,
         };
         py.detach(|| {
             self.with(|inner| {
                 let decoded = inner.decode(body, after, progress, max_decoded_bytes)?;
                 let points = decoded.points.finish(inner.series());
                 let patches = decoded.patches.finish(inner.series());
+                let samples = decoded.samples.finish(inner.series());
                 Ok(Decoded {
                     inner: decoded,
                     points,
                     patches,
+                    samples,
                 })
             })
         })
@@ -99,6 +103,7 @@ pub(crate) struct Decoded {
     inner: ingest::Decoded,
     points: Vec<u8>,
     patches: Vec<u8>,
+    samples: Vec<u8>,
 }
 
 #[pymethods]
@@ -134,6 +139,14 @@ impl Decoded {
     #[getter]
     fn patch_rows(&self) -> usize {
         self.inner.patches.rows()
+    }
+    #[getter]
+    fn samples<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.samples)
+    }
+    #[getter]
+    fn last_sample(&self) -> u64 {
+        self.inner.samples.last_position()
     }
     #[getter]
     fn last_point(&self) -> u64 {

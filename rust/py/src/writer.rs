@@ -16,6 +16,7 @@ use steplog_core::record::{self, HistoryBuilder};
 use steplog_core::steps::{LateSteps, MAX_STEP};
 use steplog_core::summary::Summary;
 use steplog_core::transport::{KeySource, Target};
+use steplog_core::value::Value;
 use steplog_core::wal::{Mode, SegmentSizes};
 use steplog_core::writer::{self, Logged, Options, Past};
 
@@ -380,6 +381,19 @@ impl Writer {
             return Err(UsageError::new_err(text));
         }
         self.append(&record::file(self.inner.wall(), name, content))
+    }
+
+    fn put_sample(&self, values: &Bound<'_, PyDict>) -> PyResult<u64> {
+        let values = to_value(values.as_any())?;
+        let (wall, runtime) = self.inner.now();
+        let Value::Map(values) = &values else {
+            return Err(UsageError::new_err("a sample is a dict"));
+        };
+        let values: Vec<_> = values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
+        self.append(&record::sample(wall, runtime, &values))
     }
 
     fn mark_preempting(&self) -> PyResult<u64> {

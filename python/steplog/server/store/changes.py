@@ -34,6 +34,7 @@ class Change:
     acknowledged: int
     last_point: int
     last_patch: int
+    last_sample: int
     now_nanos: int
     records: int = 0
     last_step: int = -1
@@ -175,6 +176,7 @@ class Changes:
             "acknowledged": change.acknowledged,
             "last_point": change.last_point,
             "last_patch": change.last_patch,
+            "last_sample": change.last_sample,
             "seen": change.now_nanos,
             "last_wall": max(before.last_wall, change.last_wall),
             "last_step": max(before.last_step, change.last_step),

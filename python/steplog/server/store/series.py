@@ -21,6 +21,8 @@ _GATHER_BYTES = 32 << 20
 _MAX_WAITING_BYTES = 256 << 20
 """Back-pressure: beyond, `insert` waits."""
 
+_TABLES = ("points", "patches", "samples")
+
 STRUCTURE = (
     "run UInt64, writer String, label String, generation UInt32, key String, step Int64, "
     "wall Int64, runtime Int64, kind UInt8, f64 Float64, i64 Int64, text String, position UInt64"
@@ -45,7 +47,9 @@ _POSITIONS = """SELECT
     ifNull((SELECT max(position) FROM points
         WHERE run = {run:UInt64} AND writer = {writer:String}), 0) AS p,
     ifNull((SELECT max(position) FROM patches
-        WHERE run = {run:UInt64} AND writer = {writer:String}), 0) AS q"""
+        WHERE run = {run:UInt64} AND writer = {writer:String}), 0) AS q,
+    ifNull((SELECT max(position) FROM samples
+        WHERE run = {run:UInt64} AND writer = {writer:String}), 0) AS s"""
 
 _LAST_STEPS = """SELECT CAST(key, 'String') AS name, max(step) AS last FROM points
 WHERE run = {run:UInt64} AND writer = {writer:String} AND position <= {upto:UInt64}
@@ -75,7 +79,7 @@ class _Gathered:
 
 
 class SeriesStore:
-    """Every point of every run, in tables `points` (appends) and `patches` (all else).
+    """Every point of every run, in tables `points` (appends), `patches` (all else) and `samples`.
 
     Use from one event loop. `start` opens it, `aclose` waits for what was accepted and closes it.
     """
@@ -96,7 +100,7 @@ class SeriesStore:
             StorageError: The folder cannot be opened.
         """
         self._engine = await asyncio.to_thread(Engine, self._path)
-        for table in ("points", "patches"):
+        for table in _TABLES:
             await self._engine.command(_TABLE.format(name=table, columns=_COLUMNS))
             await self._engine.command(_FSYNC.format(table=table, on=int(self._fsync)))
 
@@ -160,10 +164,11 @@ class SeriesStore:
             else:
                 done.set_exception(failure)
 
-    async def positions(self, run: int, writer: str) -> tuple[int, int]:
-        """The greatest position of a writer in `points` and in `patches`, 0 for none."""
+    async def positions(self, run: int, writer: str) -> tuple[int, int, int]:
+        """The greatest position of a writer in each table, 0 for none."""
         found = await self.engine.command(_POSITIONS, run=run, writer=text_param(writer))
-        return int(found.uints("p")[0]), int(found.uints("q")[0])
+        points, patches, samples = (int(found.uints(name)[0]) for name in ("p", "q", "s"))
+        return points, patches, samples
 
     async def last_steps(self, run: int, writer: str, upto: int) -> list[tuple[str, int]]:
         """Each key's last appended step among the positions up to `upto`."""
@@ -182,7 +187,7 @@ class SeriesStore:
 
     async def delete(self, runs: Sequence[int]) -> None:
         """Remove runs' points; their disk space comes back within a minute."""
-        for table in ("points", "patches"):
+        for table in _TABLES:
             await self.engine.command(_DELETE.format(table=table), runs=ints_param(runs))
 
     async def aclose(self) -> None:

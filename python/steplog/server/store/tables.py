@@ -76,6 +76,7 @@ WRITERS = sa.Table(
     sa.Column("acknowledged", sa.BigInteger, nullable=False),
     sa.Column("last_point", sa.BigInteger, nullable=False),
     sa.Column("last_patch", sa.BigInteger, nullable=False),
+    sa.Column("last_sample", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("summary", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("run_id", "writer"),
 )

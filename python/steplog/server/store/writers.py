@@ -34,6 +34,7 @@ class Writer:
     acknowledged: int
     last_point: int
     last_patch: int
+    last_sample: int
     summary: bytes
 
 
@@ -95,6 +96,7 @@ class WriterRecords:
                 row.acknowledged,
                 row.last_point,
                 row.last_patch,
+                row.last_sample,
                 row.summary,
             )
         )
@@ -158,10 +160,11 @@ class WriterRecords:
                     acknowledged=0,
                     last_point=0,
                     last_patch=0,
+                    last_sample=0,
                     summary=b"",
                 )
             )
-        return Writer(run_id, writer, label, generation, 0, 0, 0, b"")
+        return Writer(run_id, writer, label, generation, 0, 0, 0, 0, b"")
 
     async def _project(self, connection: AsyncConnection, entity: str, project: str) -> int:
         query = sa.select(PROJECTS.c.id).where(
@@ -222,6 +225,7 @@ class WriterRecords:
                     acknowledged=acknowledged,
                     last_point=min(writer.last_point, acknowledged),
                     last_patch=min(writer.last_patch, acknowledged),
+                    last_sample=min(writer.last_sample, acknowledged),
                 )
             )
 
