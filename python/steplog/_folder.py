@@ -146,14 +146,9 @@ def segment_name(number: int) -> str:
     return f"{number:08}.wal"
 
 
-def begin_of(segment: str) -> int:
-    """The position at which a log file begins, by its name."""
-    return int(segment.removesuffix(".wal")) << 32
-
-
 def end_of(segment: str) -> int:
     """The position at which the log file behind one begins."""
-    return begin_of(segment) + (1 << 32)
+    return (int(segment.removesuffix(".wal")) + 1) << 32
 
 
 def keep_note(folder: Path, run_id: str) -> None:

@@ -58,13 +58,14 @@ def ask(
     timeout_secs: float,
     accept: str = "application/json",
     body: bytes | None = None,
+    method: str | None = None,
 ) -> Answer:
-    """Send one request, POST where it has a body, and wait for the answer.
+    """Send one request, by default POST where it has a body, and wait for the answer.
 
     Returns or raises within `timeout_secs`, however slowly names are resolved and bytes come.
 
     Raises:
-        RefusedError: The server answers with another status than 200.
+        RefusedError: The server answers with a status that is no success.
         ServerError: It cannot be reached, does not answer in time, or answers without end.
         UsageError: `ca_file` cannot be read.
     """
@@ -79,7 +80,7 @@ def ask(
 
     def work() -> None:
         try:
-            said.put(_answer(_opener(context, until), url, body, headers=headers))
+            said.put(_answer(_opener(context, until), url, body, headers=headers, method=method))
         except BaseException as error:  # noqa: BLE001  # raised where the answer is waited for
             said.put(error)
 
@@ -104,11 +105,12 @@ def _answer(
     body: bytes | None,
     *,
     headers: dict[str, str],
+    method: str | None,
 ) -> Answer:
     """The answer to one request.
 
     Raises:
-        RefusedError: The server answers with another status than 200.
+        RefusedError: The server answers with a status that is no success.
         ServerError: It cannot be reached, or answers without end.
         TimeoutError: The time is over.
     """
@@ -116,7 +118,7 @@ def _answer(
     from urllib.error import HTTPError, URLError  # noqa: PLC0415
     from urllib.request import Request  # noqa: PLC0415
 
-    request = Request(url, data=body, headers=headers)  # noqa: S310  # of a checked setting
+    request = Request(url, data=body, headers=headers, method=method)  # noqa: S310  # of a checked setting
     reason: object
     try:
         with director.open(request) as answer:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -224,27 +227,19 @@ def test_what_is_left_of_a_log_is_sent_when_that_is_asked_for(server, tmp_path, 
     assert sync_json(server, run, "--partial")[0].returncode == 0
 
 
-def test_what_was_left_out_is_not_said_to_be_there_when_it_is_back(server, tmp_path, three_files):
+def test_what_was_left_out_is_sent_with_all_else_when_it_is_back(server, tmp_path, three_files):
     run, second = three_files
     all_records, away = records_of(run), tmp_path / "away"
     second.rename(away)
     left_out = all_records - records_of(run)
     assert server.cli("sync", "--partial", run.sync_dir).returncode == 0
     away.rename(second)
-    for options in ([], ["--partial"]):
-        done, said = sync_json(server, run, *options)
-        assert (done.returncode, said["state"]) == (1, "failed")
-        assert (said["records_sent"], said["records_already"]) == (0, all_records - left_out)
-        assert said["error"] == (
-            f"{left_out:,} records of {second} were left out by --partial "
-            "and cannot be sent to this server any more"
-        )
-    assert listed(server, run) == (False, True)
-    # A server that has the run no more is given all of it.
-    assert server.ask("/api/v1/projects/local/p/runs/r", method="DELETE")[0] == 204
     done, said = sync_json(server, run)
-    assert (done.returncode, said["records_sent"]) == (0, all_records)
+    assert (done.returncode, said["records_sent"], said["records_already"]) == (0, all_records, 0)
+    assert f"{left_out:,} records of {second.parent} are not there" in done.stderr
+    assert_exact(server)
     assert listed(server, run) == (True, False)
+    assert sync_json(server, run)[1]["records_already"] == all_records
     # And one that has all of it misses nothing when a file is gone later.
     second.unlink()
     done, said = sync_json(server, run)
@@ -270,10 +265,15 @@ def test_a_log_file_that_was_sent_in_part_is_counted_from_there(server, three_fi
     assert server.cli("sync", "--partial", run.sync_dir).returncode == 0
     rows = len(server.rows("r"))
     assert there < rows < ROWS
+    # It is there again, but not all of the log is.
     second.write_bytes(kept[second])
+    flip(third)
     done, said = sync_json(server, run)
     assert done.returncode == 1
-    assert said["error"].startswith(f"{ROWS - rows:,} records of {second} were left out")
+    assert said["error"].startswith(f"{ROWS - rows - 1:,} records of {second.parent} are not there")
+    third.write_bytes(kept[third])
+    assert sync_json(server, run)[0].returncode == 0
+    assert_exact(server)
 
 
 @pytest.mark.parametrize("size_bytes", [0, 256, 200_000, None])
@@ -306,8 +306,140 @@ def test_the_rest_of_a_log_file_that_was_not_whole_is_counted(server, three_file
     assert said["error"] == f"{second} is incomplete, the rest of it was left out by --partial"
     second.write_bytes(whole)
     done, said = sync_json(server, run)
-    assert (done.returncode, said["records_already"]) == (1, there)
-    assert said["error"].startswith(f"{all_records - there:,} records of {second} were left out")
+    assert (done.returncode, said["records_sent"]) == (0, all_records)
+    assert_exact(server)
+
+
+def zero(file, begin, end):
+    with file.open("r+b") as opened:
+        opened.seek(begin)
+        opened.write(bytes(end - begin))
+
+
+def flip(file):
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip,
+        lambda file: zero(file, 65_536, 131_072),
+        lambda file: zero(file, 65_536, 66_000),
+        lambda file: zero(file, 120_000, 120_008),
+    ],
+    ids=["a flipped byte", "a page of zeros", "few zeros", "a length"],
+)
+def test_what_could_not_be_read_is_sent_when_it_can_be(server, three_files, damage):
+    """As of a folder that was copied while the run wrote into it."""
+    run, _ = three_files
+    (log,) = (pathlib.Path(run.sync_dir) / "wal").iterdir()
+    last, all_records = log / "00000003.wal", records_of(run)
+    kept = last.read_bytes()
+    damage(last)
+    there = records_of(run)
+    assert there < all_records
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_sent"]) == (0, there)
+    assert (sync_json(server, run)[1]["records_already"], len(server.rows("r"))) == (
+        there,
+        ROWS - all_records + there,
+    )
+    last.write_bytes(kept)
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_sent"], said["records_already"]) == (0, all_records, 0)
+    assert_exact(server)
+    assert listed(server, run) == (True, False)
+
+
+def test_zeros_between_records_are_damage(server, three_files):
+    run, _ = three_files
+    (log,) = (pathlib.Path(run.sync_dir) / "wal").iterdir()
+    last = log / "00000003.wal"
+    records, data = records_of(run), last.read_bytes()
+    # Whole frames: nothing of a record is left to stumble over.
+    starts = [256]
+    while len(starts) < 30:
+        length = int.from_bytes(data[starts[-1] : starts[-1] + 4], "little")
+        starts.append(starts[-1] + 8 + -(-length // 8) * 8)
+    begin, end = starts[5], starts[25]
+    zero(last, begin, end)
+    done = server.cli("verify", run.sync_dir)
+    assert (done.returncode, records_of(run)) == (1, records - 20)
+    assert f"{end - begin} bytes without a record" in done.stdout + done.stderr
+
+
+def test_a_log_that_was_to_be_taken_anew_is_after_a_crash_as_well(server, three_files):
+    run, _ = three_files
+    all_records = records_of(run)
+    assert server.cli("sync", run.sync_dir).returncode == 0
+    server.stop()
+    # As if it had been killed before it had forgotten what it has of the writer.
+    with contextlib.closing(sqlite3.connect(server.folder / "data" / "meta.db")) as meta, meta:
+        meta.execute("UPDATE writers SET is_stale = 1")
+    server.start()
+    assert server.get(f"/projects/local/p/runs/r/writers/{writer_of(run)}")["acknowledged"] == 0
+    done, said = sync_json(server, run)
+    assert (done.returncode, said["records_sent"]) == (0, all_records)
+    assert_exact(server)
+
+
+def test_a_log_is_forgotten_only_while_nobody_uploads_it(server, online):
+    with online("r") as run:
+        run.log({"a": 1})
+        writer = run._own_writer()
+        assert writer.wait("server", writer.status()["last"], 10)
+        path = f"/api/v1/projects/local/p/runs/r/writers/{writer_of(run)}/records"
+        status, headers, _ = server.ask(path, method="DELETE")
+        assert (status, headers["Retry-After"] is not None) == (423, True)
+        missing = path.replace(writer_of(run), "nobody00")
+        assert server.ask(missing, method="DELETE")[0] == 404
+    assert server.ask(path, method="DELETE")[0] == 204
+    assert (server.rows("r"), server.get("/projects/local/p/runs/r")["records"]) == ([], 0)
+    assert server.get("/projects/local/p/runs/r/keys")["keys"] == []
+    done, _ = sync_json(server, run)
+    assert (done.returncode, [row["a"] for row in server.rows("r")]) == (0, [1])
+
+
+def test_a_run_began_when_its_first_attempt_did(server, tmp_path):
+    """Whichever of them comes first."""
+
+    def attempt(resume: str) -> str:
+        with steplog.init(
+            project="p", id="r", dir=str(tmp_path), mode="offline", resume=resume
+        ) as run:
+            run.log({"a": 1})
+        return run.sync_dir
+
+    folder = attempt("never")
+    assert attempt("must") == folder
+    logs: list[dict[str, Any]] = RunLog(folder).writers()
+    starts = {log["writer"]: log["start"]["wall_nanos"] for log in logs}
+    first, second = sorted(starts, key=starts.__getitem__)
+    wal, away = pathlib.Path(folder) / "wal", tmp_path / "away"
+    (wal / first).rename(away)
+    assert server.cli("sync", folder).returncode == 0
+    assert server.get("/projects/local/p/runs/r")["created"] == pytest.approx(
+        starts[second] / 1e9, abs=1e-5
+    )
+    away.rename(wal / first)
+    assert server.cli("sync", folder).returncode == 0
+    assert server.get("/projects/local/p/runs/r")["created"] == pytest.approx(
+        starts[first] / 1e9, abs=1e-5
+    )
+
+
+def writer_of(run):
+    return RunLog(run.sync_dir).writers()[0]["writer"]
+
+
+def assert_exact(server):
+    """The server has every row of `three_files`, once, and counts them once."""
+    assert [row["a"] for row in server.rows("r")] == list(range(ROWS))
+    found = server.get("/projects/local/p/runs/r/keys")["keys"]
+    assert {one["name"]: one["n"] for one in found} == {"a": ROWS, "b": ROWS}
 
 
 def sync_json(server, run, *options):

@@ -13,25 +13,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from steplog import _closing, _keys, _runs, _settings
+from steplog import _runs, _settings
 from steplog._cli.form import explain, warn_of_damage
 from steplog._cli.left_out import LeftOut
+from steplog._cli.standing import Server
+from steplog._cli.uploads import Uploads
 from steplog._errors import SteplogError
 from steplog._terminal import count, printable, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from steplog._writer import SyncJob
+    from collections.abc import Callable, Iterator, Sequence
 
     Show = Callable[[int], None]
 
-# Longest wait for the upload's thread before Ctrl-C and the progress bar are looked after.
-_LOOK_SECS = 0.1
-# Time that an upload may take in all: the time without progress ends it long before.
-_UPLOAD_SECS = 30 * 86_400.0
-# Uploads of one run at a time: enough to hide the way to the server, little for the server.
-_UPLOADS = 8
 # Pause between two looks of `--watch`.
 _WATCH_SECS = 2.0
 
@@ -58,7 +52,7 @@ def _check_number(_context: click.Context, _option: click.Parameter, value: floa
 @click.option(
     "--partial",
     is_flag=True,
-    help="Send runs of which a log file is missing or incomplete; it cannot be sent later then.",
+    help="Send runs of which a log file is missing or incomplete; all anew when it is back.",
 )
 @click.option("--watch", is_flag=True, help="Go on with what appears, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
@@ -199,7 +193,8 @@ def _sync_run(
         filled = [writer for writer in run.writers if writer["records"]]
         if not filled and run.damage:
             report["error"] = "no record can be read"
-        left = [LeftOut.of(run, writer, settings, timeout_secs=timeout_secs) for writer in filled]
+        server = Server(settings, timeout_secs)
+        left = [LeftOut.of(run, writer, server) for writer in filled]
         gone = [one.dir / name for one in left for name in one.gone]
         if gone and not partial:
             # A server takes a log in order: what is missing now could not be sent later.
@@ -209,98 +204,15 @@ def _sync_run(
         for one in left:
             one.note()
         with _progress(run.name, run.records) as show:
-            for at in range(0, len(filled), _UPLOADS):
-                some = filled[at : at + _UPLOADS]
-                _sync_writers(
-                    run, some, settings, timeout_secs=timeout_secs, report=report, show=show
-                )
-            _subtract(left, report, partial=partial)
+            uploads = Uploads(run, server, report, show)
+            uploads.send(filled)
+            if report["error"] is None:
+                anew = uploads.complete(filled)
+                left = [one for one in left if one.dir.name not in anew]
+            if report["error"] is None and not partial:
+                report["error"] = "; ".join(text for one in left for text in one.told()) or None
     except (SteplogError, OSError) as error:
         report["error"] = explain(error)
     if report["error"] is None:
         report["state"] = "synced"
     return report
-
-
-def _sync_writers(
-    run: _runs.LocalRun,
-    writers: list[dict[str, Any]],
-    settings: _settings.Settings,
-    *,
-    timeout_secs: float,
-    report: dict[str, Any],
-    show: Show,
-) -> None:
-    """Upload some writers' logs at the same time, and add to the report."""
-    jobs = [
-        run.log.sync(
-            writer["writer"],
-            base_url=settings.base_url,
-            entity=run.identity["entity"],
-            project=run.identity["project"],
-            run=run.id,
-            api_key=settings.api_key,
-            ca_file=settings.ca_file or None,
-            keys_file=_keys.keys_file(),
-            timeout_secs=_UPLOAD_SECS,
-            start=run.stand_in(writer),
-            revive=True,
-        )
-        for writer in writers
-    ]
-    before = int(report["records_sent"]) + int(report["records_already"])
-    records = sum(int(writer["records"]) for writer in writers)
-    progressing = _wait(jobs, timeout_secs, lambda sent: show(before + sent))
-    if progressing:
-        show(before + records)  # also those that were there already
-    for writer, job in zip(writers, jobs, strict=True):
-        status: dict[str, Any] = job.status()
-        report["records_sent"] += status["sent"]
-        # A folder that cannot be written only forgets how far the server is.
-        with contextlib.suppress(OSError):
-            _closing.note_cursor(run.dir, writer["writer"], status)
-        if status["acknowledged"] >= writer["last"]:
-            # What came from another upload meanwhile may have been sent by both.
-            report["records_already"] += max(0, writer["records"] - status["sent"])
-        else:
-            reason = status["upload_reason"]
-            if not progressing:
-                reason = f"no progress for {timeout_secs:g} s ({reason or 'the server is silent'})"
-            report["error"] = f"{reason or 'not everything was taken'}: {settings.base_url}"
-
-
-def _subtract(left: Iterable[LeftOut], report: dict[str, Any], *, partial: bool) -> None:
-    """Take what a server is past without having it out of the report on a run that has gone well.
-
-    A file that is missing is no error where that is asked for; one that has come back is.
-    """
-    if report["error"] is not None:
-        return
-    said: list[str] = []
-    for one in left:
-        records, lacks = one.lacking(partial=partial)
-        report["records_already"] = max(0, report["records_already"] - records)
-        said += lacks
-    if said:
-        report["error"] = "; ".join(said)
-
-
-def _wait(jobs: list[SyncJob], timeout_secs: float, show: Show) -> bool:
-    """Wait for the uploads; false when they have stopped moving before their end."""
-    moved_at, moved = time.monotonic(), -1
-    for job in jobs:
-        while not job.wait(_LOOK_SECS):
-            sent = _total(jobs, "sent")
-            show(sent)
-            acknowledged = _total(jobs, "acknowledged")
-            if acknowledged != moved:
-                moved_at, moved = time.monotonic(), acknowledged
-            elif time.monotonic() - moved_at > timeout_secs:
-                return False
-    show(_total(jobs, "sent"))
-    return True
-
-
-def _total(jobs: list[SyncJob], what: str) -> int:
-    statuses: list[dict[str, Any]] = [job.status() for job in jobs]
-    return sum(int(status[what]) for status in statuses)

@@ -88,16 +88,60 @@ class Ingest:
     def routes(self) -> list[web.RouteDef]:
         """The routes."""
         path = f"{API}/projects/{{entity}}/{{project}}/runs/{{run}}/writers/{{writer}}"
-        return [web.post(f"{path}/records", self.post), web.get(path, self.get)]
+        return [
+            web.post(f"{path}/records", self.post),
+            web.delete(f"{path}/records", self.delete),
+            web.get(path, self.get),
+        ]
 
     async def get(self, request: web.Request) -> web.Response:
         """How far a writer has been acknowledged; 0 when it is unknown, or its run was deleted.
 
-        Only an upload that begins asks: `steplog sync`, which may bring a deleted run back.
+        `steplog sync` asks, which may bring a deleted run back. `records` is how many of its log
+        there are; null where that is not known.
         """
         name = _writer_of(request)
         found = await self._records.find(*name[:3], writer=name[3])
-        return web.json_response({"acknowledged": 0 if found is None else found.acknowledged})
+        if found is None or found.is_stale:
+            return web.json_response({"acknowledged": 0, "records": 0})
+        return web.json_response({"acknowledged": found.acknowledged, "records": found.records})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Forget a writer's records, so that its log is taken anew, from its first record on."""
+        name = _writer_of(request)
+        wait_secs = self._leases.held_secs(name)
+        if wait_secs:
+            raise await self._locked(name, wait_secs)
+        async with self._locks.of(name):
+            writer = await self._records.find(*name[:3], writer=name[3])
+            if writer is None:
+                raise Problem(Code.NOT_FOUND, "there is no such writer")
+            self._sessions.pop(name, None)
+            # A client that goes away must not leave it half done.
+            work = asyncio.ensure_future(self._forget(writer))
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait([work])
+                raise
+        self._hub.changed(*name[:3])
+        return web.Response(status=204)
+
+    async def _forget(self, writer: Writer) -> Writer:
+        """Whoever is killed in between goes on with it when the writer is opened."""
+        if not writer.is_stale:
+            await self._records.mark_stale(writer)
+        await self._series.delete_writer(writer.run_id, writer.writer)
+        return await self._records.forget(writer, await self._series.key_counts(writer.run_id))
+
+    async def _locked(self, name: tuple[str, str, str, str], wait_secs: float) -> Problem:
+        found = await self._records.find(*name[:3], writer=name[3])
+        return Problem(
+            Code.LOCKED,
+            "another process is uploading this log",
+            extra={"acknowledged": 0 if found is None else found.acknowledged},
+            headers={"Retry-After": str(max(1, min(_LOOK_SECS, round(wait_secs))))},
+        )
 
     async def post(self, request: web.Request) -> web.Response:
         """Store a batch; when this answers, it survives the server's death."""
@@ -121,13 +165,7 @@ class Ingest:
         uploader = request.headers.get("Steplog-Uploader")
         wait_secs = self._leases.take(name, uploader)
         if wait_secs:
-            found = await self._records.find(*name[:3], writer=writer)
-            raise Problem(
-                Code.LOCKED,
-                "another process is uploading this log",
-                extra={"acknowledged": 0 if found is None else found.acknowledged},
-                headers={"Retry-After": str(max(1, min(_LOOK_SECS, round(wait_secs))))},
-            )
+            raise await self._locked(name, wait_secs)
         async with self._locks.of(name):
             # A client that goes away must not leave a batch half done.
             work = asyncio.ensure_future(self._take(name, batch))
@@ -188,23 +226,20 @@ class Ingest:
         writer = await self._records.find(*where, writer=batch.writer)
         if writer is None:
             writer = await self._create(batch)
-        points, patches, samples = await self._series.positions(writer.run_id, writer.writer)
-        if (
-            points < writer.last_point
-            or patches < writer.last_patch
-            or samples < writer.last_sample
+        found = await self._series.positions(writer.run_id, writer.writer)
+        known = (writer.last_point, writer.last_patch, writer.last_sample)
+        if writer.is_stale or any(
+            is_at < was_at for is_at, was_at in zip(found, known, strict=True)
         ):
             # Power loss took points that were acknowledged: everything is asked for once more.
-            await self._records.lower(writer, 0)
-            writer = replace(
-                writer, acknowledged=0, last_point=0, last_patch=0, last_sample=0, summary=b""
-            )
+            writer = await self._forget(writer)
+            found = (0, 0, 0)
         last_steps = await self._series.last_steps(
             writer.run_id, writer.writer, writer.acknowledged
         )
         decoder = Decoder(writer.run_id, writer.writer, writer.label, writer.generation)
         decoder.restore(last_steps, writer.summary)
-        return _Session(writer, decoder, points, patches, samples)
+        return _Session(writer, decoder, *found)
 
     async def _create(self, batch: _Batch) -> Writer:
         where = (batch.entity, batch.project, batch.run)

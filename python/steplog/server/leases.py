@@ -88,6 +88,11 @@ class Leases:
             del self._held[next(iter(self._held))]
         return 0.0
 
+    def held_secs(self, name: Name) -> float:
+        """For how long an upload still has a writer's lease; 0 where none has."""
+        held = self._held.get(name)
+        return 0.0 if held is None else max(0.0, held[1] - self._clock())
+
     def give_back(self, name: Name) -> None:
         """The upload is complete."""
         self._held.pop(name, None)

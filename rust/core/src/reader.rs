@@ -62,8 +62,8 @@ pub struct LogReader {
     incomplete: Vec<PathBuf>,
     /// Segments that are not there, as far as no later one was found to hold anything.
     missing: Vec<(u32, u32)>,
-    /// Long stretches of zeros that nobody announced: segment, where they begin, how long they are.
-    gaps: Vec<(u32, usize, usize)>,
+    /// Long stretches of zeros that nobody announced.
+    gaps: Vec<Gap>,
     /// Sent in the place of the first record when that cannot be read: the server must know the run.
     start: Option<Vec<u8>>,
 }
@@ -271,22 +271,23 @@ impl LogReader {
         if self.incomplete.contains(&path) {
             return;
         }
-        let gap = self.gaps.iter().find_map(|&(segment, from, len)| {
-            let len = end.min(from + len).saturating_sub(from);
-            (segment == number && len >= GAP).then_some((from, len))
+        let gap = self.gaps.iter().find_map(|gap| {
+            let len = end.min(gap.at + gap.len).saturating_sub(gap.at);
+            (gap.segment == number && len >= GAP).then_some((gap.at, len, gap.is_told))
         });
-        let (at, what) = match gap {
-            _ if len < end => (len, format!("the segment ends too early, of {end} bytes,")),
-            Some((from, len)) => (from, format!("{len} bytes without a record")),
+        let (offset, what, is_told) = match gap {
+            _ if len < end => {
+                let what = format!("the segment ends too early, of {end} bytes,");
+                (len, what, false)
+            }
+            Some((at, len, is_told)) => (at, without_record(len), is_told),
             None => return,
         };
         self.torn.retain(|torn| torn.path != path);
         self.incomplete.push(path.clone());
-        self.damage.push(Damage {
-            path,
-            offset: at,
-            what,
-        });
+        if !is_told {
+            self.damage.push(Damage { path, offset, what });
+        }
     }
 
     fn go_to(&mut self, segment: u32) {
@@ -371,12 +372,28 @@ impl LogReader {
         let end = from + bytes.len();
         let mut last_end = from;
         let mut seals = Vec::new();
-        let mut gaps = Vec::new();
+        let (mut gaps, mut damaged_to) = (Vec::new(), from);
+        let (path, segment) = (self.path(), self.segment);
+        let gap = |(at, len), is_told| Gap {
+            segment,
+            at: from + at,
+            len,
+            is_told,
+        };
         let mut is_enough = false;
         for found in Scan::from(bytes, self.segment, from) {
             match found {
                 Found::Frame { offset, payload } => {
-                    gaps.extend(gap_in(bytes, last_end - from, offset - from));
+                    if let Some((at, len)) = gap_in(bytes, last_end - from, offset - from) {
+                        if from + at >= damaged_to {
+                            self.damage.push(Damage {
+                                path: path.clone(),
+                                offset: from + at,
+                                what: without_record(len),
+                            });
+                        }
+                        gaps.push(gap((at, len), true));
+                    }
                     last_end = offset + framed_len(payload.len());
                     if let Some(seal) = read_seal(payload) {
                         seals.push(seal);
@@ -387,8 +404,9 @@ impl LogReader {
                 }
                 Found::Damage { offset, end } => {
                     let what = format!("{} bytes that are no record", end - offset);
+                    damaged_to = end;
                     self.damage.push(Damage {
-                        path: self.dir.join(file_name(self.segment)),
+                        path: path.clone(),
                         offset,
                         what,
                     });
@@ -396,21 +414,20 @@ impl LogReader {
                 // A piece of a growing log may end inside a frame.
                 Found::Torn { .. } if growing => {}
                 Found::Torn { offset } => self.torn.push(Torn {
-                    path: self.dir.join(file_name(self.segment)),
+                    path: path.clone(),
                     offset,
                     bytes: end - offset,
                 }),
             }
         }
         if !growing && !is_enough {
-            gaps.extend(gap_in(bytes, last_end - from, end - from));
+            let behind = gap_in(bytes, last_end - from, end - from);
+            gaps.extend(behind.map(|found| gap(found, false)));
         }
         if last_end > from {
             self.tell_missing();
         }
-        let segment = self.segment;
-        let found = gaps.into_iter().map(|(at, len)| (segment, from + at, len));
-        self.gaps.extend(found);
+        self.gaps.extend(gaps);
         for (number, end) in seals {
             self.check_seal(number, end);
         }
@@ -475,6 +492,20 @@ impl LogReader {
 /// A thread that dies between reserving its bytes and announcing how many there are leaves zeros, but hardly
 /// so many: where a segment that is known to be full has them, something was not written to the file.
 const GAP: usize = 4096;
+
+/// A stretch of at least [`GAP`] zeros.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    segment: u32,
+    at: usize,
+    len: usize,
+    /// Whether it was reported: a record stands behind it.
+    is_told: bool,
+}
+
+fn without_record(len: usize) -> String {
+    format!("{len} bytes without a record")
+}
 
 /// The first stretch of at least so many zeros that is in no announced hole.
 fn gap_in(bytes: &[u8], from: usize, to: usize) -> Option<(usize, usize)> {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -48,8 +48,6 @@ class Change:
     files: Sequence[tuple[str, int, bytes]] = ()
     """Name, wall clock in nanoseconds, content."""
     closed: bool = False
-    recount: Sequence[tuple[str, int, int, int]] | None = field(default=None)
-    """All keys of the run counted anew, after records were lost to a power failure."""
 
 
 def _leaves(
@@ -174,6 +172,7 @@ class Changes:
         preempting = before.preempting or change.preempting
         values: dict[str, object] = {
             "acknowledged": change.acknowledged,
+            "records": None if before.records is None else before.records + change.records,
             "last_point": change.last_point,
             "last_patch": change.last_patch,
             "last_sample": change.last_sample,
@@ -200,12 +199,9 @@ class Changes:
 
     async def _keys(self, connection: AsyncConnection, change: Change) -> None:
         run_id = change.writer.run_id
-        counted = change.keys if change.recount is None else change.recount
-        if change.recount is not None:
-            await connection.execute(sa.delete(KEYS).where(KEYS.c.run_id == run_id))
         rows: list[dict[str, object]] = [
             {"run_id": run_id, "key": key, "kinds": kinds, "n": n, "last_step": last}
-            for key, kinds, n, last in counted
+            for key, kinds, n, last in change.keys
         ]
         await self._meta.upsert(
             connection, KEYS, rows, add=["n"], greatest=["last_step"], bits=["kinds"]

@@ -68,6 +68,10 @@ _DELETE = (
 )
 
 
+_DELETE_WRITER = """ALTER TABLE {table}
+DELETE WHERE run = {{run:UInt64}} AND writer = {{writer:String}} SETTINGS mutations_sync = 1"""
+
+
 @dataclass
 class _Gathered:
     """Blocks for one table that wait to be inserted together."""
@@ -189,6 +193,12 @@ class SeriesStore:
         """Remove runs' points; their disk space comes back within a minute."""
         for table in _TABLES:
             await self.engine.command(_DELETE.format(table=table), runs=ints_param(runs))
+
+    async def delete_writer(self, run: int, writer: str) -> None:
+        """Remove one writer's points."""
+        for table in _TABLES:
+            statement = _DELETE_WRITER.format(table=table)
+            await self.engine.command(statement, run=run, writer=text_param(writer))
 
     async def aclose(self) -> None:
         """Wait for accepted blocks, then close the engine."""

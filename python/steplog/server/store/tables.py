@@ -74,6 +74,9 @@ WRITERS = sa.Table(
     sa.Column("first_wall", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("last_wall", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("acknowledged", sa.BigInteger, nullable=False),
+    sa.Column("records", sa.BigInteger),  # taken; null where they were not counted from the start
+    # What the series store has of it is to go: its log is taken anew.
+    sa.Column("is_stale", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("last_point", sa.BigInteger, nullable=False),
     sa.Column("last_patch", sa.BigInteger, nullable=False),
     sa.Column("last_sample", sa.BigInteger, nullable=False, server_default="0"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from steplog._errors import InternalError
 from steplog._states import LIVE, STATES
 from steplog.server.store.exact import pack
-from steplog.server.store.tables import DELETED, DELETED_WRITERS, PROJECTS, RUNS, WRITERS
+from steplog.server.store.tables import DELETED, DELETED_WRITERS, KEYS, PROJECTS, RUNS, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,8 @@ class Writer:
     last_patch: int
     last_sample: int
     summary: bytes
+    records: int | None = 0
+    is_stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Identity:
 
 def _is_run(entity: str, project: str, run: str) -> sa.ColumnElement[bool]:
     return sa.and_(PROJECTS.c.entity == entity, PROJECTS.c.project == project, RUNS.c.run == run)
+
+
+def _update(writer: Writer) -> sa.Update:
+    where = sa.and_(WRITERS.c.run_id == writer.run_id, WRITERS.c.writer == writer.writer)
+    return sa.update(WRITERS).where(where)
 
 
 def _new_id(inserted: sa.CursorResult[Any]) -> int:
@@ -98,6 +105,8 @@ class WriterRecords:
                 row.last_patch,
                 row.last_sample,
                 row.summary,
+                row.records,
+                row.is_stale,
             )
         )
 
@@ -158,6 +167,7 @@ class WriterRecords:
                     first_wall=identity.wall_nanos,
                     last_wall=identity.wall_nanos,
                     acknowledged=0,
+                    records=0,
                     last_point=0,
                     last_patch=0,
                     last_sample=0,
@@ -193,6 +203,9 @@ class WriterRecords:
             missing: dict[str, object] = {
                 name: value for name, value in said.items() if value and not getattr(found, name)
             }
+            # An earlier attempt may arrive after the one that went on.
+            if identity.wall_nanos < found.created:
+                missing["created"] = identity.wall_nanos
             if "forked_run" in missing:
                 missing["forked_step"] = identity.forked_step
             if missing:
@@ -215,19 +228,48 @@ class WriterRecords:
         )
         return _new_id(await connection.execute(insert))
 
-    async def lower(self, writer: Writer, acknowledged: int) -> None:
-        """Take back what the series store has lost (power failure), so that it is sent again."""
+    async def mark_stale(self, writer: Writer) -> None:
+        """What the series store has of a writer is to go: `forget` follows, if after a restart."""
+        async with self._meta.write() as connection:
+            await connection.execute(_update(writer).values(is_stale=True))
+
+    async def forget(self, writer: Writer, keys: Sequence[tuple[str, int, int, int]]) -> Writer:
+        """Take back all of a writer that was acknowledged, so that it is sent again.
+
+        `keys` are those of the run without it, as `SeriesStore.key_counts` counts them.
+        """
+        forgotten = replace(
+            writer,
+            acknowledged=0,
+            last_point=0,
+            last_patch=0,
+            last_sample=0,
+            summary=b"",
+            records=0,
+            is_stale=False,
+        )
+        names = ("acknowledged", "last_point", "last_patch", "last_sample", "summary", "records")
         async with self._meta.write() as connection:
             await connection.execute(
-                sa.update(WRITERS)
-                .where(WRITERS.c.run_id == writer.run_id, WRITERS.c.writer == writer.writer)
-                .values(
-                    acknowledged=acknowledged,
-                    last_point=min(writer.last_point, acknowledged),
-                    last_patch=min(writer.last_patch, acknowledged),
-                    last_sample=min(writer.last_sample, acknowledged),
+                _update(writer).values(
+                    is_stale=False, **{name: getattr(forgotten, name) for name in names}
                 )
             )
+            await connection.execute(
+                sa.update(RUNS)
+                .where(RUNS.c.id == writer.run_id)
+                .values(records=RUNS.c.records - (writer.records or 0))
+            )
+            await connection.execute(sa.delete(KEYS).where(KEYS.c.run_id == writer.run_id))
+            await self._meta.upsert(
+                connection,
+                KEYS,
+                [
+                    {"run_id": writer.run_id, "key": key, "kinds": kinds, "n": n, "last_step": last}
+                    for key, kinds, n, last in keys
+                ],
+            )
+        return forgotten
 
     async def expire(self, before_nanos: int) -> list[tuple[str, str, str]]:
         """Writers that were not heard of since are crashed.
