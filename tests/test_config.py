@@ -143,6 +143,19 @@ class Colour(enum.Enum):
     RED = "red"
 
 
+class Spelled:
+    def __str__(self):
+        return "as it is spelled \ud800"
+
+
+TEXT = "as it is spelled \ufffd"
+
+
+class Unspelled:
+    def __str__(self):
+        raise ValueError("no text")
+
+
 class Model:
     def __call__(self):
         raise NotImplementedError
@@ -167,6 +180,13 @@ class Model:
         (functools.partial(print), "functools.partial"),
         ([].append, "list.append"),
         (types.SimpleNamespace, "types.SimpleNamespace"),
+        (Spelled(), TEXT),
+        ([Spelled(), {"in": (Spelled(),)}], [TEXT, {"in": [TEXT]}]),
+        (np.array([Spelled(), Spelled()]), [TEXT, TEXT]),
+        ({Spelled(): 1}, {TEXT: 1}),
+        (range(3), "range(0, 3)"),
+        (slice(1, 9), {"slice_start": 1, "slice_step": None, "slice_stop": 9}),
+        ([slice(Spelled())], [{"slice_start": None, "slice_step": None, "slice_stop": TEXT}]),
     ],
     ids=repr,
 )
@@ -175,6 +195,22 @@ def test_values_are_stored_plain(start, value, plain):
         assert run.config.v == plain
         run.config.v = value
     assert stored(run)["v"] == plain
+
+
+def test_what_cannot_be_spelled_costs_only_itself(start, capsys):
+    bad = Unspelled()
+    with start(config={"good": 1, "bad": bad, bad: 2, "n": {"a": 3, "b": bad, bad: 4}}) as run:
+        assert run.config.as_dict() == {"good": 1, "n": {"a": 3}}
+        assert run.status()["skipped"] == 4
+    said = capsys.readouterr().err
+    for path in ("'bad'", "'n.b'", "'<Unspelled>'", "'n.<Unspelled>'"):
+        assert f"warning: {path} is not recorded" in said
+    assert "raised ValueError: no text" in said
+    assert stored(run) == {"good": 1, "n": {"a": 3}}
+    with start(settings={"strict": True}) as run:
+        with pytest.raises(steplog.UsageError, match="cannot store 'bad'"):
+            run.config.update({"good": 1, "bad": bad})
+        assert run.config.as_dict() == {}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +226,7 @@ def test_a_copy_belongs_to_no_run(start, copied):
         with pytest.raises(steplog.ConfigError):
             other.lr = 0.2
         with pytest.raises(steplog.UsageError, match="cannot store 'bad'"):
-            other.bad = object()
+            other.bad = Unspelled()
     assert stored(run).keys() == {"lr", "n"}
     with pytest.raises(AttributeError):
         _ = Config.__new__(Config).lr

@@ -120,7 +120,7 @@ def test_models_of_pydantic_are_taken(read):
     outer = pydantic.create_model("Outer", inner=(inner, inner()), steps=(int, 5))
     assert read(outer()) == {"inner": {"lr": 0.1}, "steps": 5}
     assert read({"model": inner()}) == {"model": {"lr": 0.1}}
-    assert read(pydantic.create_model("Secret", **fields)()) == {"lr": 0.1}
+    assert read(pydantic.create_model("Secret", **fields)()) == {"lr": 0.1, "key": "*" * 10}
 
 
 def test_models_of_pydantic_1_are_taken(read):

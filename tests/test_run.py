@@ -357,7 +357,7 @@ def test_a_child_that_lives_on_does_not_hide_its_parents_death(tmp_path):
 
 def test_a_bad_value_in_a_nested_dict_costs_only_itself(start, capfd):
     data = {"metrics": {"loss": 0.5, "img": object(), "deep": {"bad": b"\xff", "acc": 1}}}
-    with start(config={"model": {"layers": 3, "act": object()}, "lr": 0.1}) as run:
+    with start(config={"model": {"layers": 3, "act": b"\xff"}, "lr": 0.1}) as run:
         run.log(data)
         run.log({"sizes": {"large": "x" * (1 << 21), "small": 1, "more": {"k" * 2000: 1, "k": 2}}})
         run.summary["said"] = {"good": 1, "bad": object()}

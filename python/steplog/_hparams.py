@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     class Store(Protocol):
         """Where a config's entries are recorded."""
 
-        def plain_config(self, entries: Mapping[str, object]) -> dict[str, object]:
-            """The entries as they would be stored, without those that cannot be."""
+        def plain_config(self, entries: Mapping[Any, object]) -> dict[str, object]:
+            """The entries as they would be stored, keys too, without those that cannot be."""
 
         def put_config(self, plain: dict[str, object]) -> dict[str, object]:
             """Record plain entries; gives those that could be stored."""
@@ -82,8 +82,7 @@ class Config(Mapping[str, Any]):
             ConfigError: A key would change without leave, or the file cannot be read.
             RunClosedError: The run has finished.
         """
-        entries = {_clean(key): value for key, value in _containers.read(values).items()}
-        plain = self._keep_locked(self._store.plain_config(entries))
+        plain = self._keep_locked(self._store.plain_config(_containers.read(values)))
         if not (self._allow if allow_val_change is None else allow_val_change):
             self._check_unchanged(plain)
         kept = self._store.put_config(plain)
@@ -126,7 +125,7 @@ class Config(Mapping[str, Any]):
         return copy.deepcopy(dict(self._values))
 
     def __getitem__(self, key: object) -> Any:  # noqa: ANN401  # whatever the user put there
-        return copy.deepcopy(self._values[_clean(key)])
+        return copy.deepcopy(self._values[_values.config_key(key)])
 
     def __setitem__(self, key: object, value: object) -> None:
         self.update({key: value})
@@ -135,7 +134,7 @@ class Config(Mapping[str, Any]):
         raise ConfigError(f"config: {key!r} cannot be removed, only be given another value")
 
     def __contains__(self, key: object) -> bool:
-        return _clean(key) in self._values
+        return _values.config_key(key) in self._values
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._values))
@@ -168,8 +167,8 @@ class Config(Mapping[str, Any]):
 class _Nowhere:
     """The store of a config that belongs to no run."""
 
-    def plain_config(self, entries: Mapping[str, object]) -> dict[str, object]:
-        plain, skipped = _values.to_plain(entries)
+    def plain_config(self, entries: Mapping[Any, object]) -> dict[str, object]:
+        plain, skipped = _values.to_config(entries)
         if skipped:
             raise UsageError(f"cannot store {skipped[0][0]!r}: {skipped[0][1]}")
         return plain
@@ -185,11 +184,6 @@ def _detached(values: dict[str, object], allow: bool) -> Config:
     config = Config(_Nowhere(), allow_val_change=allow)
     config.update(values)
     return config
-
-
-def _clean(key: object) -> str:
-    """A key as it is stored: text, without the dashes of a command line's option."""
-    return _values.whole_text(str(key)).strip("-")
 
 
 def _overlay(value: object, locked: object) -> object:

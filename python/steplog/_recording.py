@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steplog import _values
 from steplog._errors import RunClosedError, StorageError, UsageError
@@ -36,9 +36,9 @@ class Recording:
         self._summary_at: tuple[Writer | NullWriter | None, int] = (None, -1)
         self._summary: dict[str, object] = {}
 
-    def plain_config(self, entries: Mapping[str, object]) -> dict[str, object]:
-        """The entries as they would be stored, without those that cannot be."""
-        plain, skipped = _values.to_plain(entries)
+    def plain_config(self, entries: Mapping[Any, object]) -> dict[str, object]:
+        """The entries as they would be stored, keys too, without those that cannot be."""
+        plain, skipped = _values.to_config(entries)
         if plain.pop("", None) is not None:
             skipped.append(("", "a key must not be empty"))
         self._notices.skip(skipped)

@@ -24,6 +24,8 @@ _CHANGING = (set, collections.deque)
 _MOST_COPIES = 100
 """A copy that others interrupt is taken again; a plain dict's never is."""
 _Copy = TypeVar("_Copy")
+_Otherwise = Callable[[object], object]
+"""What becomes of a value that is of no kind that is known."""
 
 
 class NotStorableError(Exception):
@@ -59,6 +61,27 @@ def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[
     return plain | now, skipped + unreadable
 
 
+def to_config(entries: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
+    """Convert entries of a config: keys are spelled, and what is of no known kind is its `str`.
+
+    A slice is a dict of its three parts.
+
+    Returns:
+        As `to_plain`.
+    """
+    tree = _Tree(lambda value: plain_value(value, otherwise=_described))
+    converted = dict(tree.items(entries, "", name_of=config_key))
+    plain = {key: value for key, value in converted.items() if not any(laters(value))}
+    late = {key: value for key, value in converted.items() if key not in plain}
+    now, unreadable = to_plain_now(late)
+    return plain | now, tree.skipped + unreadable
+
+
+def config_key(key: object) -> str:
+    """A config's key as it is stored: text, without the dashes of a command line's option."""
+    return whole_text(str(key)).strip("-")
+
+
 def split(
     data: Mapping[Any, object], *, lent: bool = False
 ) -> tuple[dict[str, object], dict[str, object], list[tuple[str, str]]]:
@@ -75,11 +98,13 @@ def split(
     plain: dict[str, object] = {}
     late: dict[str, object] = {}
     tree = _Tree(plain_value if lent else _kept_value)
-    for key, value in copied(data).items():
-        name = whole_text(key) if isinstance(key, str) else key
-        for converted in tree.convert(value, str(name)):
-            (late if any(laters(converted)) else plain)[name] = converted
+    for name, converted in tree.items(data, "", name_of=_text_if_text):
+        (late if any(laters(converted)) else plain)[name] = converted
     return plain, late, tree.skipped
+
+
+def _text_if_text(key: object) -> Any:  # noqa: ANN401  # the writer refuses keys that are none
+    return whole_text(key) if isinstance(key, str) else key
 
 
 class _Tree:
@@ -93,7 +118,7 @@ class _Tree:
         """The converted value; nothing, if it could not be."""
         try:
             if isinstance(value, Mapping) and depth > 0:
-                yield self._entries(value, path, depth)
+                yield dict(self.items(value, f"{path}.", depth - 1, name_of=_spelled))
             else:
                 yield self._leaf(value)
         except NotStorableError as error:
@@ -101,13 +126,28 @@ class _Tree:
         except Exception as error:  # a foreign object's own code: it must not end a training
             self.skipped.append((path, f"reading it raised {type(error).__name__}: {error}"))
 
-    def _entries(self, values: Mapping[Any, object], path: str, depth: int) -> dict[str, object]:
-        entries = {}
+    def items(
+        self,
+        values: Mapping[Any, object],
+        under: str,
+        depth: int = _MAX_DEPTH,
+        *,
+        name_of: Callable[[object], Any],
+    ) -> Iterator[tuple[Any, object]]:
+        """The name and converted value of each entry that could be converted.
+
+        `under` is the path of the entries, with a dot at its end.
+        """
         for key, value in copied(values).items():
-            name = whole_text(str(key))
-            for converted in self.convert(value, f"{path}.{name}", depth - 1):
-                entries[name] = converted
-        return entries
+            try:
+                name = name_of(key)
+                path = f"{under}{name}"
+            except Exception as error:  # as in `convert`
+                reason = f"spelling its key raised {type(error).__name__}: {error}"
+                self.skipped.append((f"{under}<{type(key).__name__}>", reason))
+                continue
+            for converted in self.convert(value, path, depth):
+                yield name, converted
 
 
 def to_plain_now(
@@ -152,8 +192,27 @@ def _read(value: object) -> object:
     return [_read(item) for item in value] if isinstance(value, list) else value
 
 
-def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0911  # one a type
-    """Convert one value.
+def _refused(value: object) -> object:
+    raise NotStorableError(f"a value of type {type(value).__name__} cannot be stored")
+
+
+def _spelled(value: object) -> str:
+    return whole_text(str(value))
+
+
+def _described(value: object) -> object:
+    if isinstance(value, slice):
+        parts = {part: getattr(value, part) for part in ("start", "step", "stop")}
+        return {
+            f"slice_{part}": plain_value(item, otherwise=_described) for part, item in parts.items()
+        }
+    return _spelled(value)
+
+
+def plain_value(  # noqa: PLR0911  # one a type
+    value: object, depth: int = _MAX_DEPTH, otherwise: _Otherwise = _refused
+) -> object:
+    """Convert one value; `otherwise` converts what is of no type that is known.
 
     Raises:
         NotStorableError: It is of a type that cannot be stored, too large, or nests too deep.
@@ -163,23 +222,23 @@ def plain_value(value: object, depth: int = _MAX_DEPTH) -> object:  # noqa: PLR0
     if value is None or type(value) in {bool, int, float}:
         return value
     if isinstance(value, enum.Enum):
-        return plain_value(value.value, depth - 1)
+        return plain_value(value.value, depth - 1, otherwise)
     if isinstance(value, str):
         return whole_text(value)
     if isinstance(value, Mapping):
         return {
-            whole_text(str(key)): plain_value(item, depth - 1)
+            whole_text(str(key)): plain_value(item, depth - 1, otherwise)
             for key, item in copied(value).items()
         }
     if isinstance(value, _AS_LIST):
-        return _listed(value, depth)
+        return _listed(value, depth, otherwise)
     if is_array(value):
         taken = take(value)
-        return taken if isinstance(taken, Later) else plain_value(taken, depth - 1)
-    return _other(value, depth)
+        return taken if isinstance(taken, Later) else plain_value(taken, depth - 1, otherwise)
+    return _other(value, depth, otherwise)
 
 
-def _listed(value: Iterable[object], depth: int) -> list[object]:
+def _listed(value: Iterable[object], depth: int, otherwise: _Otherwise) -> list[object]:
     items: list[object] = []
     if isinstance(value, _CHANGING):
         given = value
@@ -188,11 +247,13 @@ def _listed(value: Iterable[object], depth: int) -> list[object]:
         # Each takes a byte at least; a generator may have no end.
         if len(items) == _MAX_VALUE_BYTES:
             raise NotStorableError("the value is over 1 MiB")
-        items.append(plain_value(item, depth - 1))
+        items.append(plain_value(item, depth - 1, otherwise))
     return items
 
 
-def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
+def _other(  # noqa: PLR0911  # one a type
+    value: object, depth: int, otherwise: _Otherwise
+) -> object:
     if isinstance(value, (int, float)):  # subclasses: the number itself
         return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, (bytes, bytearray)):
@@ -209,10 +270,10 @@ def _other(value: object, depth: int) -> object:  # noqa: PLR0911  # one a type
         return whole_text(str(value))
     fields = _containers.fields_of(value)
     if fields is not None:
-        return plain_value(fields, depth - 1)
+        return plain_value(fields, depth - 1, otherwise)
     if callable(value):
         return _name_of(value)
-    raise NotStorableError(f"a value of type {type(value).__name__} cannot be stored")
+    return otherwise(value)
 
 
 def _name_of(value: object) -> str:
