@@ -190,6 +190,43 @@ steplog.finish()
 """
 
 
+DIES = """
+try:
+    1 / 0
+finally:
+    steplog.finish()
+"""
+WRAPPED = """
+try:
+    try:
+        1 / 0
+    finally:
+        run.finish()
+except ZeroDivisionError as error:
+    raise RuntimeError("wrapped") from error
+"""
+HANDLED = """
+try:
+    1 / 0
+except ZeroDivisionError:
+    run.finish()
+"""
+HOOK = """
+def hook(kind, error, traceback):
+    run.finish()
+    sys.__excepthook__(kind, error, traceback)
+sys.excepthook = hook
+"""
+INTERRUPTED = """
+import asyncio, os, signal
+async def main():
+    async with steplog.init(mode="offline", dir=sys.argv[1], settings={"quiet": True}):
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "ends"),
     [
@@ -201,6 +238,13 @@ steplog.finish()
         (f"{START}sys.exit(-1)", (255, "failed", 255)),
         (f"{START}sys.exit(256)", (0, "finished", 0)),
         (f"{START}run.finish(-15)", (0, "killed", -15)),
+        (f"{START}{DIES}", (1, "failed", 1)),
+        (f"{START}{DIES.replace('1 / 0', 'raise KeyboardInterrupt')}", (-2, "failed", 255)),
+        (f"{START}{WRAPPED}", (1, "failed", 1)),
+        (f"{START}{HANDLED}", (0, "finished", 0)),
+        (f"{START}{HANDLED}[].pop()", (1, "finished", 0)),
+        (f"{START}{HOOK}1 / 0", (1, "failed", 1)),
+        (INTERRUPTED, (-2, "failed", 255)),
     ],
 )
 def test_finish_without_a_code_takes_what_is_known_of_the_end(run_program, program, ends):

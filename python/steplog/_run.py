@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from steplog import _closing, _facts, _sync
+from steplog import _closing, _facts, _pending, _sync
 from steplog._config_file import ConfigFile
 from steplog._ending import Ending
 from steplog._errors import RunClosedError, StorageError, UsageError
@@ -366,6 +367,7 @@ class Run(Reference, Logger):
 
         Args:
             exit_code: How the program ends; by default what it is known to be ending with, else 0.
+                Called while an error is on its way, it is put right if the program dies of that.
             quiet: Accepted, and does nothing: `Settings.quiet` is what counts.
             timeout_secs: Longest time that it takes; `Settings.finish_timeout_secs` by default.
 
@@ -374,12 +376,19 @@ class Run(Reference, Logger):
             UsageError: The one does not fit into 32 bits, or the other is negative.
         """
         del quiet
+        pending = sys.exc_info()[1] if exit_code is None else None
         usual_secs = self.settings.finish_timeout_secs
         code, timeout = (
             _sync.check_exit_code(exit_code),
             _sync.check_timeout(timeout_secs, usual_secs),
         )
         self._finish(code, timeout)
+        self._note_pending(code, pending)
+
+    def _note_pending(self, code: int, error: BaseException | None) -> None:
+        writer = self._process.writer
+        if not isinstance(writer, NullWriter) and not writer.is_forked:
+            _pending.note(writer, code, error)
 
     def finish_at_exit(self, exit_code: int, *, spent_secs: float) -> None:
         """Finish within what is left of the deadline of interpreter exit.
@@ -440,6 +449,7 @@ class Run(Reference, Logger):
             line says so.
         """
         del quiet
+        pending = sys.exc_info()[1] if exit_code is None else None
         code = _sync.check_exit_code(exit_code)
         timeout = _sync.check_timeout(timeout_secs, self.settings.finish_timeout_secs)
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
@@ -470,6 +480,7 @@ class Run(Reference, Logger):
                     await anyio.to_thread.run_sync(
                         lambda: self._ending.close(writer, self._config_file, ended=ended)
                     )
+                self._note_pending(code, pending)
 
     def note_for_resume(self) -> None:
         """Have `init(resume="auto")` in this folder go on with the run, until it ends well."""
@@ -493,7 +504,9 @@ class Run(Reference, Logger):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.finish(_sync.exit_code_of(error))
+        code = _sync.exit_code_of(error)
+        self.finish(code)
+        self._note_pending(code, error)
 
     async def __aenter__(self) -> Self:
         return self
@@ -508,7 +521,9 @@ class Run(Reference, Logger):
 
         # A cancelled scope must still end its run; `afinish` has a deadline of its own.
         with anyio.CancelScope(shield=True):
-            await self.afinish(_sync.exit_code_of(error))
+            code = _sync.exit_code_of(error)
+            await self.afinish(code)
+            self._note_pending(code, error)
 
     def __copy__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from steplog import _pending
 from steplog._errors import ArgumentTypeError, UsageError
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ def _known_code() -> int:
     error = sys.exc_info()[1]
     if isinstance(error, SystemExit):
         return exit_code_of(error)
+    uncaught = _pending.in_hook()
+    if uncaught is not None:
+        return exit_code_of(uncaught)
     if threading.main_thread().is_alive():
         return 0  # whatever was raised before, the program goes on
     return _code_at_exit(None)
@@ -168,6 +172,9 @@ def _finish_all() -> None:
     code = _code_of_child()
     if code is None:
         code = _code_at_exit(sys.exc_info()[1])
+    uncaught = getattr(sys, "last_value", None)
+    if uncaught is not None and not hasattr(sys, "ps1"):
+        _pending.correct(uncaught, exit_code_of(uncaught))
     since = time.monotonic()
     spent_secs = 0.0
     for pid, run in list(_open.values()):

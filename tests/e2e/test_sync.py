@@ -107,6 +107,24 @@ os.kill(os.getpid(), signal.{signal})
     assert [before, found["state"], found["exit_code"]] == states
 
 
+DYING = """
+import steplog
+run = steplog.init(project="p", id="r")
+run.log({"a": 1})
+try:
+    1 / 0
+finally:
+    run.finish()
+"""
+
+
+def test_the_server_is_told_of_a_program_that_dies_behind_its_finish(server, tmp_path):
+    assert server.python(tmp_path, DYING).wait(30) == 1
+    found = server.get("/projects/local/p/runs/r")
+    assert (found["state"], found["exit_code"]) == ("failed", 1)
+    assert [row["a"] for row in server.rows("r")] == [1]
+
+
 def test_watch_sends_what_appears_until_ctrl_c(server, tmp_path):
     runs = tmp_path / "steplog-runs"
     command = [sys.executable, "-m", "steplog._cli", "sync", "--watch", "--json", str(runs)]

@@ -7,13 +7,13 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::background::start_sync;
 use crate::error::{Result, io_at};
 use crate::frame::{framed_len, head_word, position};
-use crate::progress::Stage;
+use crate::progress::{Progress, Stage};
 use crate::reader::Limit;
 use crate::record;
 use crate::segment::file_name;
@@ -79,23 +79,38 @@ fn correct(status: i32) {
         if ended.code.to_le_bytes()[0] == status.to_le_bytes()[0] {
             continue;
         }
-        let Ok(source) = append(&ended, status) else {
-            continue;
-        };
-        if let Some(Ok(progress)) = ended
-            .target
-            .map(|target| start_sync(&target, &source, None, until))
-        {
-            sent.push(progress);
-        }
+        // The log then says what it said before.
+        let progress = put_right(ended, status, until).ok().flatten();
+        sent.extend(progress);
     }
     for progress in sent {
-        progress.wait(
-            Stage::Done,
-            0,
-            until.saturating_duration_since(Instant::now()),
-        );
+        wait(&progress, until);
     }
+}
+
+/// Says in a log that is ended that it ended otherwise, and tells the server if that has all of it.
+///
+/// # Errors
+/// The log cannot be written.
+pub(crate) fn correct_now(ended: Ended, status: i32) -> Result<()> {
+    let until = Instant::now() + SEND;
+    if let Some(progress) = put_right(ended, status, until)? {
+        wait(&progress, until);
+    }
+    Ok(())
+}
+
+fn put_right(ended: Ended, status: i32, until: Instant) -> Result<Option<Arc<Progress>>> {
+    let source = append(&ended, status)?;
+    // A server that cannot be reached now is told by the next sync.
+    Ok(ended
+        .target
+        .and_then(|target| start_sync(&target, &source, None, until).ok()))
+}
+
+fn wait(progress: &Progress, until: Instant) {
+    let left = until.saturating_duration_since(Instant::now());
+    progress.wait(Stage::Done, 0, left);
 }
 
 /// Appends an exit record to a log that is closed.

@@ -441,16 +441,28 @@ impl Writer {
     /// After the end at interpreter exit: should the process end with another status than the exit
     /// record says, another record says it, and the server is told if it has everything else.
     pub fn expect_exit(&self, exit_code: i64) {
+        exit_status::watch(self.ended(exit_code));
+    }
+
+    /// Of a writer that has come to its end: the program did not end as was said, but with this.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn correct_exit(&self, exit_code: i32) -> Result<()> {
+        exit_status::correct_now(self.ended(i64::from(exit_code)), exit_code)
+    }
+
+    fn ended(&self, code: i64) -> Ended {
         let (limit, is_sent) = {
             let state = self.shared.progress.get();
             (state.limit, state.acknowledged >= state.last)
         };
-        exit_status::watch(Ended {
+        Ended {
             dir: self.shared.wal.dir().to_path_buf(),
             limit,
-            code: exit_code,
+            code,
             target: self.target.clone().filter(|_| is_sent),
-        });
+        }
     }
 
     /// Waits for the threads after [`Writer::begin_finish`]; true when they came to their end.

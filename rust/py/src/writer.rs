@@ -23,7 +23,7 @@ use steplog_core::writer::{self, Logged, Options, Past};
 use crate::convert::to_dict;
 use crate::encode::{Stop, to_value};
 use crate::error::classes::{ArgumentTypeError, UsageError};
-use crate::error::{os_error, to_py};
+use crate::error::{os_error, to_py, to_py_log};
 use crate::row::Row;
 
 /// What a call left for Python to deal with.
@@ -485,6 +485,11 @@ impl Writer {
         let deadline = Duration::try_from_secs_f64(deadline_secs).unwrap_or(Duration::ZERO);
         py.detach(|| self.inner.begin_finish(exit_code, deadline))
             .map_err(to_py)
+    }
+
+    fn correct_exit(&self, py: Python<'_>, exit_code: i32) -> PyResult<()> {
+        py.detach(|| self.inner.correct_exit(exit_code))
+            .map_err(to_py_log)
     }
 
     fn expect_exit(&self, py: Python<'_>, exit_code: i64) {
