@@ -119,7 +119,8 @@ finally:
 
 
 def test_the_server_is_told_of_a_program_that_dies_behind_its_finish(server, tmp_path):
-    assert server.python(tmp_path, DYING).wait(30) == 1
+    with server.python(tmp_path, DYING) as child:
+        assert child.wait(30) == 1
     found = server.get("/projects/local/p/runs/r")
     assert (found["state"], found["exit_code"]) == ("failed", 1)
     assert [row["a"] for row in server.rows("r")] == [1]
