@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 import steplog
+from steplog import _network
 from steplog.client import Api, AsyncApi, AsyncRun, Run
 
 VALUES = {
@@ -289,3 +290,12 @@ def test_the_async_side_says_on_trio_what_it_needs():
 
     with pytest.raises(steplog.UsageError, match="AsyncApi runs on asyncio"):
         anyio.run(ask, backend="trio")
+
+
+def test_a_proxy_may_be_named_without_a_scheme(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
+    monkeypatch.setenv("HTTP_PROXY", "socks5://proxy.example:1080")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    assert _network.proxy_of("https://a.example/x") == "http://proxy.example:3128"
+    assert _network.proxy_of("http://a.example/x") == "socks5://proxy.example:1080"
+    assert _network.proxy_of("https://inside.example/x") is None

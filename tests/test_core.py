@@ -20,7 +20,7 @@ import os, signal, sys
 from steplog import _core
 writer = _core.Writer(
     sys.argv[1] + "/wal/w", run="r", writer="w", start={"run": "r"}, mapped=sys.argv[2] == "1",
-    late_steps=False, fsync_millis=1000, heartbeat_millis=10000,
+    late_steps=False, strict=False, fsync_millis=1000, heartbeat_millis=10000,
     batch_bytes=1 << 20, base_url=None, entity="local", project="p", api_key=None, keys_file="none",
 )
 for step in range(3000):
@@ -37,6 +37,7 @@ def open_writer(run_dir):
         start={"run": "r"},
         mapped=True,
         late_steps=False,
+        strict=False,
         fsync_millis=1000,
         heartbeat_millis=10_000,
         batch_bytes=1 << 20,

@@ -97,6 +97,27 @@ def test_a_value_that_cannot_be_stored_costs_only_itself(start, capsys):
     assert capsys.readouterr().err.count("'bad' is not recorded") == 1
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"b": b"\xff"},
+        {"b": "x" * (1 << 21)},
+        {"k" * 2_000: 1},
+        {"n": {"c": 1, "d": "x" * (1 << 21)}},
+        {"b": {"deep": b"\xff"}},
+    ],
+)
+def test_a_strict_run_records_nothing_of_a_row_that_is_refused_in_part(start, values):
+    with start(settings={"strict": True}) as run:
+        with pytest.raises(steplog.UsageError, match="cannot store"):
+            run.log({"a": 1, **values})
+        with pytest.raises(steplog.UsageError, match="cannot store"):
+            anyio.run(run.alog, {"a": 1, **values})
+        assert (run.step, run.status()["rows"], dict(run.summary)) == (0, 0, {})
+        run.log({"a": 2})
+    assert [row["a"] for row in RunLog(run.sync_dir).rows()] == [2]
+
+
 def test_strict_raises_and_records_nothing_of_the_call(start):
     with start(settings={"strict": True}) as run:
         with pytest.raises(steplog.UsageError, match="bad"):

@@ -92,6 +92,7 @@ class Writer:
         start: dict[str, object],
         mapped: bool,
         late_steps: bool,
+        strict: bool,
         fsync_millis: int,
         heartbeat_millis: int,
         batch_bytes: int,

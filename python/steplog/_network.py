@@ -237,7 +237,11 @@ def _proxies() -> dict[str, str]:
     """The environment's proxies by scheme, `ALL_PROXY` where there is none of its own."""
     import urllib.request  # noqa: PLC0415  # slow to import
 
-    found = urllib.request.getproxies()
+    found = {
+        # As curl takes it, and the upload.
+        scheme: proxy if "://" in proxy or scheme == "no" else f"http://{proxy}"
+        for scheme, proxy in urllib.request.getproxies().items()
+    }
     return {**dict.fromkeys(("http", "https"), found["all"]), **found} if "all" in found else found
 
 

@@ -68,6 +68,7 @@ def open_writer(
         start=identity,
         mapped=settings.mapped,
         late_steps=settings.late_steps == "merge",
+        strict=settings.strict,
         fsync_millis=int(settings.fsync_secs * 1000),
         batch_bytes=settings.batch_bytes,
         heartbeat_millis=max(int(settings.heartbeat_secs * 1000), 100),

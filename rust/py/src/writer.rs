@@ -93,6 +93,8 @@ thread_local! {
 #[pyclass(frozen)]
 pub(crate) struct Writer {
     inner: writer::Writer,
+    /// Nothing of a row is recorded of which a value cannot be.
+    strict: bool,
 }
 
 fn stage(name: &str) -> PyResult<Stage> {
@@ -199,7 +201,7 @@ impl Writer {
         late: Option<&[u8]>,
     ) -> PyResult<Outcome> {
         let mut outcome = Outcome::default();
-        if !outcome.encode(row, data)? {
+        if !outcome.encode(row, data)? || (self.strict && !outcome.skipped.is_empty()) {
             return Ok(outcome);
         }
         let wall = row.wall();
@@ -228,7 +230,7 @@ impl Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, fsync_millis, heartbeat_millis, batch_bytes, base_url, entity, project, api_key, keys_file, ca_file=None, max_unsent_bytes=None, next_step=0, runtime_nanos=0, base=None, others=Vec::new()))]
+    #[pyo3(signature = (dir, *, run, writer, start, mapped, late_steps, strict, fsync_millis, heartbeat_millis, batch_bytes, base_url, entity, project, api_key, keys_file, ca_file=None, max_unsent_bytes=None, next_step=0, runtime_nanos=0, base=None, others=Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     #[expect(
         clippy::needless_pass_by_value,
@@ -242,6 +244,7 @@ impl Writer {
         start: &Bound<'_, PyDict>,
         mapped: bool,
         late_steps: bool,
+        strict: bool,
         fsync_millis: u64,
         heartbeat_millis: u64,
         batch_bytes: usize,
@@ -298,7 +301,7 @@ impl Writer {
             },
         };
         let inner = py.detach(|| writer::Writer::open(options)).map_err(to_py)?;
-        Ok(Self { inner })
+        Ok(Self { inner, strict })
     }
 
     /// `late` has the keys whose values `log_late` will log, each with None.
