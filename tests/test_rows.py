@@ -122,3 +122,26 @@ def test_values_of_other_types_are_stored_as_documented(tmp_path, value, stored)
         run.log({"v": value})
     (row,) = RunLog(run.sync_dir).rows()
     assert repr(row["v"]) == repr(stored)
+
+
+class NaTType(dt.datetime):
+    """As pandas' `NaT`, which is a date by its type."""
+
+    __module__ = "pandas._libs.tslibs.nattype"
+
+    def isoformat(self, *_):
+        return "NaT"
+
+
+class NAType:
+    """As pandas' `NA`."""
+
+    __module__ = "pandas._libs.missing"
+
+
+def test_what_is_missing_in_pandas_is_none(start):
+    with start() as run:
+        run.log({"date": NaTType(2024, 1, 1), "value": NAType(), "list": [NAType(), 1]})
+    (row,) = RunLog(run.sync_dir).rows()
+    found = {key: row[key] for key in ("date", "value", "list")}
+    assert found == {"date": None, "value": None, "list": [None, 1]}

@@ -261,6 +261,8 @@ def _other(  # noqa: PLR0911  # one a type
             return bytes(value).decode()
         except UnicodeDecodeError:
             raise NotStorableError("its bytes are not UTF-8 text") from None
+    if _is_missing_of_pandas(type(value)):
+        return None
     dt: Any = sys.modules.get("datetime")
     if dt is not None and isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
@@ -274,6 +276,11 @@ def _other(  # noqa: PLR0911  # one a type
     if callable(value):
         return _name_of(value)
     return otherwise(value)
+
+
+def _is_missing_of_pandas(kind: type) -> bool:
+    """Whether it is that of `pd.NA` or `pd.NaT`, which calls itself a date."""
+    return kind.__name__ in {"NAType", "NaTType"} and kind.__module__.startswith("pandas.")
 
 
 def _name_of(value: object) -> str:
