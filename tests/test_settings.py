@@ -274,3 +274,22 @@ def test_a_misspelled_variable_is_warned_about_with_the_nearest(monkeypatch, tmp
     assert "STEPLOG_PROJCT is no setting; did you mean STEPLOG_PROJECT?" in said
     assert "STEPLOG_RUN_NAME is no setting; did you mean STEPLOG_NAME?" in said
     assert "STEPLOG_OF_MY_OWN" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("run_id", "a/b", "run id"),
+        ("run_tags", ("", "a"), "a tag must not be empty"),
+        ("run_tags", ("a" * 65,), "at most 64 characters"),
+        ("run_name", "\x07", "control characters"),
+        ("run_notes", "x" * (1 << 21), "run_notes is over 1 MiB"),
+    ],
+)
+def test_what_a_run_cannot_be_called_is_no_setting(name, value, said, *, monkeypatch):
+    with pytest.raises(steplog.UsageError, match=said):
+        steplog.Settings(**{name: value})
+    if name == "run_id":
+        monkeypatch.setenv("STEPLOG_RUN_ID", value)
+        with pytest.raises(steplog.UsageError, match=r"run id.*STEPLOG_RUN_ID"):
+            steplog.init(mode="disabled")

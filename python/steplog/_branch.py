@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from steplog import _resume
 from steplog._errors import ArgumentTypeError, UsageError
-from steplog._facts import check_run_id, new_id
+from steplog._facts import new_id
+from steplog._names import check_run_id
 from steplog._past import Moment
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from steplog._errors import ArgumentTypeError, UsageError
-from steplog._values import whole_text
+from steplog._names import whole_text
 
 _KEEPS = ("min", "max", "mean", "best", "first", "last", "none")
 _GOALS = {"min": "minimize", "max": "maximize"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from steplog import _closing, _facts, _pending, _sync
+from steplog import _closing, _names, _pending, _sync
 from steplog._config_file import ConfigFile
 from steplog._ending import Ending
 from steplog._errors import RunClosedError, StorageError, UsageError
@@ -148,7 +148,7 @@ class Run(Reference, Logger):
 
     @name.setter
     def name(self, name: str) -> None:
-        called = _facts.as_name(name) or self.id
+        called = _names.as_name(name) or self.id
         self._call(replace(self._facts, name=called), "name")
 
     @property
@@ -158,7 +158,7 @@ class Run(Reference, Logger):
 
     @notes.setter
     def notes(self, notes: str | None) -> None:
-        self._call(replace(self._facts, notes=_facts.as_text("notes", notes)), "notes")
+        self._call(replace(self._facts, notes=_names.as_text("notes", notes)), "notes")
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -171,7 +171,7 @@ class Run(Reference, Logger):
     @tags.setter
     def tags(self, tags: Sequence[str] | str | None) -> None:
         try:
-            listed = _facts.as_tags(tags)
+            listed = _names.as_tags(tags)
         except UsageError as error:
             if self.settings.strict:
                 raise

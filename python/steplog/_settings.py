@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from steplog import _settings_file
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._names import CONTROL, as_name, as_tags, as_text, check_run_id
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -174,8 +175,6 @@ _MAX_SECS = 1_000_000_000
 _BYTES = {"batch_bytes": (64 << 10, 64 << 20), "max_unsent_bytes": (1 << 20, (1 << 63) - 1)}
 _NO_LIMIT = {"max_unsent_bytes"}
 """Those that may be 0."""
-CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
-"""Inside a character class: what neither a name nor a label may hold."""
 _CONTROL = re.compile(f"[{CONTROL}]")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MAX_NAME_BYTES = 128
@@ -195,6 +194,8 @@ def _check(name: str, value: object) -> None:
     if is_flag or not isinstance(value, kinds):
         raise ArgumentTypeError(f"{name} must be {wanted}, got {type(value).__name__}")
     _check_range(name, value)
+    if name.startswith("run_") and value is not None:
+        _check_called(name, value)
 
 
 def _check_bytes(name: str, value: int) -> None:
@@ -230,6 +231,17 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         raise UsageError(
             f"label must have at most {_MAX_NAME_BYTES} bytes and no control characters"
         )
+
+
+def _check_called(name: str, value: Any) -> None:  # noqa: ANN401  # of the setting's type
+    if name == "run_id":
+        check_run_id(value)
+    elif name == "run_name":
+        as_name(value)
+    elif name == "run_tags":
+        as_tags(value)
+    else:
+        as_text(name, value)
 
 
 def _check_address(base_url: str) -> None:

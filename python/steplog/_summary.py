@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from steplog._errors import ArgumentTypeError
-from steplog._values import whole_text
+from steplog._names import whole_text
 
 Read = Callable[[], dict[str, Any]]
 Put = Callable[[list[tuple[list[str], object]], list[list[str]]], object]

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from steplog import _containers
 from steplog._arrays import Later, Lent, is_array, take
+from steplog._names import whole_text
 
 # Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
 _MAX_DEPTH = 64
@@ -292,8 +293,3 @@ def _name_of(value: object) -> str:
 def _is_text_like(value: object) -> bool:
     loaded = ((sys.modules.get(module), name) for module, name in _AS_TEXT.items())
     return any(module and isinstance(value, getattr(module, name)) for module, name in loaded)
-
-
-def whole_text(text: str) -> str:
-    """Replace lone surrogates, which UTF-8 cannot hold, by U+FFFD."""
-    return str(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from steplog._errors import UsageError
-from steplog._facts import MAX_TAGS, as_name, as_text
+from steplog._names import MAX_TAGS, as_name, as_text
 from steplog.server._decode import Pattern
 from steplog.server.schema import (
     MAX_PANELS,

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from steplog._settings import CONTROL
+from steplog._names import CONTROL
 from steplog._states import STATES as RUN_STATES
 
 if TYPE_CHECKING:
