@@ -28,6 +28,17 @@ run.log({{"last": 1}}, step=1 << 40)
 os.kill(os.getpid(), signal.{signal})
 time.sleep(30)
 """
+RESTORED = """
+before = signal.signal(signal.SIGTERM, lambda *_: None)
+signal.signal(signal.SIGTERM, before)
+def is_caught():
+    with open("/proc/self/status") as status:
+        (mask,) = [line.split()[1] for line in status if line.startswith("SigCgt")]
+    return int(mask, 16) >> (signal.SIGTERM - 1) & 1
+assert before == signal.SIG_DFL and not is_caught()
+while not is_caught():
+    time.sleep(0.01)
+"""
 HANDLER = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"
 
 
@@ -43,6 +54,7 @@ HANDLER = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"
         ({"signal": "SIGTERM", "after": "run.mark_preempting(); sys.exit(0)"}, ("finished", 0)),
         ({"signal": "SIGTERM", "before": HANDLER}, ("failed", 7)),
         ({"signal": "SIGTERM", "after": HANDLER}, ("failed", 7)),
+        ({"signal": "SIGTERM", "after": RESTORED}, ("killed", -15)),
     ],
 )
 def test_a_signal_that_ends_the_process_is_in_its_log(run_program, how, state):

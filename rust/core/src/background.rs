@@ -16,6 +16,7 @@ use crate::reader::LogReader;
 use crate::record;
 use crate::signal::Signal;
 use crate::source::Source;
+use crate::termination;
 use crate::transport::{Http, Kind, Target, Transport};
 use crate::upload::{Pace, Upload};
 use crate::value::Value;
@@ -23,6 +24,8 @@ use crate::wal::Wal;
 
 /// How often the writer's thread looks at the log.
 const TICK: Duration = Duration::from_millis(50);
+/// How often it sees to the handler of signals that end the process.
+const KEEP: Duration = Duration::from_secs(1);
 /// How long the end waits for calls that were under way: their threads may be out of turn.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
@@ -120,6 +123,7 @@ impl Shared {
 
     pub(crate) fn run_writer(&self) {
         let mut synced = Instant::now();
+        let mut kept = Instant::now();
         // The first look comes at once: a fast program fills the first segment within milliseconds.
         let mut more = true;
         let mut closing_since = None;
@@ -137,6 +141,10 @@ impl Shared {
                 )
             };
             self.wal.sent(acknowledged);
+            if !closing && kept.elapsed() >= KEEP {
+                termination::keep();
+                kept = Instant::now();
+            }
             if closing {
                 closing_since.get_or_insert_with(Instant::now);
             }

@@ -86,6 +86,14 @@ impl<T: AsRef<Wal>> Drop for Watched<T> {
     }
 }
 
+/// Puts the handler in place where the signals do nothing else any more: Python knows nothing of it, so
+/// whoever sets another one for a while puts the default action back.
+pub(crate) fn keep() {
+    if !HANDLING.load(Ordering::SeqCst) {
+        install();
+    }
+}
+
 #[cfg(unix)]
 fn install() {
     for signal in [libc::SIGTERM, libc::SIGHUP] {
