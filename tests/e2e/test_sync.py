@@ -450,6 +450,45 @@ def test_a_run_began_when_its_first_attempt_did(server, tmp_path):
     )
 
 
+ATTEMPT = """
+import os, signal, sys, steplog
+number = int(sys.argv[1])
+run = steplog.init(project="p", id="r", mode="offline", resume="allow")
+run.config.update({"attempt": number}, allow_val_change=True)
+run.notes = f"attempt {number}"
+run.log({"a": number})
+if number < 5:
+    os.kill(os.getpid(), signal.SIGKILL)
+run.finish()
+"""
+
+
+def test_what_the_latest_attempt_says_of_a_run_counts(server, tmp_path):
+    """In whatever order the names of their logs are, and when one is sent once more."""
+    for number in range(6):
+        with server.python(tmp_path, ATTEMPT, number) as child:
+            child.wait(30)
+    (folder,) = (tmp_path / "steplog-runs").glob("*-r")
+    writers: list[dict[str, Any]] = RunLog(str(folder)).writers()
+    (first,) = [log["writer"] for log in writers if log["start"]["generation"] == 0]
+    file = folder / "wal" / first / "00000001.wal"
+    kept = data = file.read_bytes()
+    at = data.index(b"attempt 0")
+    file.write_bytes(data[:at] + b"A" + data[at + 1 :])
+
+    def found():
+        run = server.get("/projects/local/p/runs/r")
+        assert [row["a"] for row in server.rows("r")] == list(range(6))
+        return run["state"], run["config"]["attempt"], run["notes"], run["summary"]["a"]
+
+    assert server.cli("sync", str(folder)).returncode == 0
+    assert found() == ("finished", 5, "attempt 5", 5)
+    file.write_bytes(kept)
+    done = server.cli("sync", str(folder))
+    assert (done.returncode, "1 record of" in done.stderr) == (0, True)
+    assert found() == ("finished", 5, "attempt 5", 5)
+
+
 def writer_of(run):
     return RunLog(run.sync_dir).writers()[0]["writer"]
 

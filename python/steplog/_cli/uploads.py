@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,15 +37,22 @@ class Uploads:
     show: Callable[[int], None]
 
     def send(self, writers: Sequence[dict[str, Any]]) -> None:
-        """Upload these writers' logs; a failure is in the report."""
-        for at in range(0, len(writers), _UPLOADS):
-            self._send_some(writers[at : at + _UPLOADS])
+        """Upload these writers' logs; a failure is in the report.
+
+        Earlier attempts first: what a later one says of the run is what counts.
+        """
+        ordered = sorted(writers, key=_generation)
+        for _, attempts in itertools.groupby(ordered, key=_generation):
+            some = list(attempts)
+            for at in range(0, len(some), _UPLOADS):
+                self._send_some(some[at : at + _UPLOADS])
 
     def complete(self, writers: Sequence[dict[str, Any]]) -> set[str]:
         """After `send`: have the server take anew each log of which it has less than there is.
 
         What could not be read when the rest was sent is readable now. That is for a log all of
-        which can be read; of others the report says what the server lacks.
+        which can be read; of others the report says what the server lacks. Later attempts follow
+        once more.
 
         Returns:
             The writers whose logs were taken anew.
@@ -53,25 +61,32 @@ class Uploads:
             ServerError: The server cannot be asked.
             OSError: The folder cannot be written.
         """
-        again = []
-        for writer in writers:
+        again: list[dict[str, Any]] = []
+        for writer in sorted(writers, key=_generation):
             standing = self.server.standing(self.run, writer["writer"])
             lacks = standing.lacks(writer)
+            is_later = any(_generation(one) < _generation(writer) for one in again)
+            if is_later and not lacks and is_whole(writer) and not writer["live"]:
+                self._take_anew(writer, standing.server)
+                again.append(writer)
             if not lacks:
                 continue
             folder = self.run.writer_dir(writer["writer"])
             what = f"{count(lacks, 'record')} of {folder} {'is' if lacks == 1 else 'are'} not there"
             if is_whole(writer):
                 say(f"{self.run.id}: {what}, though later ones are: the log is sent anew")
-                self.server.forget(self.run, writer["writer"], standing.server)
-                _folder.write_left_out(folder, standing.server, {})
-                self.report["records_already"] -= writer["records"] - writer["sent"]
+                self._take_anew(writer, standing.server)
                 again.append(writer)
             else:
                 self.report["records_already"] -= lacks
                 self.report["error"] = f"{what}: they are sent when all of the log can be read"
         self.send(again)
         return {writer["writer"] for writer in again}
+
+    def _take_anew(self, writer: dict[str, Any], server: str) -> None:
+        self.server.forget(self.run, writer["writer"], server)
+        _folder.write_left_out(self.run.writer_dir(writer["writer"]), server, {})
+        self.report["records_already"] -= writer["records"] - writer["sent"]
 
     def _send_some(self, writers: Sequence[dict[str, Any]]) -> None:
         report, settings = self.report, self.server.settings
@@ -113,6 +128,12 @@ class Uploads:
                     silent = reason or "the server is silent"
                     reason = f"no progress for {timeout_secs:g} s ({silent})"
                 report["error"] = f"{reason or 'not everything was taken'}: {settings.base_url}"
+
+
+def _generation(writer: dict[str, Any]) -> int:
+    """Which attempt a log is; the first where its start cannot be read."""
+    generation = (writer["start"] or {}).get("generation")
+    return generation if isinstance(generation, int) else 0
 
 
 def _wait(jobs: list[SyncJob], timeout_secs: float, show: Callable[[int], None]) -> bool:

@@ -343,8 +343,8 @@ async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, objec
     that are over do not decide: how they ended is their parent's affair. Nor does one that was over
     before another began, by their clocks: that one was started anew.
     """
-    query = sa.select(WRITERS).where(WRITERS.c.run_id == run_id).order_by(WRITERS.c.id)
-    rows = list(await connection.execute(query))
+    of_run = sa.select(WRITERS).where(WRITERS.c.run_id == run_id)
+    rows = list(await connection.execute(of_run.order_by(WRITERS.c.generation, WRITERS.c.id)))
     known = {row.writer for row in rows}
     newest = {row.label: row for row in rows}
     adults = [row for row in newest.values() if row.parent not in known]
