@@ -155,11 +155,15 @@ class LocalRun:
         return self.dir / "wal" / writer
 
 
+def generation(writer: dict[str, Any]) -> int:
+    """Which attempt of its label a log is; 0 where its start cannot be read."""
+    found = (writer["start"] or {}).get("generation")
+    return found if isinstance(found, int) else 0
+
+
 def _age(writer: dict[str, Any]) -> tuple[int, int]:
-    start = writer["start"] or {}
-    generation = start.get("generation")
     walls = writer["walls"]
-    return (generation if isinstance(generation, int) else 0, walls[0] if walls else 0)
+    return (generation(writer), walls[0] if walls else 0)
 
 
 def _writer_state(writer: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from steplog import _closing, _folder, _keys
 from steplog._cli.standing import is_whole
+from steplog._runs import generation
 from steplog._terminal import count, say
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Uploads:
 
         Earlier attempts first: what a later one says of the run is what counts.
         """
-        ordered = sorted(writers, key=_generation)
-        for _, attempts in itertools.groupby(ordered, key=_generation):
+        ordered = sorted(writers, key=generation)
+        for _, attempts in itertools.groupby(ordered, key=generation):
             some = list(attempts)
             for at in range(0, len(some), _UPLOADS):
                 self._send_some(some[at : at + _UPLOADS])
@@ -62,10 +63,10 @@ class Uploads:
             OSError: The folder cannot be written.
         """
         again: list[dict[str, Any]] = []
-        for writer in sorted(writers, key=_generation):
+        for writer in sorted(writers, key=generation):
             standing = self.server.standing(self.run, writer["writer"])
             lacks = standing.lacks(writer)
-            is_later = any(_generation(one) < _generation(writer) for one in again)
+            is_later = any(generation(one) < generation(writer) for one in again)
             if is_later and not lacks and is_whole(writer) and not writer["live"]:
                 self._take_anew(writer, standing.server)
                 again.append(writer)
@@ -128,12 +129,6 @@ class Uploads:
                     silent = reason or "the server is silent"
                     reason = f"no progress for {timeout_secs:g} s ({silent})"
                 report["error"] = f"{reason or 'not everything was taken'}: {settings.base_url}"
-
-
-def _generation(writer: dict[str, Any]) -> int:
-    """Which attempt a log is; the first where its start cannot be read."""
-    generation = (writer["start"] or {}).get("generation")
-    return generation if isinstance(generation, int) else 0
 
 
 def _wait(jobs: list[SyncJob], timeout_secs: float, show: Callable[[int], None]) -> bool:
