@@ -148,7 +148,7 @@ class LocalRun:
                 said |= found
         if said.get("writer") != writer["writer"]:
             said["label"] = writer["writer"]
-        return {**said, **self.identity, "writer": writer["writer"]}
+        return {**said, **self.identity, "writer": writer["writer"], "stands_in": True}
 
     def writer_dir(self, writer: str) -> Path:
         """The folder of a writer's log."""

@@ -457,36 +457,65 @@ run = steplog.init(project="p", id="r", mode="offline", resume="allow")
 run.config.update({"attempt": number}, allow_val_change=True)
 run.notes = f"attempt {number}"
 run.log({"a": number})
-if number < 5:
+if number < 3:
     os.kill(os.getpid(), signal.SIGKILL)
 run.finish()
 """
 
 
-def test_what_the_latest_attempt_says_of_a_run_counts(server, tmp_path):
-    """In whatever order the names of their logs are, and when one is sent once more."""
-    for number in range(6):
+@pytest.fixture
+def attempts(server, tmp_path):
+    """The folder of a run of four attempts, each killed but for the last, and the logs in order."""
+    for number in range(4):
         with server.python(tmp_path, ATTEMPT, number) as child:
             child.wait(30)
     (folder,) = (tmp_path / "steplog-runs").glob("*-r")
-    writers: list[dict[str, Any]] = RunLog(str(folder)).writers()
-    (first,) = [log["writer"] for log in writers if log["start"]["generation"] == 0]
-    file = folder / "wal" / first / "00000001.wal"
-    kept = data = file.read_bytes()
-    at = data.index(b"attempt 0")
-    file.write_bytes(data[:at] + b"A" + data[at + 1 :])
+    logs: list[dict[str, Any]] = RunLog(str(folder)).writers()
+    logs.sort(key=lambda log: log["start"]["generation"])
+    return folder, [folder / "wal" / log["writer"] / "00000001.wal" for log in logs]
 
-    def found():
-        run = server.get("/projects/local/p/runs/r")
-        assert [row["a"] for row in server.rows("r")] == list(range(6))
-        return run["state"], run["config"]["attempt"], run["notes"], run["summary"]["a"]
 
+def assert_latest(server):
+    found = server.get("/projects/local/p/runs/r")
+    assert [row["a"] for row in server.rows("r")] == list(range(4))
+    said = (found["state"], found["config"]["attempt"], found["notes"], found["summary"]["a"])
+    assert said == ("finished", 3, "attempt 3", 3)
+    one = [(log["label"], log["generation"]) for log in found["writers"]]
+    assert sorted(one) == [("", number) for number in range(4)]
+
+
+def spoil(file, text):
+    """Change a byte of a record that holds this text; returns what the file was before."""
+    data = file.read_bytes()
+    at = data.index(text)
+    file.write_bytes(data[:at] + b"?" + data[at + 1 :])
+    return data
+
+
+def test_what_the_latest_attempt_says_of_a_run_counts(server, attempts):
+    """In whatever order the names of their logs are, and when one is sent once more."""
+    folder, files = attempts
+    kept = spoil(files[0], b"attempt 0")
     assert server.cli("sync", str(folder)).returncode == 0
-    assert found() == ("finished", 5, "attempt 5", 5)
-    file.write_bytes(kept)
+    assert_latest(server)
+    files[0].write_bytes(kept)
     done = server.cli("sync", str(folder))
     assert (done.returncode, "1 record of" in done.stderr) == (0, True)
-    assert found() == ("finished", 5, "attempt 5", 5)
+    assert_latest(server)
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_an_attempt_whose_start_can_be_read_later_is_what_it_says(server, attempts, number):
+    folder, files = attempts
+    kept = spoil(files[number], b"wall_nanos")
+    for _ in range(2):
+        done, said = sync_folder(server, folder)
+        assert (done.returncode, said["error"]) == (0, None)
+    files[number].write_bytes(kept)
+    done, _ = sync_folder(server, folder)
+    assert (done.returncode, "1 record of" in done.stderr) == (0, True)
+    assert_latest(server)
+    assert sync_folder(server, folder)[1]["records_sent"] == 0
 
 
 def writer_of(run):
@@ -502,7 +531,11 @@ def assert_exact(server):
 
 def sync_json(server, run, *options):
     """How `steplog sync` ends, and what it says of a run."""
-    done = server.cli("sync", "--json", *options, run.sync_dir)
+    return sync_folder(server, run.sync_dir, *options)
+
+
+def sync_folder(server, folder, *options):
+    done = server.cli("sync", "--json", *options, str(folder))
     return done, json.loads(done.stdout)
 
 

@@ -127,12 +127,12 @@ class Ingest:
         self._hub.changed(*name[:3])
         return web.Response(status=204)
 
-    async def _forget(self, writer: Writer) -> Writer:
+    async def _forget(self, writer: Writer) -> None:
         """Whoever is killed in between goes on with it when the writer is opened."""
         if not writer.is_stale:
             await self._records.mark_stale(writer)
         await self._series.delete_writer(writer.run_id, writer.writer)
-        return await self._records.forget(writer, await self._series.key_counts(writer.run_id))
+        await self._records.forget(writer, await self._series.key_counts(writer.run_id))
 
     async def _locked(self, name: tuple[str, str, str, str], wait_secs: float) -> Problem:
         found = await self._records.find(*name[:3], writer=name[3])
@@ -224,22 +224,26 @@ class Ingest:
     async def _open(self, batch: _Batch) -> _Session:
         where = (batch.entity, batch.project, batch.run)
         writer = await self._records.find(*where, writer=batch.writer)
+        if writer is not None and not await self._has_all(writer):
+            await self._forget(writer)
+            writer = None
         if writer is None:
             writer = await self._create(batch)
         found = await self._series.positions(writer.run_id, writer.writer)
-        known = (writer.last_point, writer.last_patch, writer.last_sample)
-        if writer.is_stale or any(
-            is_at < was_at for is_at, was_at in zip(found, known, strict=True)
-        ):
-            # Power loss took points that were acknowledged: everything is asked for once more.
-            writer = await self._forget(writer)
-            found = (0, 0, 0)
         last_steps = await self._series.last_steps(
             writer.run_id, writer.writer, writer.acknowledged
         )
         decoder = Decoder(writer.run_id, writer.writer, writer.label, writer.generation)
         decoder.restore(last_steps, writer.summary)
         return _Session(writer, decoder, *found)
+
+    async def _has_all(self, writer: Writer) -> bool:
+        """Whether power loss took none of the points that were acknowledged, nor are they to go."""
+        found = await self._series.positions(writer.run_id, writer.writer)
+        known = (writer.last_point, writer.last_patch, writer.last_sample)
+        return not writer.is_stale and all(
+            is_at >= was_at for is_at, was_at in zip(found, known, strict=True)
+        )
 
     async def _create(self, batch: _Batch) -> Writer:
         where = (batch.entity, batch.project, batch.run)
@@ -279,7 +283,8 @@ class Ingest:
             last_patch=max(writer.last_patch, decoded.last_patch, session.patches_after),
             last_sample=max(writer.last_sample, decoded.last_sample, session.samples_after),
             now_nanos=time.time_ns(),
-            records=decoded.records,
+            # What stands in for a start that cannot be read is none of the log's.
+            records=decoded.records - int(bool(decoded.start and decoded.start.get("stands_in"))),
             last_step=decoded.last_step,
             last_wall=decoded.last_wall,
             summary=summary,

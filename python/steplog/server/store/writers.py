@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -64,9 +64,8 @@ def _is_run(entity: str, project: str, run: str) -> sa.ColumnElement[bool]:
     return sa.and_(PROJECTS.c.entity == entity, PROJECTS.c.project == project, RUNS.c.run == run)
 
 
-def _update(writer: Writer) -> sa.Update:
-    where = sa.and_(WRITERS.c.run_id == writer.run_id, WRITERS.c.writer == writer.writer)
-    return sa.update(WRITERS).where(where)
+def _is(writer: Writer) -> sa.ColumnElement[bool]:
+    return sa.and_(WRITERS.c.run_id == writer.run_id, WRITERS.c.writer == writer.writer)
 
 
 def _new_id(inserted: sa.CursorResult[Any]) -> int:
@@ -231,30 +230,15 @@ class WriterRecords:
     async def mark_stale(self, writer: Writer) -> None:
         """What the series store has of a writer is to go: `forget` follows, if after a restart."""
         async with self._meta.write() as connection:
-            await connection.execute(_update(writer).values(is_stale=True))
+            await connection.execute(sa.update(WRITERS).where(_is(writer)).values(is_stale=True))
 
-    async def forget(self, writer: Writer, keys: Sequence[tuple[str, int, int, int]]) -> Writer:
-        """Take back all of a writer that was acknowledged, so that it is sent again.
+    async def forget(self, writer: Writer, keys: Sequence[tuple[str, int, int, int]]) -> None:
+        """Take back all of a writer, so that it is sent again, from its start record on.
 
         `keys` are those of the run without it, as `SeriesStore.key_counts` counts them.
         """
-        forgotten = replace(
-            writer,
-            acknowledged=0,
-            last_point=0,
-            last_patch=0,
-            last_sample=0,
-            summary=b"",
-            records=0,
-            is_stale=False,
-        )
-        names = ("acknowledged", "last_point", "last_patch", "last_sample", "summary", "records")
         async with self._meta.write() as connection:
-            await connection.execute(
-                _update(writer).values(
-                    is_stale=False, **{name: getattr(forgotten, name) for name in names}
-                )
-            )
+            await connection.execute(sa.delete(WRITERS).where(_is(writer)))
             await connection.execute(
                 sa.update(RUNS)
                 .where(RUNS.c.id == writer.run_id)
@@ -269,7 +253,6 @@ class WriterRecords:
                     for key, kinds, n, last in keys
                 ],
             )
-        return forgotten
 
     async def expire(self, before_nanos: int) -> list[tuple[str, str, str]]:
         """Writers that were not heard of since are crashed.
