@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import steplog._interpreter  # noqa: F401  # first: it refuses what the rest cannot work in
-from steplog._api import (
-    afinish,
-    alog,
-    current_run,
-    define_metric,
-    find_current,
-    finish,
-    init,
-    log,
-    mark_preempting,
-    setup,
-    teardown,
-)
 from steplog._errors import (
     ArgumentTypeError,
     ConfigError,
@@ -32,14 +20,24 @@ from steplog._errors import (
 )
 from steplog._errors import ServerError as CommError
 from steplog._errors import SteplogError as Error
-from steplog._login import login
-from steplog._reference import refuse
-from steplog._run import Run
 from steplog._settings import Settings
 from steplog._writer import __version__
 
 if TYPE_CHECKING:
+    from steplog._api import (
+        afinish,
+        alog,
+        define_metric,
+        finish,
+        init,
+        log,
+        mark_preempting,
+        setup,
+        teardown,
+    )
     from steplog._hparams import Config
+    from steplog._login import login
+    from steplog._run import Run
     from steplog._summary import Summary
     from steplog.client import Api, AsyncApi
 
@@ -96,21 +94,33 @@ _NOT_YET = {
 }
 
 
+# Names that are loaded when they are used: a program pays for what it uses, and when it does.
+_LATER = {
+    **dict.fromkeys(("afinish", "alog", "define_metric", "finish", "init", "log"), "_api"),
+    **dict.fromkeys(("mark_preempting", "setup", "teardown"), "_api"),
+    **dict.fromkeys(("Api", "AsyncApi"), "client"),
+    "Config": "_hparams",
+    "Run": "_run",
+    "login": "_login",
+}
+
+
 def __getattr__(name: str) -> object:
-    """What is not a plain name: the current run's parts, and the read side, loaded when used."""
-    if name == "run":
-        return find_current()
-    if name in {"config", "summary"}:
-        return getattr(current_run(), name)
-    if name == "Config":
-        from steplog._hparams import Config  # noqa: PLC0415  # for annotations and isinstance
-
-        return Config
-    if name in {"Api", "AsyncApi"}:
-        from steplog import client  # noqa: PLC0415  # a logging program does not pay for it
-
-        found: object = getattr(client, name)
+    """What is not a plain name yet, and the current run's parts."""
+    if name in _LATER:
+        found: object = getattr(import_module(f"steplog.{_LATER[name]}"), name)
+        globals()[name] = found  # from now on it is one
         return found
+    if name in {"run", "config", "summary"}:
+        from steplog import _api  # noqa: PLC0415  # as `_LATER`
+
+        return _api.find_current() if name == "run" else getattr(_api.current_run(), name)
     if name in _NOT_YET:
+        from steplog._reference import refuse  # noqa: PLC0415  # for few
+
         refuse(f"steplog.{name}")
     raise AttributeError(f"module 'steplog' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
