@@ -113,14 +113,14 @@ def write_cursor(writer_dir: Path, server: str, acknowledged: int) -> None:
 def read_left_out(writer_dir: Path) -> dict[str, dict[str, int]]:
     """The log files that `steplog sync --partial` left out, by server id; a broken file is none.
 
-    Of each: up to which position it had been sent. It holds when the server is past it.
+    Of each: the position that the server had. It holds when the server is past it.
     """
     notes = _read_notes(writer_dir / _LEFT_OUT)
     return {
         server: {
-            name: sent
-            for name, sent in files.items()
-            if isinstance(sent, int) and _SEGMENT.fullmatch(name)
+            name: at
+            for name, at in files.items()
+            if isinstance(at, int) and _SEGMENT.fullmatch(name)
         }
         for server, files in notes.items()
         if isinstance(files, dict)
@@ -128,7 +128,7 @@ def read_left_out(writer_dir: Path) -> dict[str, dict[str, int]]:
 
 
 def write_left_out(writer_dir: Path, server: str, files: dict[str, int]) -> None:
-    """Note which log files a server is not given, and up to which position each had been sent.
+    """Note which log files a server is not given, and which position it had.
 
     Raises:
         OSError: The folder cannot be written.

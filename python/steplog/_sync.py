@@ -132,9 +132,14 @@ def _known_code() -> int:
 
 def _code_at_exit(error: BaseException | None) -> int:
     """What the interpreter ends with, by this error or by what is known otherwise."""
-    if error is None and not hasattr(sys, "ps1"):
-        error = getattr(sys, "last_value", None)
+    error = _uncaught() if error is None else error
     return exit_code_of(error) if error is not None or _said is None else _said
+
+
+def _uncaught() -> BaseException | None:
+    """The error that the program ends by; a prompt goes on after one."""
+    found: BaseException | None = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
+    return found
 
 
 def exit_code_of(error: BaseException | None) -> int:
@@ -172,8 +177,8 @@ def _finish_all() -> None:
     code = _code_of_child()
     if code is None:
         code = _code_at_exit(sys.exc_info()[1])
-    uncaught = getattr(sys, "last_value", None)
-    if uncaught is not None and not hasattr(sys, "ps1"):
+    uncaught = _uncaught()
+    if uncaught is not None:
         _pending.correct(uncaught, exit_code_of(uncaught))
     since = time.monotonic()
     spent_secs = 0.0

@@ -57,9 +57,7 @@ def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[
     Returns:
         The plain values, and (key, reason) for each value that cannot be stored.
     """
-    plain, late, skipped = split(data)
-    now, unreadable = to_plain_now(late)
-    return plain | now, skipped + unreadable
+    return _with_late(*split(data))
 
 
 def to_config(entries: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
@@ -72,15 +70,12 @@ def to_config(entries: Mapping[Any, object]) -> tuple[dict[str, object], list[tu
     """
     tree = _Tree(lambda value: plain_value(value, otherwise=_described))
     converted = dict(tree.items(entries, "", name_of=config_key))
-    plain = {key: value for key, value in converted.items() if not any(laters(value))}
-    late = {key: value for key, value in converted.items() if key not in plain}
-    now, unreadable = to_plain_now(late)
-    return plain | now, tree.skipped + unreadable
+    return _with_late(*_parted(converted.items()), tree.skipped)
 
 
 def config_key(key: object) -> str:
     """A config's key as it is stored: text, without the dashes of a command line's option."""
-    return whole_text(str(key)).strip("-")
+    return _spelled(key).strip("-")
 
 
 def split(
@@ -96,12 +91,28 @@ def split(
         The plain values, those that hold a `Later`, and (key, reason) for each value that cannot be
         stored.
     """
+    tree = _Tree(plain_value if lent else _kept_value)
+    plain, late = _parted(tree.items(data, "", name_of=_text_if_text))
+    return plain, late, tree.skipped
+
+
+def _parted(
+    items: Iterable[tuple[str, object]],
+) -> tuple[dict[str, object], dict[str, object]]:
+    """The values that are plain, and those that hold a `Later`."""
     plain: dict[str, object] = {}
     late: dict[str, object] = {}
-    tree = _Tree(plain_value if lent else _kept_value)
-    for name, converted in tree.items(data, "", name_of=_text_if_text):
+    for name, converted in items:
         (late if any(laters(converted)) else plain)[name] = converted
-    return plain, late, tree.skipped
+    return plain, late
+
+
+def _with_late(
+    plain: dict[str, object], late: dict[str, object], skipped: list[tuple[str, str]]
+) -> tuple[dict[str, object], list[tuple[str, str]]]:
+    """All of what was parted, read now."""
+    now, unreadable = to_plain_now(late)
+    return plain | now, skipped + unreadable
 
 
 def _text_if_text(key: object) -> Any:  # noqa: ANN401  # the writer refuses keys that are none
@@ -228,7 +239,7 @@ def plain_value(  # noqa: PLR0911  # one a type
         return whole_text(value)
     if isinstance(value, Mapping):
         return {
-            whole_text(str(key)): plain_value(item, depth - 1, otherwise)
+            _spelled(key): plain_value(item, depth - 1, otherwise)
             for key, item in copied(value).items()
         }
     if isinstance(value, _AS_LIST):
@@ -270,7 +281,7 @@ def _other(  # noqa: PLR0911  # one a type
     if dt is not None and isinstance(value, dt.timedelta):
         return value.total_seconds()
     if isinstance(value, (complex, pathlib.PurePath)) or _is_text_like(value):
-        return whole_text(str(value))
+        return _spelled(value)
     fields = _containers.fields_of(value)
     if fields is not None:
         return plain_value(fields, depth - 1, otherwise)

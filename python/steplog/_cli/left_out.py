@@ -57,7 +57,7 @@ class LeftOut:
             server=standing.server,
             before=before,
             # A server that has lost or deleted the run is given everything once more.
-            noted={name: sent for name, sent in before.items() if at >= _folder.end_of(name)},
+            noted={name: was for name, was in before.items() if at >= _folder.end_of(name)},
             gone={name: at for name in gone if at < _folder.end_of(name)},
             incomplete=frozenset(name for name in gone if (folder / name).exists()),
         )

@@ -66,19 +66,15 @@ class Uploads:
         for writer in sorted(writers, key=generation):
             standing = self.server.standing(self.run, writer["writer"])
             lacks = standing.lacks(writer)
-            is_later = any(generation(one) < generation(writer) for one in again)
-            if is_later and not lacks and is_whole(writer) and not writer["live"]:
-                self._take_anew(writer, standing.server)
-                again.append(writer)
-            if not lacks:
-                continue
+            follows = any(generation(one) < generation(writer) for one in again)
             folder = self.run.writer_dir(writer["writer"])
             what = f"{count(lacks, 'record')} of {folder} {'is' if lacks == 1 else 'are'} not there"
-            if is_whole(writer):
-                say(f"{self.run.id}: {what}, though later ones are: the log is sent anew")
+            if is_whole(writer) and (lacks or (follows and not writer["live"])):
+                if lacks:
+                    say(f"{self.run.id}: {what}, though later ones are: the log is sent anew")
                 self._take_anew(writer, standing.server)
                 again.append(writer)
-            else:
+            elif lacks:
                 self.report["records_already"] -= lacks
                 self.report["error"] = f"{what}: they are sent when all of the log can be read"
         self.send(again)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -30,11 +30,13 @@ from steplog.server.store.changes import Change, Changes
 from steplog.server.store.writers import Writer, WriterRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore
+
+_T = TypeVar("_T")
 
 _MAX_SESSIONS = 4096
 """Writers whose decoder is kept; another one is opened again from the stores."""
@@ -117,13 +119,7 @@ class Ingest:
             if writer is None:
                 raise Problem(Code.NOT_FOUND, "there is no such writer")
             self._sessions.pop(name, None)
-            # A client that goes away must not leave it half done.
-            work = asyncio.ensure_future(self._forget(writer))
-            try:
-                await asyncio.shield(work)
-            except asyncio.CancelledError:
-                await asyncio.wait([work])
-                raise
+            await _to_its_end(self._forget(writer))
         self._hub.changed(*name[:3])
         return web.Response(status=204)
 
@@ -167,13 +163,8 @@ class Ingest:
         if wait_secs:
             raise await self._locked(name, wait_secs)
         async with self._locks.of(name):
-            # A client that goes away must not leave a batch half done.
-            work = asyncio.ensure_future(self._take(name, batch))
             try:
-                acknowledged = await asyncio.shield(work)
-            except asyncio.CancelledError:
-                await asyncio.wait([work])
-                raise
+                acknowledged = await _to_its_end(self._take(name, batch))
             except Problem as problem:
                 if problem.code is Code.DELETED:
                     # It asks again and again, and must not keep out who brings the run back.
@@ -224,26 +215,21 @@ class Ingest:
     async def _open(self, batch: _Batch) -> _Session:
         where = (batch.entity, batch.project, batch.run)
         writer = await self._records.find(*where, writer=batch.writer)
-        if writer is not None and not await self._has_all(writer):
-            await self._forget(writer)
-            writer = None
+        found = (0, 0, 0)
+        if writer is not None:
+            found = await self._series.positions(writer.run_id, writer.writer)
+            if not _has_all(writer, found):
+                await self._forget(writer)
+                writer = None
         if writer is None:
             writer = await self._create(batch)
-        found = await self._series.positions(writer.run_id, writer.writer)
+            found = await self._series.positions(writer.run_id, writer.writer)
         last_steps = await self._series.last_steps(
             writer.run_id, writer.writer, writer.acknowledged
         )
         decoder = Decoder(writer.run_id, writer.writer, writer.label, writer.generation)
         decoder.restore(last_steps, writer.summary)
         return _Session(writer, decoder, *found)
-
-    async def _has_all(self, writer: Writer) -> bool:
-        """Whether power loss took none of the points that were acknowledged, nor are they to go."""
-        found = await self._series.positions(writer.run_id, writer.writer)
-        known = (writer.last_point, writer.last_patch, writer.last_sample)
-        return not writer.is_stale and all(
-            is_at >= was_at for is_at, was_at in zip(found, known, strict=True)
-        )
 
     async def _create(self, batch: _Batch) -> Writer:
         where = (batch.entity, batch.project, batch.run)
@@ -324,6 +310,24 @@ class Ingest:
         """Forget the open writers of a run that is deleted."""
         for name in [name for name in self._sessions if name[:3] == (entity, project, run)]:
             del self._sessions[name]
+
+
+async def _to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do it, and be cancelled only then: a client that goes away must not leave it half done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _has_all(writer: Writer, found: tuple[int, int, int]) -> bool:
+    """Whether power loss took none of the points that were acknowledged, nor are they to go."""
+    known = (writer.last_point, writer.last_patch, writer.last_sample)
+    return not writer.is_stale and all(
+        is_at >= was_at for is_at, was_at in zip(found, known, strict=True)
+    )
 
 
 def _deleted() -> Problem:

@@ -14,7 +14,7 @@ from steplog.server.schema import flatten
 from steplog.server.store.attempts import Attempts
 from steplog.server.store.exact import pack, unpack_tree
 from steplog.server.store.tables import FILES, KEYS, RUNS, VALUES, WRITERS
-from steplog.server.store.writers import Writer, run_state
+from steplog.server.store.writers import Writer, is_writer, key_rows, run_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -163,9 +163,7 @@ class Changes:
             )
 
     async def _writer(self, connection: AsyncConnection, change: Change) -> None:
-        where = sa.and_(
-            WRITERS.c.run_id == change.writer.run_id, WRITERS.c.writer == change.writer.writer
-        )
+        where = is_writer(change.writer)
         before = (await connection.execute(sa.select(WRITERS).where(where))).one()
         # An exit record is the last word; else a batch revives a writer that was taken for dead.
         exit_code = before.exit_code if change.exit_code is None else change.exit_code
@@ -198,11 +196,7 @@ class Changes:
         await self._meta.upsert(connection, FILES, rows)
 
     async def _keys(self, connection: AsyncConnection, change: Change) -> None:
-        run_id = change.writer.run_id
-        rows: list[dict[str, object]] = [
-            {"run_id": run_id, "key": key, "kinds": kinds, "n": n, "last_step": last}
-            for key, kinds, n, last in change.keys
-        ]
+        rows = key_rows(change.writer.run_id, change.keys)
         await self._meta.upsert(
             connection, KEYS, rows, add=["n"], greatest=["last_step"], bits=["kinds"]
         )

@@ -64,8 +64,17 @@ def _is_run(entity: str, project: str, run: str) -> sa.ColumnElement[bool]:
     return sa.and_(PROJECTS.c.entity == entity, PROJECTS.c.project == project, RUNS.c.run == run)
 
 
-def _is(writer: Writer) -> sa.ColumnElement[bool]:
+def is_writer(writer: Writer) -> sa.ColumnElement[bool]:
+    """That a row of `WRITERS` is this writer's."""
     return sa.and_(WRITERS.c.run_id == writer.run_id, WRITERS.c.writer == writer.writer)
+
+
+def key_rows(run_id: int, keys: Sequence[tuple[str, int, int, int]]) -> list[dict[str, object]]:
+    """Rows of `KEYS`, out of the name, kinds, count and last step of each."""
+    return [
+        {"run_id": run_id, "key": key, "kinds": kinds, "n": n, "last_step": last}
+        for key, kinds, n, last in keys
+    ]
 
 
 def _new_id(inserted: sa.CursorResult[Any]) -> int:
@@ -230,7 +239,9 @@ class WriterRecords:
     async def mark_stale(self, writer: Writer) -> None:
         """What the series store has of a writer is to go: `forget` follows, if after a restart."""
         async with self._meta.write() as connection:
-            await connection.execute(sa.update(WRITERS).where(_is(writer)).values(is_stale=True))
+            await connection.execute(
+                sa.update(WRITERS).where(is_writer(writer)).values(is_stale=True)
+            )
 
     async def forget(self, writer: Writer, keys: Sequence[tuple[str, int, int, int]]) -> None:
         """Take back all of a writer, so that it is sent again, from its start record on.
@@ -238,21 +249,14 @@ class WriterRecords:
         `keys` are those of the run without it, as `SeriesStore.key_counts` counts them.
         """
         async with self._meta.write() as connection:
-            await connection.execute(sa.delete(WRITERS).where(_is(writer)))
+            await connection.execute(sa.delete(WRITERS).where(is_writer(writer)))
             await connection.execute(
                 sa.update(RUNS)
                 .where(RUNS.c.id == writer.run_id)
                 .values(records=RUNS.c.records - (writer.records or 0))
             )
             await connection.execute(sa.delete(KEYS).where(KEYS.c.run_id == writer.run_id))
-            await self._meta.upsert(
-                connection,
-                KEYS,
-                [
-                    {"run_id": writer.run_id, "key": key, "kinds": kinds, "n": n, "last_step": last}
-                    for key, kinds, n, last in keys
-                ],
-            )
+            await self._meta.upsert(connection, KEYS, key_rows(writer.run_id, keys))
 
     async def expire(self, before_nanos: int) -> list[tuple[str, str, str]]:
         """Writers that were not heard of since are crashed.
