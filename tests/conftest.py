@@ -24,6 +24,16 @@ def _no_blocking_in_the_event_loop():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _capture_nothing():
+    """Tests that look at what is captured switch it on; the others count records and threads."""
+    names = ("STATS", "MACHINE_INFO", "REQUIREMENTS", "GIT")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.setenv(f"STEPLOG_{name}", "false")
+        yield
+
+
 @pytest.fixture
 def start(tmp_path):
     """Starts quiet, offline runs."""

@@ -164,3 +164,15 @@ def test_a_rewound_run_that_is_killed_at_once_stays_rewound(trained, run_program
     assert str(folder) == trained.sync_dir
     assert len(rows(trained)) == 4
     assert summary(trained)["loss"]["last"] == 97.0
+
+
+def test_a_fork_keeps_the_config_that_it_took_over(start):
+    with start(config={"lr": 1, "layers": [2, 3]}) as parent:
+        parent.log({"a": 1})
+    with start(fork_from=f"{parent.id}?_step=0", config={"new": 2}) as fork:
+        pass
+    known = {"lr": 1, "layers": [2, 3], "new": 2}
+    assert fork.config.as_dict() == known
+    assert RunLog(fork.sync_dir).config() == known
+    with start(id=fork.id, resume="must") as again:
+        assert again.config.as_dict() == known

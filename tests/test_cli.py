@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 import steplog
 from steplog._cli import cli
+from steplog._core import RunLog
 
 STEPLOG = [sys.executable, "-m", "steplog._cli"]
 SEGMENT = "00000001.wal"
@@ -568,3 +569,17 @@ def test_a_folder_that_is_not_there_is_an_object_of_json_too(tmp_path):
     (said,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (said["run"], said["state"], said["dir"]) == (None, "failed", str(tmp_path / "missing"))
     assert "missing" in said["error"]
+
+
+def test_verify_misses_what_a_server_has_had(record):
+    folder = record()
+    (log,) = (folder / "wal").iterdir()
+    last = RunLog(folder).writers()[0]["last"]
+    (log / "cursor.json").write_text(json.dumps({"s": last}))
+    assert invoke("verify", folder).exit_code == 0
+    (segment,) = log.glob("*.wal")
+    for change in (lambda: segment.write_bytes(b""), segment.unlink):
+        change()
+        done = invoke("verify", folder)
+        assert done.exit_code == 1
+        assert "a record that a server has had is gone" in done.stdout

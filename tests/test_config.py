@@ -275,3 +275,12 @@ def test_a_disabled_run_keeps_the_rules(tmp_path):
         with pytest.raises(steplog.ConfigError):
             run.config.lr = 0.2
         assert run.config.as_dict() == {"lr": 0.1, "batch": 1}
+
+
+def test_what_is_equal_leaves_the_value_as_it_is(start):
+    with start(config={"n": 1, "f": 1.5}) as run:
+        run.config["n"] = True
+        run.config["n"] = 1.0
+        assert (type(run.config["n"]), run.config["n"]) == (int, 1)
+        run.config.update({"n": 1.0}, allow_val_change=True)
+        assert type(run.config["n"]) is float

@@ -250,3 +250,30 @@ print(run.status()["lost"] > 0, os.statvfs(sys.argv[1]).f_bavail * 4096 < 500_00
     assert (found.state(), found.damage) == (("finished", 0), [])
     assert list((folder / "files").glob(".*")) == []
     assert [row["a"] for row in found.log.rows()][:1000] == list(range(1000))
+
+
+def test_daemon_threads_that_log_at_exit_print_nothing(run_program):
+    folder, said = run_program(
+        "import steplog, sys, threading, time\n"
+        "steplog.init(mode='offline', dir=sys.argv[1], settings={'quiet': True})\n"
+        "def work():\n"
+        "    while True:\n"
+        "        steplog.log({'a': 1})\n"
+        "for _ in range(3):\n"
+        "    threading.Thread(target=work, daemon=True).start()\n"
+        "time.sleep(0.2)\n",
+        returncode=0,
+    )
+    assert said == ""
+    assert RunLog(folder).row_count > 0
+
+
+def test_without_stderr_nothing_is_said_on_stdout(tmp_path):
+    code = (
+        "import steplog, sys; sys.stderr = None\n"
+        "steplog.init(mode='offline', dir=sys.argv[1]).finish()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""

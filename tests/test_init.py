@@ -139,8 +139,8 @@ def test_what_is_given_wins_over_the_environment_also_when_it_is_the_default(
 ):
     monkeypatch.setenv("STEPLOG_MODE", "disabled")
     monkeypatch.setenv("STEPLOG_PROJECT", "elsewhere")
-    given = copied(steplog.Settings(mode="online", api_key="secret", finish_timeout_secs=0.0))
-    assert "secret" not in repr(given)
+    given = copied(steplog.Settings(mode="online", api_key="sesame", finish_timeout_secs=0.0))
+    assert "sesame" not in repr(given)
     with steplog.init(dir=tmp_path, settings=given) as run:
         assert (run.settings.mode, run.project) == ("online", "elsewhere")
     with steplog.init(dir=tmp_path) as run:
@@ -379,3 +379,11 @@ import steplog
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("steplog cannot be used in a sub-interpreter"), done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_name_of_blanks_is_the_id(start, blank):
+    with start(id="r", name=blank) as run:
+        assert run.name == "r"
+        run.name = blank
+        assert run.name == "r"

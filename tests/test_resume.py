@@ -230,3 +230,36 @@ def test_what_the_server_knows_of_a_run_is_taken_over(tmp_path):
     ):
         assert (run.starting_step, run.name, run.tags) == (3, "n", ("t",))
         assert run.config.as_dict() == {"lr": 0.1}
+
+
+ENDS = {
+    "raise SystemExit(3)": True,
+    "raise SystemExit(0)": False,
+    "try: 1/0\nfinally: run.finish()": True,
+    "try: 1/0\nexcept ArithmeticError:\n    run.finish()\n    raise": True,
+    "run.finish()": False,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_auto_goes_on_unless_the_program_ended_well(tmp_path, start, end):
+    code = f"import steplog, sys\nrun = steplog.init(dir=sys.argv[1], resume='auto')\n{end}\n"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    environ = {"PATH": "", "STEPLOG_MODE": "offline", "HOME": str(tmp_path)}
+    subprocess.run(command, env=environ, stderr=subprocess.DEVNULL, check=False)
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    with start(resume="auto") as run:
+        assert (run.sync_dir == str(folder)) is ENDS[end]
+
+
+def test_without_a_key_the_folder_decides(tmp_path, start, capfd, *, monkeypatch):
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", str(tmp_path / "none"))
+    first_attempt(start)
+    settings = {"base_url": "http://127.0.0.1:1", "finish_timeout_secs": 0.0}
+    with steplog.init(
+        project="uncategorized", dir=str(tmp_path), id="r", resume="allow", settings=settings
+    ) as run:
+        assert run.starting_step == 5
+    assert "there is no key for http://127.0.0.1:1" in capfd.readouterr().err
+    with pytest.raises(steplog.ServerError, match="there is no key"):
+        steplog.init(dir=str(tmp_path), id="other", resume="must", settings=settings)

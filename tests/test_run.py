@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import collections
+import copy
+import dataclasses
 import enum
 import inspect
 import itertools
 import math
 import os
 import pathlib
+import pickle
 import signal
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import anyio
 import numpy as np
@@ -521,3 +525,35 @@ def test_a_stderr_that_fails_stops_no_call(tmp_path, monkeypatch):
         run.log({"a": object(), "b": 1})
         run.log({"a": 1}, step=-1)
     assert [row["b"] for row in rows(run)] == [1]
+
+
+def test_fields_of_an_object_cost_only_themselves(start, capfd):
+    @dataclasses.dataclass
+    class Point:
+        x: int
+        y: object
+
+    with start() as run:
+        run.log({"point": Point(1, object()), "view": memoryview(b"x"), "ok": 2})
+    (row,) = RunLog(run.sync_dir).rows()
+    assert (row["point"], row["ok"]) == ({"x": 1}, 2)
+    said = capfd.readouterr().err
+    assert "'point.y' is not recorded: a value of type object cannot be stored" in said
+    assert "'view' is not recorded: a value of type memoryview cannot be stored" in said
+
+
+def test_a_copy_of_the_summary_is_a_dict(start):
+    with start() as run:
+        run.log({"a": {"b": 1}})
+        for made in (copy.copy(run.summary), copy.deepcopy(run.summary)):
+            assert type(made) is dict
+            assert made["a"] == {"b": 1}
+        assert pickle.loads(pickle.dumps(run.summary))["a"] == {"b": 1}  # noqa: S301
+
+
+def test_a_disabled_run_takes_calls_that_are_not_there_yet():
+    with steplog.init(mode="disabled") as run:
+        assert run.save("x") is False
+        assert run.watch(object()) is None
+        artifact: Any = run.log_artifact("x")
+        assert artifact.wait() is artifact

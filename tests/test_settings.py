@@ -65,7 +65,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch):
         "storage_errors": "raise",
         "max_unsent_bytes": "2000000",
         "batch_bytes": "2000000",
-        "run_tags": "a, b,,",
+        **{name: "a, b,," for name, field in FIELDS.items() if "tuple" in str(field.type)},
         **{name: "On" for name, field in FIELDS.items() if field.type == "bool"},
         **{name: "2.5" for name, field in FIELDS.items() if field.type == "float"},
     }
@@ -102,6 +102,7 @@ def test_what_names_a_run_can_come_from_the_environment(monkeypatch):
 
 def test_variables_of_wandb_are_read_where_ours_are_not_set(monkeypatch):
     texts = {"mode": "run", "quiet": "true", "silent": "false", "resume": "allow"}
+    texts["save_code"] = "1"
     for name, variable in FALLBACKS.items():
         monkeypatch.setenv(variable, texts.get(name, f"x{name}"))
     monkeypatch.setenv("STEPLOG_ENTITY", "ours")
@@ -109,7 +110,7 @@ def test_variables_of_wandb_are_read_where_ours_are_not_set(monkeypatch):
     settings = resolve(None)
     assert (settings.entity, settings.project, settings.run_id) == ("ours", "xproject", "xrun_id")
     assert (settings.mode, settings.quiet, settings.silent) == ("online", True, False)
-    assert settings.run_tags == ("xrun_tags",)
+    assert (settings.run_tags, settings.save_code) == (("xrun_tags",), True)
     monkeypatch.setenv("WANDB_MODE", "dryrun")
     assert resolve(None).mode == "offline"
 

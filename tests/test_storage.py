@@ -30,7 +30,7 @@ def test_unsent_records_stop_at_their_limit_and_what_was_taken_stays(start, caps
     run.summary["b"] = 1
     run.finish()
     (warning, last) = capsys.readouterr().err.splitlines()
-    assert "values are lost: no space for the log: the limit for records that are not" in warning
+    assert "values are lost: the log takes no more: the limit for records that are not" in warning
     assert "3145728 bytes" in warning
     assert last == "steplog: warning: not recorded: 3 lost"
     log = RunLog(run.sync_dir)
@@ -43,7 +43,7 @@ def test_unsent_records_stop_at_their_limit_and_what_was_taken_stays(start, caps
 def test_a_run_that_is_to_raise_raises_from_the_call(start):
     settings = {"max_unsent_bytes": 1 << 20, "storage_errors": "raise"}
     with start(settings=settings) as run:
-        with pytest.raises(steplog.StorageError, match="no space for the log") as caught:
+        with pytest.raises(steplog.StorageError, match="the log takes no more") as caught:
             fill(run)
         assert caught.value.errno == errno.EDQUOT
         with pytest.raises(steplog.StorageError):
@@ -94,7 +94,7 @@ async def test_no_ack_is_given_for_a_record_that_is_lost(start, mapped):
         await run.alog({"a": 1}, ack="disk")
         run.flush()
         fill(run)
-        with pytest.raises(steplog.StorageError, match="no space for the log"):
+        with pytest.raises(steplog.StorageError, match="the log takes no more"):
             await run.alog(FILLER, ack="disk")
         with pytest.raises(steplog.StorageError, match="2 records lost"):
             run.flush()

@@ -83,9 +83,10 @@ def init(
             starts another beside it, which is nobody's current run. By default notebooks finish
             the previous one, and scripts get it.
         resume: Go on with the run of this id, where its last step ended: `allow` if there is one,
-            `must`, `never`, or `auto` (or True): the last run in this folder that has not come to
-            a good end. The run's folders on this machine are looked at, and online the server,
-            which is waited for up to `Settings.resume_timeout_secs`, 5 s by default.
+            `must`, `never`, or `auto` (or True): the last run in this folder that was begun so, if
+            it has not come to a good end. The run's folders on this machine are looked at, and
+            online the server, which is waited for up to `Settings.resume_timeout_secs`, 5 s by
+            default.
         resume_from: Go back: the run and step behind which this goes on, as `"a1b2c3?_step=200"`.
             Its values behind that step are masked, and no longer in charts, rows and summary.
         fork_from: The same, as another run: it begins with the rows, summary and config of the
@@ -205,7 +206,8 @@ def find_current() -> Run | None:
     """
     own = _current.get()
     run = _latest if own is None else own
-    return None if run is None or run.is_finished else run
+    # At interpreter exit a daemon thread may still log: that comes too late, and is no error.
+    return None if run is None or (run.is_finished and not run.is_too_late) else run
 
 
 def current_run() -> Run:

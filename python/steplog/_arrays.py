@@ -70,6 +70,8 @@ class Lent(Later):
 
 def is_array(value: object) -> bool:
     """Whether a value is an array or tensor."""
+    if isinstance(value, memoryview):  # it has a shape, and no elements of a kind that is known
+        return False
     return hasattr(value, "shape") and (hasattr(value, "tolist") or _is_tensorflow_like(value))
 
 

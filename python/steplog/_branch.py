@@ -84,7 +84,7 @@ class Back:
         past, warning = _resume.find(
             settings, whose, "must", moment=self.moment, is_fork=self.is_fork
         )
-        past = _at(past, self.moment)
+        past = _at(past, self.moment, warning)
         if self.is_fork:
             past = replace(past, folder=None, facts={}, forked=self.moment, runtime_nanos=0)
         return past, warning
@@ -102,13 +102,14 @@ def _moment_of(name: str, moment: object) -> Moment:
     return Moment(found["run"], int(found["step"]))
 
 
-def _at(past: Past | None, moment: Moment) -> Past:
+def _at(past: Past | None, moment: Moment, warning: str) -> Past:
+    known = f"; {warning}" if warning else ""
     if past is None or moment.next_step > past.next_step:
         last = "" if past is None else f", its last is {past.next_step - 1}"
-        raise UsageError(f"the run {moment.run_id} has no step {moment.step}{last}")
+        raise UsageError(f"the run {moment.run_id} has no step {moment.step}{last}{known}")
     if moment.next_step < past.first_step:
         raise UsageError(
             f"what is known of the run {moment.run_id} begins at step {past.first_step}: if it is "
-            "a fork, go back in the run that it was forked from"
+            f"a fork, go back in the run that it was forked from{known}"
         )
     return replace(past, next_step=moment.next_step)

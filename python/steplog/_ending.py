@@ -47,17 +47,18 @@ class Ending:
         self._url = url
         self._until = 0.0
         self._is_noted = False
+        self._is_hurried = False
 
     def note_for_resume(self) -> None:
         """Note that the run goes on, until it ends well."""
         self._is_noted = True
-        self._keep_note(self._facts.id)
+        self._keep_note()
 
-    def _keep_note(self, run_id: str) -> None:
+    def _keep_note(self, *, ended: str = "") -> None:
         if self._process.folder is None:
             return
         try:
-            _folder.keep_note(self._process.folder, run_id)
+            _folder.keep_note(self._process.folder, self._facts.id, ended=ended)
         except OSError as error:
             self._notices.warn("note", f'resume="auto" will not find this run: {error}')
 
@@ -75,7 +76,7 @@ class Ending:
         if writer.is_closed or writer.is_forked:
             return None
         if self._is_noted and exit_code == 0 and not self._process.is_child:
-            self._keep_note("")
+            self._keep_note(ended=self._process.id)
         if not self._process.is_child:
             files.end(writer)
         try:
@@ -90,19 +91,27 @@ class Ending:
     def hurry(self) -> None:
         """Whoever does not want to wait any longer is told all the same what is where."""
         self._until = time.monotonic()
+        self._is_hurried = True
+
+    @property
+    def _why_not(self) -> str:
+        return "the end was not waited for" if self._is_hurried else "not reached in time"
 
     def close(self, writer: Writer, config_file: ConfigFile, *, ended: bool) -> None:
         """Write the run's files, send what other processes left, and say where everything is."""
         status: dict[str, Any] = writer.status()
         rows, reason = status["rows"], ""
         if status["acknowledged"] < status["last"]:
-            reason = status["upload_reason"] or "not reached in time"
+            reason = status["upload_reason"] or self._why_not
         folder, is_child = self._process.folder, self._process.is_child
+        # Of a parent that is gone nobody else sends what it left.
+        is_last = not is_child or self._process.is_orphan
         try:
             if folder is not None:
                 _closing.note_cursor(folder, self._process.id, status)
             if folder is not None and not is_child:
                 _closing.write_files(folder, config_file=config_file, writer=writer)
+            if folder is not None and is_last:
                 rows, reason = self._close_others(folder, rows, reason)
         except (OSError, SteplogError) as error:
             self._notices.warn("files", f"the run's folder cannot be closed: {error}")
@@ -111,8 +120,9 @@ class Ending:
             self._notices.warn("counts", f"not recorded: {', '.join(lost)}")
         if not is_child:
             self._say_footer(writer)
+        if not is_child or reason:
             self._say_closing(rows, reason)
-        if not ended:
+        if not ended and not self._is_hurried:
             self._notices.warn("late", "the writer's threads had not ended at the deadline")
 
     def _close_others(self, folder: Path, rows: int, reason: str) -> tuple[int, str]:

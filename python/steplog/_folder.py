@@ -77,9 +77,14 @@ def json_text(value: object) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old or the new one, whole."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old or the new one, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, "utf-8")
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -151,23 +156,19 @@ def end_of(segment: str) -> int:
     return (int(segment.removesuffix(".wal")) + 1) << 32
 
 
-def keep_note(folder: Path, run_id: str) -> None:
-    """Note beside a run's folder which run has not come to a good end; nothing: none.
+def keep_note(folder: Path, run_id: str, *, ended: str = "") -> None:
+    """Note beside a run's folder which run goes on; with a writer in `ended`: that it ended well.
 
     Raises:
         OSError: It cannot be written.
     """
-    note = folder.with_name(_NOTE)
-    if run_id:
-        write_json(note, {"run_id": run_id})
-    else:
-        note.unlink(missing_ok=True)
+    note = {"run_id": run_id} | ({"folder": folder.name, "writer": ended} if ended else {})
+    write_json(folder.with_name(_NOTE), note)
 
 
-def read_note(root: Path) -> str:
-    """The run that `keep_note` noted, or nothing; a broken note is none."""
-    try:
-        run_id = json.loads((root / _NOTE).read_text("utf-8"))["run_id"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return run_id if isinstance(run_id, str) else ""
+def read_note(root: Path) -> dict[str, str]:
+    """What `keep_note` noted; a broken note is none."""
+    note = _read_notes(root / _NOTE)
+    if not all(isinstance(value, str) for value in note.values()):
+        return {}
+    return note if "run_id" in note else {}

@@ -84,7 +84,7 @@ class Config(Mapping[str, Any]):
         """
         plain = self._keep_locked(self._store.plain_config(_containers.read(values)))
         if not (self._allow if allow_val_change is None else allow_val_change):
-            self._check_unchanged(plain)
+            plain = self._with_known(plain)
         kept = self._store.put_config(plain)
         if kept:
             self._values.update(kept)
@@ -98,15 +98,20 @@ class Config(Mapping[str, Any]):
                 self._store.warn(f"config: {key!r} is set from outside, and stays as it is")
         return kept
 
-    def _check_unchanged(self, plain: dict[str, object]) -> None:
+    def _with_known(self, plain: dict[str, object]) -> dict[str, object]:
+        """The entries; one that is equal to what is there is that: `True` is equal to 1."""
+        entries = {}
         for key, value in plain.items():
+            entries[key] = value
             # What a lock leaves of a key has to be settable around it.
-            is_free = key not in self._values or key in self._locked
-            if not is_free and not _same(self._values[key], value):
-                raise ConfigError(
-                    f"config: {key!r} is {shorten(repr(self._values[key]), 60)} and may not become "
-                    f"{shorten(repr(value), 60)} without update(…, allow_val_change=True)"
-                )
+            if key in self._values and key not in self._locked:
+                entries[key] = self._values[key]
+                if not _same(entries[key], value):
+                    raise ConfigError(
+                        f"config: {key!r} is {shorten(repr(entries[key]), 60)} and may not become "
+                        f"{shorten(repr(value), 60)} without update(…, allow_val_change=True)"
+                    )
+        return entries
 
     def setdefaults(self, values: object) -> None:
         """Set only the keys that are not there yet.

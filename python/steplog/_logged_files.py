@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steplog import _folder
-from steplog._errors import StorageError
+from steplog._errors import RunClosedError, StorageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from steplog._config_file import ConfigFile
     from steplog._notices import Notices
     from steplog._writer import Writer
@@ -19,8 +21,9 @@ _MAX_BYTES = 1 << 20
 class LoggedFiles:
     """Logs `config.yaml` at the start, again at the end if it has changed, and `summary.json`."""
 
-    def __init__(self, config_file: ConfigFile, notices: Notices) -> None:
+    def __init__(self, config_file: ConfigFile, notices: Notices, *, folder: Path | None) -> None:
         self._config_file = config_file
+        self._folder = folder
         self._notices = notices
         self._config = ""
 
@@ -29,7 +32,7 @@ class LoggedFiles:
         text = self._config_file.text()
         if text not in {"", self._config}:
             self._config = text
-            self._log(writer, "config.yaml", text)
+            self._log(writer, "config.yaml", text.encode())
 
     def end(self, writer: Writer) -> None:
         """Log what the run has come to; never raises for the disk."""
@@ -39,14 +42,24 @@ class LoggedFiles:
         except StorageError as error:
             self._notices.warn("summary.json", f"summary.json is not in the log: {error}")
             return
-        self._log(writer, "summary.json", _folder.json_text(summary))
+        self._log(writer, "summary.json", _folder.json_text(summary).encode())
 
-    def _log(self, writer: Writer, name: str, text: str) -> None:
-        content = text.encode()
+    def put(self, writer: Writer, name: str, content: bytes) -> None:
+        """Write another file into the run's folder, and log it; never raises for the disk."""
+        if self._folder is not None:
+            try:
+                _folder.write_bytes(self._folder / "files" / name, content)
+            except OSError as error:
+                self._notices.warn("files", f"{name} cannot be written: {error}")
+        self._log(writer, name, content)
+
+    def _log(self, writer: Writer, name: str, content: bytes) -> None:
         if len(content) > _MAX_BYTES:
             self._notices.warn(name, f"{name} is larger than 1 MiB: it stays in the run's folder")
             return
         try:
             writer.put_file(name, content)
+        except RunClosedError:
+            return  # what comes behind the end is in the folder
         except StorageError as error:
             self._notices.tell_lost(1, error.strerror or error)

@@ -64,7 +64,7 @@ def as_text(what: str, value: object) -> str:
 
 
 def as_name(value: object) -> str:
-    """A run's display name as text; empty when there is none.
+    """A run's display name as text; empty when there is none but blanks.
 
     Raises:
         ArgumentTypeError: It is neither text nor a number.
@@ -73,7 +73,7 @@ def as_name(value: object) -> str:
     text = as_text("name", value)
     if text and _ONLY_CONTROL.fullmatch(text):
         raise UsageError("a run's name must not be nothing but control characters")
-    return text
+    return text if text.strip() else ""
 
 
 def as_tags(tags: object) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ class Past:
         others: States of what all other writers have.
         forked: The moment of another run that a new one goes on from; None: the run itself goes on.
         facts: Name, notes, tags, group and job type.
+        is_running: The server says that it has not ended.
     """
 
     folder: Path | None = None
@@ -54,6 +55,7 @@ class Past:
     others: list[bytes] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     forked: Moment | None = None
+    is_running: bool = False
 
     def complete(self, facts: Facts) -> Facts:
         """What `init` was told, and what was known before of the rest."""

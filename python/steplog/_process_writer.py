@@ -13,7 +13,7 @@ from steplog._errors import StorageError
 from steplog._facts import new_id
 from steplog._keys import keys_file
 from steplog._past import Past
-from steplog._writer import NullWriter, Writer, __version__, open_writer
+from steplog._writer import NullWriter, Writer, __version__, is_live, open_writer
 
 if TYPE_CHECKING:
     from steplog._facts import Facts
@@ -62,6 +62,7 @@ class ProcessWriter:
         self.id = "" if parent is None else parent.writer
         self.is_child = parent is not None
         self.warning = ""
+        self._parent = ""
         self._failed: tuple[float, StorageError] | None = None
         self.writer = self._open() if parent is None else self._open_child("spawn")
 
@@ -76,12 +77,19 @@ class ProcessWriter:
             self.writer = self._open_child("fork")
         return self.writer
 
+    @property
+    def is_orphan(self) -> bool:
+        """Whether this is a child whose parent is gone, or has ended the run."""
+        if self.folder is None or not self._parent:
+            return False
+        return not is_live(self.folder / "wal" / self._parent)
+
     def _open_child(self, kind: str) -> Writer | NullWriter:
         if self.folder is None:
             return NullWriter()
         if self._failed is not None and time.monotonic() - self._failed[0] < _RETRY_SECS:
             raise StorageError(self._failed[1].errno, self._failed[1].strerror)
-        parent = self.id
+        parent = self._parent = self.id
         identity = self._identity(f"{kind}-{os.getpid()}")
         try:
             return open_writer(self.folder, identity, self._settings, keys_file=keys_file())

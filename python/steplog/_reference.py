@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from steplog._errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from steplog._settings import Settings
 
-_NOT_YET = {
-    *("alert", "display", "finish_artifact", "link_artifact", "link_model", "log_artifact"),
-    *("log_code", "log_model", "pin_config_keys", "restore", "save", "sweep_url"),
-    *("config_static", "get_sweep_url", "start_time"),
-    *("to_html", "unwatch", "upsert_artifact", "use_artifact", "use_model", "watch", "write_logs"),
+_CALLS_NOT_YET = {
+    *("alert", "display", "finish_artifact", "get_sweep_url", "link_artifact", "link_model"),
+    *("log_artifact", "log_code", "log_model", "pin_config_keys", "restore", "save", "to_html"),
+    *("unwatch", "upsert_artifact", "use_artifact", "use_model", "watch", "write_logs"),
 }
+_NOT_YET = _CALLS_NOT_YET | {"config_static", "start_time", "sweep_url"}
 
 
 def refuse(name: str) -> NoReturn:
@@ -25,6 +28,25 @@ def refuse(name: str) -> NoReturn:
         UsageError: Always. No AttributeError: `from steplog import Image` would hide the reason.
     """
     raise UsageError(f"{name} is not there yet; see the changelog")
+
+
+def _do_nothing(name: str, *_: object, **__: object) -> object:
+    """What a disabled run answers to a call that nothing is recorded of."""
+    if name == "save":
+        return False
+    return Nothing() if name.endswith("_artifact") else None
+
+
+class Nothing:
+    """Stands for an artifact in a disabled run: whatever is asked of it is nothing, too."""
+
+    def __getattr__(self, name: str) -> Nothing:
+        if name.startswith("__"):  # what protocols of Python ask for is not there
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *_: object, **__: object) -> Nothing:
+        return self
 
 
 class Reference:
@@ -82,7 +104,9 @@ class Reference:
         """`project`, as a call."""
         return self.project
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        if name in _CALLS_NOT_YET and self.disabled:
+            return functools.partial(_do_nothing, name)
         if name in _NOT_YET:
             refuse(f"Run.{name}")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

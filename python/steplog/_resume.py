@@ -72,6 +72,11 @@ def find(
             if way == "must" and local is None:
                 raise
             warning = f"what the server knows of the run is not known: {error}"
+    if remote is not None and local is None and remote.is_running and not is_fork:
+        warning = (
+            f"the server says that the run {facts.id} is still running: if that process is alive, "
+            "what it logs from now on is hidden behind what this one does"
+        )
     past = _join(local, remote, begins=moment.next_step if moment else 0)
     where = f"{settings.entity}/{settings.project}/{facts.id}"
     if past is None and way == "must":
@@ -172,7 +177,10 @@ def _ask_server(
     if moment is not None:
         url += f"?before={moment.next_step}"
         url += "" if label is None else f"&label={quote(label, safe='')}"
-    key = settings.api_key or key_from_file(base_url)
+    try:
+        key = settings.api_key or key_from_file(base_url)
+    except UsageError as error:
+        raise ServerError(f"the server cannot be asked: {error}") from error
     try:
         said: Any = unpack_value(
             ask(
@@ -225,6 +233,7 @@ def _remote_past(said: dict[str, Any], label: str | None) -> Past:
         base=states[True],
         others=states[False],
         facts=said,
+        is_running=said.get("state") == "running",
     )
 
 
@@ -287,5 +296,20 @@ def _whole(values: dict[str, Any], name: str) -> int:
 
 
 def noted_id(settings: Settings) -> str:
-    """The id of this folder's run that has not come to a good end, else a new one."""
-    return _folder.read_note(_folder.root_in(settings.dir)) or new_id()
+    """The id of this folder's run that has not come to a good end, else a new one.
+
+    What a run was ended with may have been put right later, when the process had ended: its log
+    says so.
+    """
+    root = _folder.root_in(settings.dir)
+    note = _folder.read_note(root)
+    if not note or ("writer" in note and _has_ended_well(root / note["folder"], note["writer"])):
+        return new_id()
+    return note["run_id"]
+
+
+def _has_ended_well(folder: Path, writer: str) -> bool:
+    if not (folder / "wal" / writer).is_dir():
+        return True  # as it was noted; nothing says otherwise
+    found = [one for one in RunLog(folder).writers() if one["writer"] == writer]
+    return all(one["exit_code"] == 0 for one in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from steplog import _closing, _names, _pending, _sync
+from steplog._capture import Capture
 from steplog._config_file import ConfigFile
 from steplog._ending import Ending
 from steplog._errors import RunClosedError, StorageError, UsageError
@@ -68,6 +70,7 @@ class Run(Reference, Logger):
     # Nobody sets an attribute that is none: a misspelled one must not be lost in silence.
     __slots__ = (
         "__weakref__",
+        "_capture",
         "_config_file",
         "_ending",
         "_facts",
@@ -122,21 +125,32 @@ class Run(Reference, Logger):
             before=known.config if known else None,
             changed=self._config_file.change,
         )
+        if past is not None and past.forked is not None:
+            recording.put_config(past.config)  # it is the fork's own from here on
         self.summary = Summary(recording.read_summary, recording.put_summary)
         self.starting_step = past.next_step if past else 0
         self.resumed = past is not None and past.forked is None
         if config:
             self.config.update(config, allow_val_change=True if past else None)
         self._config_file.start(self.config.as_dict())
-        self._logged_files = LoggedFiles(self._config_file, self._notices)
-        if not isinstance(self._process.writer, NullWriter):
-            self._logged_files.log_config(self._process.writer)
+        self._logged_files = LoggedFiles(
+            self._config_file, self._notices, folder=self._process.folder
+        )
+        self._capture: Capture | None = None
+        writer = self._process.writer
+        if not isinstance(writer, NullWriter):
+            self._logged_files.log_config(writer)
+            if parent is None:
+                put_file = functools.partial(self._logged_files.put, writer)
+                self._capture = Capture(settings, self._notices, writer=writer, put_file=put_file)
         if settings.mode != "disabled":
             _sync.track(self)
             _known[self.sync_dir] = self
         if settings.mode != "disabled" and parent is None:
             goes_on = f" goes on at step {self.starting_step} and" if past else ""
-            where = str(self._process.folder) + (f" and shown at {self.url}" if self.url else "")
+            where = str(self._process.folder) + (
+                f" and will be shown at {self.url}" if self.url else ""
+            )
             self._notices.say(f"run {self.name}{goes_on} is recorded in {where}")
 
     # ---- what the run is -------------------------------------------------------------------
@@ -222,6 +236,11 @@ class Run(Reference, Logger):
         """Whether `finish` was called."""
         writer = self._process.writer
         return writer.is_closed and not writer.is_forked
+
+    @property
+    def is_too_late(self) -> bool:
+        """Whether the interpreter is ending: what daemon threads still ask for is not answered."""
+        return self._is_over
 
     @property
     def url(self) -> str | None:
@@ -413,8 +432,10 @@ class Run(Reference, Logger):
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
         until = time.monotonic() + timeout_secs
         try:
+            if self._capture is not None:
+                self._capture.stop(timeout_secs)
             self._late.close()
-            self._late.wait(timeout_secs * _LATE_SHARE)
+            self._late.wait(max(until - time.monotonic(), 0.0) * _LATE_SHARE)
         except KeyboardInterrupt:
             self._late.give_up("finish was interrupted before they could be read")
             self._end(exit_code, 0.0)
@@ -455,10 +476,13 @@ class Run(Reference, Logger):
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
         until = time.monotonic() + timeout
+        if self._capture is not None:
+            stop = functools.partial(self._capture.stop, timeout)
+            await anyio.to_thread.run_sync(stop, abandon_on_cancel=True)
         self._late.close()
         if self._late.waiting:
             try:
-                with anyio.move_on_after(timeout * _LATE_SHARE):
+                with anyio.move_on_after(max(until - time.monotonic(), 0.0) * _LATE_SHARE):
                     await reach_log(self._late)
             except anyio.get_cancelled_exc_class():
                 self._late.open()

@@ -14,6 +14,7 @@ from steplog._writer import RunLog
 from steplog._writer import is_live as _is_live
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -60,7 +61,19 @@ class LocalRun:
             (str(path), offset, what)
             for writer in self.writers
             for path, offset, what in writer["damage"]
-        ]
+        ] + list(self._missing())
+
+    def _missing(self) -> Iterator[tuple[str, int, str]]:
+        """What is known to have been there, and is gone."""
+        if not (self.records or self.torn) and (self.dir / "files" / "config.yaml").exists():
+            yield str(self.dir / "wal"), 0, "the log holds no record, though the run had begun"
+        last = {writer["writer"]: writer["last"] for writer in self.writers}
+        for writer_dir in sorted((self.dir / "wal").glob("*")):
+            position = max(_folder.read_cursor(writer_dir).values(), default=0)
+            if position > last.get(writer_dir.name, 0):
+                path = writer_dir / _folder.segment_name(position >> 32)
+                what = "a record that a server has had is gone"
+                yield str(path), position & 0xFFFF_FFFF, what
 
     @property
     def torn(self) -> list[tuple[str, int, int]]:

@@ -20,6 +20,17 @@ Mode = Literal["online", "offline", "disabled"]
 LateSteps = Literal["refuse", "merge"]
 StorageErrors = Literal["warn", "raise"]
 
+ENVIRONMENT = (
+    *("CONDA_*", "CUDA_*", "HF_*", "JAX_*", "KUBERNETES_*", "LD_LIBRARY_PATH", "LOCAL_RANK"),
+    *("MASTER_ADDR", "MASTER_PORT", "MKL_*", "NCCL_*", "NVIDIA_*", "OMP_*", "PYTHON*"),
+    *("PYTORCH_*", "RANK", "ROCR_*", "SLURM_*", "TF_*", "TORCH*", "TRANSFORMERS_*", "VIRTUAL_ENV"),
+    *("WORLD_SIZE", "XLA_*"),
+)
+"""What usually changes how a program computes."""
+SECRETS = (
+    *("*AUTH*", "*COOKIE*", "*CREDENTIAL*", "*DSN*", "*KEY", "*KEYS", "*KEY_ID", "*PASSPHRASE*"),
+    *("*PASSWD*", "*PASSWORD*", "*PRIVATE*", "*PWD", "*SECRET*", "*TOKEN"),
+)
 DEFAULT_BASE_URL = "http://127.0.0.1:7837"
 ENV_CONFIG_DIR = "STEPLOG_CONFIG_DIR"
 
@@ -67,6 +78,16 @@ class Settings:
             go on, or `raise` StorageError. What was recorded before stays either way.
         finish_timeout_secs: Longest time that `finish` takes.
         exit_timeout_secs: The same at interpreter exit.
+        stats: Take samples of what the system does: docs/capture.md.
+        stats_interval_secs: Time between two of them; 0.1 or more.
+        stats_disk_paths: Folders of the file systems whose use is sampled; none of them that is not
+            there.
+        machine_info: Record the machine, the interpreter, the command and the environment.
+        environment: Patterns, with `*`, of the environment variables that are recorded.
+        secrets: Patterns, with `*`, of names whose values are masked: of variables, of arguments.
+        requirements: Record the installed packages.
+        git: Record the commit that the working directory is at.
+        save_code: Record how the files differ from it, too.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -97,6 +118,15 @@ class Settings:
     storage_errors: StorageErrors = "warn"
     finish_timeout_secs: float = 30.0
     exit_timeout_secs: float = 10.0
+    stats: bool = True
+    stats_interval_secs: float = 10.0
+    stats_disk_paths: tuple[str, ...] = ("/",)
+    machine_info: bool = True
+    environment: tuple[str, ...] = ENVIRONMENT
+    secrets: tuple[str, ...] = SECRETS
+    requirements: bool = True
+    git: bool = True
+    save_code: bool = False
 
     def __new__(cls, **given: object) -> Self:
         """Remember which fields are given: those win over the environment, whatever they are."""
@@ -109,14 +139,17 @@ class Settings:
     def __post_init__(self) -> None:
         if isinstance(self.mode, str):
             object.__setattr__(self, "mode", _OLD_MODES.get(self.mode, self.mode))
-        tags: object = self.run_tags
-        if isinstance(tags, (str, list)):
-            object.__setattr__(self, "run_tags", (tags,) if isinstance(tags, str) else tuple(tags))
+        for name in _LISTS:
+            given: object = getattr(self, name)
+            if isinstance(given, (str, list)):
+                listed = (given,) if isinstance(given, str) else tuple(given)
+                object.__setattr__(self, name, listed)
         for name in FIELDS:
             _check(name, getattr(self, name))
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+_LISTS = [name for name, field in FIELDS.items() if field.type == "tuple[str, ...]"]
 _PREFIX = "STEPLOG_"
 VARIABLES = {name: f"{_PREFIX}{name.upper()}" for name in FIELDS} | {
     "run_name": "STEPLOG_NAME",
@@ -141,6 +174,7 @@ FALLBACKS = {
     "quiet": "WANDB_QUIET",
     "silent": "WANDB_SILENT",
     "resume": "WANDB_RESUME",
+    "save_code": "WANDB_SAVE_CODE",
 }
 # A folder that comes from elsewhere must not have a key sent to whom it likes.
 _USERS_OWN = {"base_url", "api_key", "ca_file"}
@@ -172,6 +206,7 @@ _TRUE = {"1", "true", "yes", "on", "t", "y"}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#\s]+)(:(?P<port>[0-9]{1,5})?)?")
 _MAX_PORT = 65_535
 _MAX_SECS = 1_000_000_000
+_LEAST_SECS = {"stats_interval_secs": 0.1}
 _BYTES = {"batch_bytes": (64 << 10, 64 << 20), "max_unsent_bytes": (1 << 20, (1 << 63) - 1)}
 _NO_LIMIT = {"max_unsent_bytes"}
 """Those that may be 0."""
@@ -193,9 +228,22 @@ def _check(name: str, value: object) -> None:
     is_flag = isinstance(value, bool) and kind in {"float", "int"}
     if is_flag or not isinstance(value, kinds):
         raise ArgumentTypeError(f"{name} must be {wanted}, got {type(value).__name__}")
+    if name in _LISTS and name != "run_tags":
+        _check_texts(name, value)
     _check_range(name, value)
     if name.startswith("run_") and value is not None:
         _check_called(name, value)
+
+
+def _check_texts(name: str, value: Any) -> None:  # noqa: ANN401  # of the setting's type
+    if not all(isinstance(one, str) for one in value):
+        raise ArgumentTypeError(f"{name} must be texts, got {value!r}")
+
+
+def _check_secs(name: str, value: float) -> None:
+    least = _LEAST_SECS.get(name, 0)
+    if not least <= value <= _MAX_SECS:
+        raise UsageError(f"{name} must be {least} to {_MAX_SECS:,} seconds, got {value}")
 
 
 def _check_bytes(name: str, value: int) -> None:
@@ -215,8 +263,8 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         )
     if choices and value not in choices:
         raise UsageError(f"{name} must be {' or '.join(filter(None, choices))}, got {value!r}")
-    if FIELDS[name].type == "float" and not 0 <= value <= _MAX_SECS:
-        raise UsageError(f"{name} must be 0 to {_MAX_SECS:,} seconds, got {value}")
+    if FIELDS[name].type == "float":
+        _check_secs(name, value)
     if name in _BYTES:
         _check_bytes(name, value)
     if name == "api_key" and value is not None and not _KEY.fullmatch(value):
@@ -308,6 +356,11 @@ def _from_text(name: str, text: str, source: str) -> object:
     except UsageError as error:
         raise UsageError(f"{error}: {source}") from None
     return value
+
+
+def environment() -> dict[str, str]:
+    """The environment as it is now."""
+    return dict(os.environ)
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> dict[str, Any]:

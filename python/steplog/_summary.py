@@ -87,5 +87,15 @@ class Summary(Mapping[str, Any]):
         except KeyError:
             raise AttributeError(f"the summary has no {key!r}") from None
 
+    def __copy__(self) -> dict[str, Any]:
+        return self.as_dict()
+
+    def __deepcopy__(self, _: object) -> dict[str, Any]:
+        return self.as_dict()
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """In another place: what it holds now, as a plain dict."""
+        return dict, (self.as_dict(),)
+
     def __repr__(self) -> str:
         return repr(self._values())

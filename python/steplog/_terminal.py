@@ -14,6 +14,8 @@ def printable(text: object) -> str:
 
 def say(text: str) -> None:
     """Write one line with our prefix; a stderr that is gone, or fails, is nobody's loss."""
+    if sys.stderr is None:  # `print` would take stdout in its place
+        return
     try:
         # One write: lines of several processes must not mix.
         print(f"steplog: {printable(text)}\n", end="", file=sys.stderr, flush=True)  # noqa: T201  # the one place that prints

@@ -19,6 +19,7 @@ _MAX_DEPTH = 64
 # A value is of a module's type only when that module is loaded: none is loaded for the question.
 _AS_TEXT = {"decimal": "Decimal", "uuid": "UUID", "fractions": "Fraction"}
 _MAX_VALUE_BYTES = 1 << 20
+_PLAIN = frozenset((bool, int, float, str, list))
 _AS_LIST = (list, tuple, set, frozenset, collections.deque, types.GeneratorType)
 # What cannot be walked while another thread changes it.
 _CHANGING = (set, collections.deque)
@@ -129,8 +130,9 @@ class _Tree:
     def convert(self, value: object, path: str, depth: int = _MAX_DEPTH) -> Iterator[object]:
         """The converted value; nothing, if it could not be."""
         try:
-            if isinstance(value, Mapping) and depth > 0:
-                yield dict(self.items(value, f"{path}.", depth - 1, name_of=_spelled))
+            fields = _nested(value)
+            if fields is not None and depth > 0:
+                yield dict(self.items(fields, f"{path}.", depth - 1, name_of=_spelled))
             else:
                 yield self._leaf(value)
         except NotStorableError as error:
@@ -261,6 +263,15 @@ def _listed(value: Iterable[object], depth: int, otherwise: _Otherwise) -> list[
             raise NotStorableError("the value is over 1 MiB")
         items.append(plain_value(item, depth - 1, otherwise))
     return items
+
+
+def _nested(value: object) -> Mapping[Any, object] | None:
+    """The entries of a mapping, or the fields of an object that has some."""
+    if isinstance(value, Mapping):
+        return value
+    is_plain = value is None or type(value) in _PLAIN or is_array(value)
+    fields = None if is_plain else _containers.fields_of(value)
+    return fields if isinstance(fields, Mapping) else None
 
 
 def _other(  # noqa: PLR0911  # one a type

@@ -324,3 +324,56 @@ def test_a_rank_that_runs_is_not_gone_on_with(tmp_path):
         run.log({"y": 1})
         with pytest.raises(steplog.UsageError, match="still running"):
             steplog.init(**more, resume="must", reinit="create_new")
+
+
+def test_who_goes_on_with_a_run_that_lives_elsewhere_is_warned(online, server, tmp_path, *, capfd):
+    with online("r") as run:
+        run.log({"a": 1})
+        until = time.monotonic() + 20
+        while run.status()["acknowledged_records"] < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        goes_on: Any = {
+            "resume": "must",
+            "reinit": "create_new",
+            "dir": str(tmp_path / "elsewhere"),
+        }
+        settings = {"base_url": server.url}
+        with steplog.init(id="r", project="p", settings=settings, **goes_on):
+            pass
+    assert "the run r is still running" in capfd.readouterr().err
+
+
+def test_a_child_sends_what_a_parent_that_is_gone_has_left(server, tmp_path):
+    code = (
+        "import os, sys, steplog\n"
+        "run = steplog.init(project='p', id='r')\n"
+        "run.log({'a': 0})\n"
+        "if os.fork(): os._exit(0)\n"
+        "while os.getppid() == int(sys.argv[1]): pass\n"
+        "run.log({'a': 1})\n"
+        "run.finish()\n"
+        "print('done', flush=True)\n"
+    )
+    outer = "import subprocess, sys, os; subprocess.run([sys.executable, '-c', sys.argv[1], '0'])"
+    process = server.python(tmp_path, outer, code)
+    assert process.stdout.read() == "done\n"
+    process.communicate()
+    assert sorted(row["a"] for row in server.rows("r")) == [0, 1]
+
+
+def test_a_limit_of_one_file_is_free_again_once_the_server_has_it(online):
+    with online("r", settings={"max_unsent_bytes": 1 << 20}) as run:
+        for number in range(2000):
+            run.log({"a": number, "text": "x" * 1000})
+        lost = run.status()["lost"]
+        assert lost > 0
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            run.log({"late": 1})
+            if run.status()["lost"] == lost:
+                break
+            lost = run.status()["lost"]
+            time.sleep(0.05)
+        before = run.status()["rows"]
+        run.log({"last": 1})
+        assert run.status()["rows"] == before + 1

@@ -216,7 +216,7 @@ def changes_of(body: dict[str, Any]) -> dict[str, object]:
                 as_name(text) if name == "name" else as_text(name, text)
         except UsageError as error:
             raise Problem(Code.INVALID, str(error), field=name) from error
-    if body.get("name") == "":
+    if "name" in body and not as_name(body["name"]):
         raise Problem(Code.INVALID, "a run's name is not empty", field="name")
     if "" in body.get("tags", []):
         raise Problem(Code.INVALID, "a tag is not empty", field="tags")
@@ -250,11 +250,7 @@ def _check_panel(panel: object, *, is_live: bool) -> None:
         raise Problem(Code.UNSUPPORTED, "`warmup` is 0 as yet", field="warmup")
     if not isinstance(panel.get("id"), str):
         raise Problem(Code.INVALID, "a panel's `id` is text", field="id")
-    series = panel.get("series")
-    if not isinstance(series, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("metric"), str) for one in series
-    ):
-        raise Problem(Code.INVALID, '`series` is a list of {"metric": key}', field="series")
+    series = _check_series(panel)
     runs = panel.get("runs")
     if not isinstance(runs, dict) or not _texts(runs.get("ids")):
         raise Problem(Code.INVALID, '`runs` is {"ids": [run, …]}', field="runs")
@@ -275,6 +271,27 @@ def _check_panel(panel: object, *, is_live: bool) -> None:
     if not isinstance(panel.get("beside", False), bool):
         raise Problem(Code.INVALID, "`beside` is true or false", field="beside")
     is_whole(panel)
+
+
+def _check_series(panel: Mapping[str, Any]) -> list[Any]:
+    series = panel.get("series")
+    if not _named(series, "metric") and not _named(series, "system"):
+        text = '`series` is a list of {"metric": key}, or one of {"system": name}'
+        raise Problem(Code.INVALID, text, field="series")
+    if is_system(panel) and panel.get("x", "step") == "step":
+        raise Problem(Code.INVALID, "samples of the system have no step: `x` is another", field="x")
+    return list(panel["series"])
+
+
+def _named(series: object, name: str) -> bool:
+    return isinstance(series, list) and all(
+        isinstance(one, dict) and isinstance(one.get(name), str) for one in series
+    )
+
+
+def is_system(panel: Mapping[str, Any]) -> bool:
+    """Whether a panel asks for samples of the system rather than for what was logged."""
+    return any("system" in one for one in panel["series"])
 
 
 def is_whole(body: Mapping[str, Any]) -> bool:

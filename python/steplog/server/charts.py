@@ -11,7 +11,7 @@ from aiohttp import web
 from arro3.core import Array, Field, RecordBatch, Schema
 from arro3.io import write_ipc_stream
 
-from steplog.server.body import FIELDS, is_whole, panels_of, read_json
+from steplog.server.body import FIELDS, is_system, is_whole, panels_of, read_json
 from steplog.server.query import project_of
 from steplog.server.schema import API, ARROW, MAX_SERIES
 from steplog.server.store.exact import page_json
@@ -74,13 +74,15 @@ class Charts:
         lineage = await self._runs.lineage(
             [stored.number for stored in found.values()], is_whole=is_whole(body)
         )
+        is_sampled = is_system(body)
         panel = Panel(
             id=body["id"],
-            keys=[one["metric"] for one in body["series"]],
+            keys=[one["system" if is_sampled else "metric"] for one in body["series"]],
             runs={run: stored.number for run, stored in found.items()},
             created=lineage.created,
             is_rewritten=any(stored.is_rewritten for stored in found.values()),
-            shown=lineage.params,
+            shown=None if is_sampled else lineage.params,
+            is_sampled=is_sampled,
             x=body.get("x", "step"),
             span=None if body.get("range") is None else (body["range"][0], body["range"][1]),
             px=body.get("px", 1000),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from steplog.server.body import changes_of, read_json, runs_query
+from steplog.server.layout import layout
 from steplog.server.schema import (
     API,
     MAX_INT64,
@@ -71,6 +72,7 @@ class Query:
             web.patch(run, self.change_run),
             web.delete(run, self.delete_run),
             web.get(f"{run}/keys", self.run_keys),
+            web.get(f"{run}/system/layout", self.system_layout),
             web.get(f"{run}/files", self.run_files),
             web.get(f"{run}/files/{{name:.+}}", self.run_file),
         ]
@@ -203,6 +205,11 @@ class Query:
         row = await self._find(request)
         lineage = await self._runs.lineage([row.id])
         return self._json({"keys": await self._keys.of_runs(lineage.sources)})
+
+    async def system_layout(self, request: web.Request) -> web.Response:
+        """What samples of the system a run has."""
+        row = await self._find(request)
+        return self._json({"hosts": layout(await self._series.sampled(row.id))})
 
     async def run_files(self, request: web.Request) -> web.Response:
         """The files of one run."""

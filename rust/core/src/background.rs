@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::error::{Error, Result};
+use crate::frame::position;
 use crate::progress::{Progress, UploadState};
 use crate::reader::LogReader;
 use crate::record;
@@ -121,6 +122,19 @@ impl Shared {
         end.sealed_at() == Some(limit.offset) && limit.segment == end.number()
     }
 
+    /// What the server has: where it has all of a segment that takes no more, that one as well.
+    fn sent_up_to(&self, acknowledged: u64) -> u64 {
+        let (last, read) = {
+            let drain = self.drain();
+            (drain.last, drain.limit())
+        };
+        if acknowledged >= last && self.is_read() {
+            position(read.segment + 1, 0)
+        } else {
+            acknowledged
+        }
+    }
+
     pub(crate) fn run_writer(&self) {
         let mut synced = Instant::now();
         let mut kept = Instant::now();
@@ -140,7 +154,9 @@ impl Shared {
                     state.acknowledged,
                 )
             };
-            self.wal.sent(acknowledged);
+            if self.wal.limits_unsent() {
+                self.wal.sent(self.sent_up_to(acknowledged));
+            }
             if !closing && kept.elapsed() >= KEEP {
                 termination::keep();
                 kept = Instant::now();

@@ -23,7 +23,7 @@ pub enum Error {
     #[error("the log belongs to the parent process of this fork")]
     Forked,
     /// No segment could be had for the record, which is lost.
-    #[error("no space for the log: {reason}")]
+    #[error("the log takes no more: {reason}")]
     NoSegment {
         /// The system's error number, 0 when it gave none.
         errno: i32,

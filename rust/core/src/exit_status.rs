@@ -4,9 +4,10 @@
 //! `sys.exit(3)` that was caught look like success and failure. glibc tells it to `on_exit` handlers,
 //! after the interpreter is gone: a second exit record then puts right what the first one said.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -80,11 +81,12 @@ fn correct(status: i32) {
             continue;
         }
         // The log then says what it said before.
+        let dir = ended.dir.clone();
         let progress = put_right(ended, status, until).ok().flatten();
-        sent.extend(progress);
+        sent.extend(progress.map(|progress| (dir, progress)));
     }
-    for progress in sent {
-        wait(&progress, until);
+    for (dir, progress) in sent {
+        wait(&dir, &progress, until);
     }
 }
 
@@ -94,8 +96,9 @@ fn correct(status: i32) {
 /// The log cannot be written.
 pub(crate) fn correct_now(ended: Ended, status: i32) -> Result<()> {
     let until = Instant::now() + SEND;
+    let dir = ended.dir.clone();
     if let Some(progress) = put_right(ended, status, until)? {
-        wait(&progress, until);
+        wait(&dir, &progress, until);
     }
     Ok(())
 }
@@ -108,9 +111,30 @@ fn put_right(ended: Ended, status: i32, until: Instant) -> Result<Option<Arc<Pro
         .and_then(|target| start_sync(&target, &source, None, until).ok()))
 }
 
-fn wait(progress: &Progress, until: Instant) {
+fn wait(dir: &Path, progress: &Progress, until: Instant) {
     let left = until.saturating_duration_since(Instant::now());
     progress.wait(Stage::Done, 0, left);
+    let (server, acknowledged) = {
+        let state = progress.get();
+        (state.server.clone(), state.acknowledged)
+    };
+    if let Some(server) = server {
+        // Where that fails, the next sync finds that all is there.
+        drop(note_cursor(&dir.join("cursor.json"), server, acknowledged));
+    }
+}
+
+/// Notes in the file that says it how far a server has come, unless it says more already.
+fn note_cursor(path: &Path, server: String, acknowledged: u64) -> io::Result<()> {
+    let known = fs::read(path).unwrap_or_default();
+    let mut cursor: serde_json::Map<_, _> = serde_json::from_slice(&known).unwrap_or_default();
+    if cursor.get(&server).and_then(serde_json::Value::as_u64) >= Some(acknowledged) {
+        return Ok(());
+    }
+    cursor.insert(server, acknowledged.into());
+    let temporary = path.with_file_name(format!(".cursor.json.{}", std::process::id()));
+    fs::write(&temporary, serde_json::to_vec_pretty(&cursor)?)?;
+    fs::rename(&temporary, path)
 }
 
 /// Appends an exit record to a log that is closed.

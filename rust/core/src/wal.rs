@@ -394,9 +394,12 @@ impl Wal {
 
     /// The server has everything up to `position`: the limit for what is unsent counts it no more.
     pub(crate) fn sent(&self, position: u64) {
-        if self.sizes.unsent_bytes < u64::MAX {
-            lock(&self.rotation).unsent.sent(position);
-        }
+        lock(&self.rotation).unsent.sent(position);
+    }
+
+    /// Whether there is a limit for what is unsent.
+    pub(crate) fn limits_unsent(&self) -> bool {
+        self.sizes.unsent_bytes < u64::MAX
     }
 
     /// Appends from a signal handler: no lock, no allocation, nothing freed. Without a mapped

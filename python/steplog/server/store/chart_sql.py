@@ -14,8 +14,11 @@ _BOTH = "run IN {runs:Array(UInt64)} AND key IN {keys:Array(String)}"
 PATCHED = f"SELECT count() AS n FROM patches WHERE {_BOTH}"  # noqa: S608  # constants of this file
 
 # Where nothing was ever written twice the points are read as they lie.
-POINTS = f"""SELECT run, key, label, step, wall, kind, f64 FROM points
+_AS_THEY_LIE = f"""SELECT run, key, label, step, wall, kind, f64 FROM {{table}}
 WHERE {_BOTH} AND kind IN ({_KINDS})"""  # noqa: S608  # constants of this file
+POINTS = _AS_THEY_LIE.replace("{table}", "points")
+# Samples never are; later attempts go on beside those of earlier ones.
+SAMPLES = _AS_THEY_LIE.replace("{table}", "samples")
 
 # Else the latest value of each step counts, whatever its kind.
 MERGED = f"""SELECT run, key, label, step, latest.1 AS wall, latest.2 AS kind, latest.3 AS f64

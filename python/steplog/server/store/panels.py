@@ -33,6 +33,7 @@ class Panel:
         runs: Run ids to their numbers.
         created: Each run's start, nanoseconds, for `relative`.
         is_rewritten: A step may have been written again by a later writer of the same label.
+        is_sampled: The keys are names of the system's samples.
         shown: What the runs show (`Lineage.params`); None for simply all they have.
         x: `step`, `wall` (milliseconds since the epoch) or `relative` (since the run's start).
         span: The range on screen, inclusive; None for everything.
@@ -47,6 +48,7 @@ class Panel:
     runs: Mapping[str, int]
     created: Mapping[int, int]
     is_rewritten: bool
+    is_sampled: bool
     shown: Mapping[str, str] | None
     x: str
     span: tuple[float, float] | None
@@ -96,7 +98,9 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
     if not numbers or not panel.keys:
         return _empty(panel)
     both: dict[str, int | str] = {"runs": ints_param(numbers), "keys": texts_param(panel.keys)}
-    if panel.shown is not None:
+    if panel.is_sampled:
+        points = sql.SAMPLES
+    elif panel.shown is not None:
         both |= panel.shown
         points = sql.SHOWN
     elif panel.is_rewritten or (await store.read(sql.PATCHED, **both)).ints("n")[0] > 0:

@@ -62,6 +62,9 @@ FROM (SELECT key, step, kind FROM points WHERE run = {run:UInt64}
       UNION ALL SELECT key, step, kind FROM patches WHERE run = {run:UInt64})
 WHERE key != '' GROUP BY key"""
 
+_SAMPLED = """SELECT CAST(label, 'String') AS tag, CAST(key, 'String') AS name FROM samples
+WHERE run = {run:UInt64} GROUP BY label, key ORDER BY tag, name"""
+
 # Each mutation writes what it leaves of a part anew: one for all the runs.
 _DELETE = (
     "ALTER TABLE {table} DELETE WHERE run IN {{runs:Array(UInt64)}} SETTINGS mutations_sync = 1"
@@ -188,6 +191,12 @@ class SeriesStore:
         names = (name.decode() for name in found.texts("name"))
         numbers = (found.ints(name).tolist() for name in ("kinds", "n", "last"))
         return list(zip(names, *numbers, strict=True))
+
+    async def sampled(self, run: int) -> list[tuple[str, str]]:
+        """The labels of a run that have samples, each with the names of these, in their order."""
+        found = await self.read(_SAMPLED, run=run)
+        texts = ([text.decode() for text in found.texts(name)] for name in ("tag", "name"))
+        return list(zip(*texts, strict=True))
 
     async def delete(self, runs: Sequence[int]) -> None:
         """Remove runs' points; their disk space comes back within a minute."""

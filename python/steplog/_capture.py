@@ -1,0 +1,170 @@
+"""The capture of one run: what is gathered when it starts, and the samples after that."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from steplog import _settings
+from steplog._errors import RunClosedError, StorageError
+from steplog.capture import imports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from steplog._notices import Notices
+    from steplog._settings import Settings
+    from steplog._writer import Writer
+    from steplog.capture.metadata import Metadata
+    from steplog.capture.portal import Portal
+    from steplog.capture.secrets import Secrets
+    from steplog.capture.system import System
+
+MAX_WAIT_SECS = 2.0
+"""Of a run that ends at once: what is still being gathered gets this time."""
+
+
+class Capture:
+    """Watches a run from the process that opened it, on threads of its own.
+
+    `put_file` keeps a file of the run by its name; it must not raise for the disk.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        notices: Notices,
+        *,
+        writer: Writer,
+        put_file: Callable[[str, bytes], None],
+    ) -> None:
+        self._settings = settings
+        self._notices = notices
+        self._writer = writer
+        self._put_file = put_file
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        self._gathered = threading.Event()
+        self._sampling: Future[None] | None = None
+        wanted = ("stats", "machine_info", "requirements", "git")
+        if any(getattr(settings, name) for name in wanted):
+            self._started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            imports.begin()
+            threading.Thread(target=self._run, name="steplog-capture", daemon=True).start()
+        else:
+            self._gathered.set()
+
+    def stop(self, timeout_secs: float) -> None:
+        """Wait a little for what is being gathered, then end the samples.
+
+        Blocks for at most `MAX_WAIT_SECS` and `timeout_secs`.
+        """
+        if os.getpid() != self._pid:
+            return  # the threads are the parent's
+        self._gathered.wait(min(timeout_secs, MAX_WAIT_SECS))
+        with self._lock:
+            self._is_stopped = True
+            sampling = self._sampling
+        if sampling is not None:
+            sampling.cancel()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether `stop` would not wait."""
+        return self._gathered.is_set() or os.getpid() != self._pid
+
+    def _run(self) -> None:
+        try:
+            self._gather()
+        except Exception as error:  # noqa: BLE001  # a thread of ours: the program must go on
+            self._notices.warn("capture", f"not all that is captured is there: {error!r}")
+        finally:
+            self._gathered.set()
+
+    def _gather(self) -> None:
+        environ = _settings.environment()
+        try:
+            metadata, secrets, system = self._begin(environ)
+        finally:
+            imports.end()
+        if self._settings.git:
+            from steplog.capture import git  # noqa: PLC0415  # loaded by `_begin`
+
+            found = git.read(secrets, environ, with_patches=self._settings.save_code)
+            metadata.add(git=found.facts)
+            metadata.write()
+            for name, patch in found.patches.items():
+                metadata.put(name, patch)
+        if system is not None:
+            self._gathered.set()
+            self._sample(system, metadata, environ)
+
+    def _begin(self, environ: Mapping[str, str]) -> tuple[Metadata, Secrets, System | None]:
+        """All that imports, here or in the libraries that it asks; the first sample before all."""
+        from steplog.capture import git, machine, packages  # noqa: F401, PLC0415  # on this thread
+        from steplog.capture.metadata import Metadata  # noqa: PLC0415
+        from steplog.capture.secrets import Secrets  # noqa: PLC0415
+        from steplog.capture.system import System  # noqa: PLC0415
+
+        settings = self._settings
+        metadata, secrets = Metadata(self._put_file), Secrets(settings.secrets)
+        system = System(settings.stats_disk_paths) if settings.stats else None
+        if system is not None:
+            self._put(system.read())
+        if settings.machine_info:
+            facts = machine.describe(
+                *(secrets, environ),
+                environment=settings.environment,
+                disk_paths=settings.stats_disk_paths,
+            )
+            metadata.add(startedAt=self._started, **facts)
+            metadata.write()
+        if settings.requirements:
+            metadata.put("requirements.txt", packages.requirements(secrets).encode())
+        return metadata, secrets, system
+
+    def _sample(self, system: System, metadata: Metadata, environ: Mapping[str, str]) -> None:
+        with imports.importing():
+            from steplog.capture.sampler import Sampler  # noqa: PLC0415  # on this thread only
+        sampler = Sampler(
+            *(system, metadata),
+            put=self._put,
+            environ=environ,
+            interval_secs=self._settings.stats_interval_secs,
+        )
+        sampling = _portal_of(os.getpid()).start(sampler.run)
+        sampling.add_done_callback(self._tell_failure)
+        with self._lock:
+            self._sampling = sampling
+            is_late = self._is_stopped
+        if is_late:
+            sampling.cancel()
+
+    def _tell_failure(self, sampling: Future[None]) -> None:
+        error = None if sampling.cancelled() else sampling.exception()
+        if error is not None:
+            self._notices.warn("capture", f"no more samples of the system are taken: {error!r}")
+
+    def _put(self, sample: dict[str, Any]) -> bool:
+        """Record a sample; whether the run takes more of them."""
+        try:
+            self._writer.put_sample(sample)
+        except RunClosedError:
+            return False
+        except StorageError as error:
+            self._notices.warn("samples", f"samples of the system are lost: {error}")
+        return True
+
+
+@functools.cache
+def _portal_of(pid: int) -> Portal:
+    """The process's portal; a forked child needs another one."""
+    del pid
+    from steplog.capture.portal import Portal  # noqa: PLC0415  # on the thread of a capture only
+
+    return Portal()

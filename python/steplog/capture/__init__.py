@@ -1,0 +1,1 @@
+"""What a run records without being asked; each source is one file, and may import `psutil`."""

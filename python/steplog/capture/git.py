@@ -1,0 +1,166 @@
+"""The commit that the working directory is at, and how it differs: by the `git` command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from steplog.capture.secrets import Secrets
+
+MAX_SECS = 2.0
+"""All of it together; a repository on a slow disk is left alone then."""
+_MAX_PATCH_BYTES = 900_000
+_MAX_OUTPUT_BYTES = 1_000_000
+_MAX_ERROR_BYTES = 10_000
+_MAX_UNTRACKED = 100
+# Nothing of the repository's own is run, nothing is asked, and its index stays as it is.
+_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "--no-optional-locks")
+_DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--submodule=diff")
+
+
+class _Failed(Exception):  # noqa: N818  # of this file; its text is the reason
+    """Git did not answer."""
+
+
+@dataclass
+class Found:
+    """What git said.
+
+    Attributes:
+        facts: `commit`, `branch`, `remote`, `dirty`, `untracked`, `root`; or `reason`.
+        patches: Files of the run by their names.
+    """
+
+    facts: dict[str, object] = field(default_factory=dict)
+    patches: dict[str, bytes] = field(default_factory=dict)
+
+
+def read(
+    secrets: Secrets,
+    environ: Mapping[str, str],
+    *,
+    with_patches: bool,
+    max_secs: float = MAX_SECS,
+) -> Found:
+    """What git says of the working directory, within `max_secs`; never raises for git.
+
+    Differences to the commit are in `patches` as `diff.patch`, those to the upstream branch as
+    `diff_<its commit>.patch`; one that is too large is cut, and says so at its end.
+    """
+    found = Found()
+    git = _Git(environ, time.monotonic() + max_secs)
+    try:
+        found.facts["root"] = git.text("rev-parse", "--show-toplevel")
+        found.facts["commit"] = git.text("rev-parse", "HEAD")
+        found.facts |= _optional(git, secrets)
+        _read_changes(git, found.facts)
+        if with_patches:
+            _read_patches(git, found)
+    except _Failed as failed:
+        found.facts["reason"] = secrets.mask(str(failed))
+    return found
+
+
+def _optional(git: _Git, secrets: Secrets) -> dict[str, object]:
+    facts: dict[str, object] = {}
+    branch = git.maybe("symbolic-ref", "--short", "-q", "HEAD")
+    remote = git.maybe("config", "--get", "remote.origin.url")
+    if branch:
+        facts["branch"] = branch
+    if remote:
+        facts["remote"] = secrets.mask(remote)
+    return facts
+
+
+def _read_changes(git: _Git, facts: dict[str, object]) -> None:
+    entries = git.run("status", "--porcelain=v1", "-z", "--untracked-files=normal").split(b"\0")
+    untracked = [os.fsdecode(entry[3:]) for entry in entries if entry.startswith(b"?? ")]
+    facts["dirty"] = any(entry and not entry.startswith(b"?? ") for entry in entries)
+    if untracked:
+        printable = [name.encode("utf-8", "replace").decode() for name in untracked]
+        facts["untracked"] = printable[:_MAX_UNTRACKED]
+        facts["untracked_count"] = len(untracked)
+
+
+def _read_patches(git: _Git, found: Found) -> None:
+    found.patches = {"diff.patch": git.run(*_DIFF, "HEAD")} if found.facts["dirty"] else {}
+    upstream = git.maybe("rev-parse", "-q", "--verify", "@{upstream}")
+    if upstream and upstream != found.facts["commit"]:
+        found.patches[f"diff_{upstream}.patch"] = git.run(*_DIFF, upstream)
+    found.patches = {name: _cut(patch) for name, patch in found.patches.items() if patch}
+
+
+def _cut(patch: bytes) -> bytes:
+    if len(patch) <= _MAX_PATCH_BYTES:
+        return patch
+    end = patch.rfind(b"\n", 0, _MAX_PATCH_BYTES) + 1
+    return patch[:end] + f"\n# cut here, after {end:,} bytes: it is too large\n".encode()
+
+
+class _Git:
+    """Runs git until a time of `time.monotonic`."""
+
+    def __init__(self, environ: Mapping[str, str], until: float) -> None:
+        self._environ = {**environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        self._until = until
+
+    def run(self, *arguments: str) -> bytes:
+        """What it printed.
+
+        Raises:
+            _Failed: It is not there, takes too long, or refuses.
+        """
+        try:
+            process = subprocess.Popen(
+                [*_GIT, *arguments],
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except FileNotFoundError as error:
+            where = "git is not installed" if error.filename == "git" else str(error)
+            raise _Failed(where) from error
+        except OSError as error:
+            raise _Failed(f"git cannot be run: {error}") from error
+        with process:
+            timer = threading.Timer(max(self._until - time.monotonic(), 0.01), process.kill)
+            timer.daemon = True
+            timer.start()
+            # More than is kept is not read, however large the difference is.
+            printed = process.stdout.read(_MAX_OUTPUT_BYTES) if process.stdout else b""
+            is_cut = len(printed) == _MAX_OUTPUT_BYTES
+            if is_cut:
+                process.kill()
+            said = process.stderr.read(_MAX_ERROR_BYTES) if process.stderr else b""
+        timer.cancel()
+        if time.monotonic() >= self._until:
+            raise _Failed(f"git {arguments[0]} took too long")
+        if process.returncode != 0 and not is_cut:
+            line = said.decode("utf-8", "replace").strip().partition("\n")[0]
+            raise _Failed(line or f"git {arguments[0]} ended with {process.returncode}")
+        return printed
+
+    def text(self, *arguments: str) -> str:
+        """The line that it printed."""
+        return os.fsdecode(self.run(*arguments)).rstrip("\n").encode("utf-8", "replace").decode()
+
+    def maybe(self, *arguments: str) -> str:
+        """The same, nothing where git has no answer.
+
+        Raises:
+            _Failed: It takes too long.
+        """
+        try:
+            return self.text(*arguments)
+        except _Failed:
+            if time.monotonic() >= self._until:
+                raise
+            return ""

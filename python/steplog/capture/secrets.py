@@ -1,0 +1,71 @@
+"""Masks what must not be recorded: in arguments, in the environment, in addresses."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MASK = "***"
+_LOGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@]+@")
+# Keys that say by their beginning whose they are, and tokens of three parts in base64.
+_KEYS = re.compile(
+    r"\b(?:(?:gh[opsu]|github_pat|glpat|hf|sk|xox[abp]|npm|pypi)[_-][A-Za-z0-9_-]{16,}"
+    r"|A[KS]IA[A-Z0-9]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
+)
+_WORD = re.compile(r"[A-Za-z0-9]+")
+
+
+class Secrets:
+    """Knows what is one, by patterns of names (`*` stands for anything, case does not matter)."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = [pattern.upper() for pattern in patterns]
+
+    def is_named(self, name: str) -> bool:
+        """Whether the value of this name is one."""
+        upper = "_".join(_WORD.findall(name)).upper()
+        return any(fnmatchcase(upper, pattern) for pattern in self._patterns)
+
+    def mask(self, text: str) -> str:
+        """A text without the logins of addresses, and without keys that can be told by their look.
+
+        Of an address user and password go: a token often stands in the user's place.
+        """
+        return _KEYS.sub(MASK, _LOGIN.sub(rf"\g<scheme>{MASK}@", text))
+
+    def mask_arguments(self, arguments: Sequence[str]) -> list[str]:
+        """A command's arguments: `--api-key x`, `--api-key=x` and `api_key=x` lose the `x`."""
+        masked: list[str] = []
+        is_value = False
+        for argument in arguments:
+            name, equals, value = argument.partition("=")
+            if is_value and not argument.startswith("-"):
+                masked.append(MASK)
+                is_value = False
+                continue
+            is_secret = self.is_named(name) and _is_name(name)
+            is_value = is_secret and not equals and argument.startswith("-")
+            masked.append(
+                f"{name}={MASK}" if is_secret and equals and value else self.mask(argument)
+            )
+        return masked
+
+    def mask_environment(
+        self, environ: Mapping[str, str], patterns: Sequence[str]
+    ) -> dict[str, str]:
+        """The variables of some patterns, by name; those that are secret are masked."""
+        upper = [pattern.upper() for pattern in patterns]
+        return {
+            name: MASK if self.is_named(name) and value else self.mask(value)
+            for name, value in sorted(environ.items())
+            if any(fnmatchcase(name.upper(), pattern) for pattern in upper)
+        }
+
+
+def _is_name(text: str) -> bool:
+    """Whether this names an option, rather than being a sentence or a path."""
+    return re.fullmatch(r"[\w.+-]+", text) is not None

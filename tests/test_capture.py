@@ -1,0 +1,359 @@
+"""What a run records without being asked: samples, machine, git, packages."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+import pytest
+
+import steplog
+from steplog._core import RunLog
+from steplog.capture import git, packages
+from steplog.capture.cgroup import Cgroup
+from steplog.capture.metadata import Metadata
+from steplog.capture.sampler import Sampler
+from steplog.capture.secrets import Secrets
+from steplog.capture.system import System
+
+ALL = {"stats": True, "machine_info": True, "git": True, "requirements": True}
+SECRETS = Secrets(steplog.Settings().secrets)
+
+
+def files_of(run):
+    folder = pathlib.Path(run.dir)
+    return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+
+
+def test_a_run_of_no_time_has_all_of_it(start):
+    with start(settings=ALL) as run:
+        pass
+    files = files_of(run)
+    facts = json.loads(files["metadata.json"])
+    assert facts["pid"] == os.getpid()
+    assert facts["executable"] == sys.executable
+    assert facts["cpu_count_logical"] == os.cpu_count()
+    assert "pytest==" in files["requirements.txt"]
+    assert facts["git"].keys() & {"commit", "reason"}
+    # The run's start, and one sample at least; the other records are files, config and the end.
+    (writer,) = RunLog(run.sync_dir).writers()
+    assert int(str(writer["records"])) >= 5
+
+
+def test_each_part_can_be_switched_off(start):
+    before = {thread.name for thread in threading.enumerate()}
+    with start() as run:
+        assert {thread.name for thread in threading.enumerate()} == before
+    assert set(files_of(run)) == {"config.yaml", "summary.json"}
+    with start(settings={"machine_info": True}) as run:
+        pass
+    assert set(files_of(run)) == {"config.yaml", "summary.json", "metadata.json"}
+    assert "git" not in json.loads(files_of(run)["metadata.json"])
+
+
+def test_the_program_is_what_a_shell_calls_again(run_program, tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPLOG_MACHINE_INFO", "true")
+    folder, _ = run_program(
+        "import steplog, sys\n"
+        "sys.argv.append('--token=abc')\n"
+        "steplog.init(mode='offline', dir=sys.argv[1]).finish()\n",
+        returncode=0,
+    )
+    facts = json.loads((folder / "files" / "metadata.json").read_text())
+    program = str(tmp_path / "program.py")
+    assert facts["command"] == ["python", program, str(tmp_path), "--token=***"]
+    assert facts["program"] == program
+
+
+def test_an_end_in_a_forked_child_waits_for_nothing(run_program, monkeypatch):
+    for name in ALL:
+        monkeypatch.setenv(f"STEPLOG_{name.upper()}", "true")
+    folder, _ = run_program(
+        "import os, steplog, sys\n"
+        "run = steplog.init(mode='offline', dir=sys.argv[1])\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    import email, http.client, importlib.metadata, psutil, anyio\n"
+        "    run.log({'child': 1})\n"
+        "    run.finish()\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "run.finish()\n",
+        returncode=0,
+    )
+    assert len(RunLog(folder).writers()) == 2
+
+
+# ---- samples -----------------------------------------------------------------------------------
+
+
+def test_a_sample_counts_the_processes_below(tmp_path):
+    system = System(["/", str(tmp_path / "missing")])
+    first = system.read()
+    assert "cpu" not in first
+    busy = (
+        "import time\nuntil = time.time() + 20\nprint(flush=True)\nwhile time.time() < until: pass"
+    )
+    child: Any = subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE)
+    try:
+        child.stdout.readline()
+        alone = system.read()
+        until = subprocess.run(
+            [sys.executable, "-c", "import time; time.sleep(0.3)"], check=True
+        ).returncode
+        assert until == 0
+        sample = system.read()
+    finally:
+        child.kill()
+        child.communicate()
+    assert child.pid in system.processes.pids
+    assert sample["proc.count"] == first["proc.count"] + 1
+    assert alone["proc.memory.rssMB"] > first["proc.memory.rssMB"]
+    assert 0 < sample["cpu"] <= 101
+    assert 0 < sample["disk./.usagePercent"] <= 100
+    assert not [name for name in sample if "missing" in name]
+    assert sample["host.cpu"] > 0
+    system.read()
+    assert system.read()["proc.count"] == first["proc.count"]
+
+
+def test_small_processes_share_their_pages():
+    code = "import json; from steplog.capture import system as s; "
+    code += "print(json.dumps(s.System([]).read()))"
+    sample = json.loads(subprocess.check_output([sys.executable, "-c", code]))
+    assert 0 < sample["proc.memory.pssMB"] <= sample["proc.memory.rssMB"]
+
+
+def write_group(folder, **files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+
+
+def test_limits_of_a_container_in_version_2(tmp_path):
+    own = tmp_path / "cgroup"
+    own.write_text("0::/box\n")
+    write_group(tmp_path / "fs", cgroup__controllers="cpu memory\n")
+    write_group(
+        tmp_path / "fs" / "box",
+        memory__max="1048576\n",
+        memory__current="524288\n",
+        memory__events="low 0\noom 3\noom_kill 2\n",
+        cpu__max="150000 100000\n",
+        cpu__stat="usage_usec 1\nnr_periods 10\nnr_throttled 4\n",
+    )
+    group = Cgroup(tmp_path / "fs", own)
+    assert group.read() == {
+        "cgroup.memory.limitMB": 1.0,
+        "cgroup.memory.usedMB": 0.5,
+        "cgroup.memory.percent": 50.0,
+        "cgroup.cpu.limit": 1.5,
+        "proc.memory.oomKills": 2,
+        "proc.cpu.throttledPercent": 40.0,
+    }
+    assert group.facts() == {"memory_limit": 1 << 20, "cpu_limit": 1.5}
+
+
+def test_limits_of_a_container_in_version_1(tmp_path):
+    own = tmp_path / "cgroup"
+    own.write_text("4:memory:/docker/1\n3:cpu,cpuacct:/docker/1\n1:name=systemd:/\n")
+    write_group(  # a container sees its own group as the root
+        tmp_path / "fs" / "memory",
+        memory__limit_in_bytes="2097152\n",
+        memory__usage_in_bytes="1048576\n",
+        memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+    )
+    write_group(
+        tmp_path / "fs" / "cpu",
+        cpu__stat="nr_periods 0\nnr_throttled 0\n",
+        cpu__cfs_quota_us="-1\n",
+        cpu__cfs_period_us="100000\n",
+    )
+    group = Cgroup(tmp_path / "fs", own)
+    assert group.read() == {
+        "cgroup.memory.limitMB": 2.0,
+        "cgroup.memory.usedMB": 1.0,
+        "cgroup.memory.percent": 50.0,
+        "proc.memory.oomKills": 1,
+    }
+    assert Cgroup(tmp_path / "nothing", tmp_path / "nothing").read() == {}
+
+
+async def test_a_source_that_hangs_is_given_up():
+    hangs, asked, kept, told = threading.Event(), [], {}, anyio.Event()
+    system: Any = await anyio.to_thread.run_sync(System, [])
+
+    def hang():
+        asked.append(1)
+        hangs.wait()
+        return {}
+
+    def put_file(name, content):
+        kept[name] = json.loads(content)
+        if "system" in kept[name].get("not_available", {}):
+            anyio.from_thread.run_sync(told.set)
+
+    system.read = hang
+    sampler = Sampler(
+        *(system, Metadata(put_file)),
+        put=lambda _: True,
+        environ={},
+        interval_secs=0.1,
+        deadline_secs=0.2,
+    )
+    try:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(sampler.run)
+                await told.wait()
+                await anyio.sleep(0.5)  # time for five samples more
+                group.cancel_scope.cancel()
+    finally:
+        hangs.set()
+    assert kept["metadata.json"]["not_available"]["system"] == "no answer within 0.2 s"
+    assert asked == [1]
+
+
+# ---- secrets, git, packages --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "masked"),
+    [
+        (["--api-key", "x", "--lr", "1"], ["--api-key", "***", "--lr", "1"]),
+        (["--api-key=x"], ["--api-key=***"]),
+        (["db_password=x", "lr=1"], ["db_password=***", "lr=1"]),
+        (["--token", "--verbose"], ["--token", "--verbose"]),
+        (["https://me:pass@host/x"], ["https://***@host/x"]),
+        (["--data", "s3://bucket/key"], ["--data", "s3://bucket/key"]),
+        (["--max-tokens", "100", "keyboard=1"], ["--max-tokens", "100", "keyboard=1"]),
+        (["sk-abcdefghijklmnopqrstuvwx"], ["***"]),
+    ],
+)
+def test_secrets_in_arguments(given, masked):
+    assert SECRETS.mask_arguments(given) == masked
+
+
+def test_secrets_in_the_environment():
+    environ = {
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "HF_TOKEN": "x",
+        "OMP_NUM_THREADS": "4",
+        "TF_URL": "http://a:b@c",
+        "HOME": "/h",
+    }
+    assert SECRETS.mask_environment(environ, steplog.Settings().environment) == {
+        "CUDA_VISIBLE_DEVICES": "0",
+        "HF_TOKEN": "***",
+        "OMP_NUM_THREADS": "4",
+        "TF_URL": "http://***@c",
+    }
+    assert SECRETS.mask_environment(environ, ["*"])["AWS_SECRET_ACCESS_KEY"] == "***"  # noqa: S105
+
+
+def run_git(folder, *arguments):
+    who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    run_git(folder, "init")
+    (folder / "train.py").write_text("lr = 1\n")
+    run_git(folder, "add", ".")
+    run_git(folder, "commit", "-m", "one")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def read_git(**arguments):
+    return git.read(SECRETS, os.environ, **{"with_patches": True, **arguments})
+
+
+def test_git_says_where_the_code_is(repository):
+    run_git(repository, "remote", "add", "origin", "https://me:secret@example.com/x.git")
+    clean = read_git()
+    assert clean.facts.keys() == {"root", "commit", "branch", "remote", "dirty"}
+    assert (clean.facts["branch"], clean.facts["dirty"]) == ("main", False)
+    assert clean.facts["remote"] == "https://***@example.com/x.git"
+    assert clean.patches == {}
+    (repository / "train.py").write_text("lr = 2\n")
+    (repository / "nötig.txt").write_text("new")
+    dirty = read_git()
+    assert dirty.facts["dirty"] is True
+    assert dirty.facts["untracked"] == ["nötig.txt"]
+    assert b"-lr = 1\n+lr = 2\n" in dirty.patches["diff.patch"]
+    assert read_git(with_patches=False).patches == {}
+
+
+def test_a_patch_against_upstream_and_one_that_is_cut(repository, tmp_path, monkeypatch):
+    run_git(tmp_path, "clone", str(repository), "clone")
+    clone = tmp_path / "clone"
+    monkeypatch.chdir(clone)
+    (clone / "train.py").write_text("lr = 3\n" * 300_000)
+    run_git(clone, "commit", "-am", "two")
+    upstream = subprocess.run(
+        ["git", "rev-parse", "@{upstream}"], cwd=clone, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    (name,) = read_git(max_secs=20).patches
+    assert name == f"diff_{upstream}.patch"
+    (patch,) = read_git(max_secs=20).patches.values()
+    assert len(patch) < 1 << 20
+    assert b"# cut here" in patch[-100:]
+
+
+def test_where_git_cannot_say_there_is_a_reason(repository, tmp_path, monkeypatch):
+    run_git(repository, "worktree", "add", str(tmp_path / "tree"))
+    monkeypatch.chdir(tmp_path / "tree")
+    assert read_git().facts["branch"] == "tree"
+    run_git(tmp_path, "init", "--bare", "bare")
+    run_git(tmp_path, "init", "empty")
+    (tmp_path / "broken" / ".git").mkdir(parents=True)
+    for folder in ("bare", "empty", "broken", "."):
+        monkeypatch.chdir(tmp_path / folder)
+        facts = read_git().facts
+        assert "commit" not in facts
+        assert facts["reason"], folder
+    monkeypatch.chdir(repository)
+    assert read_git(max_secs=0.0).facts["reason"].endswith("took too long")
+    assert git.read(SECRETS, {"PATH": str(tmp_path)}, with_patches=True).facts == {
+        "reason": "git is not installed"
+    }
+
+
+def test_packages_are_spelled_so_that_pip_installs_them(tmp_path, monkeypatch):
+    origins = {
+        "plain": None,
+        "edited": {"url": "file:///home/me/a%20b", "dir_info": {"editable": True}},
+        "source": {"url": "file:///home/me/c", "dir_info": {}},
+        "cloned": {
+            "url": "https://u:p@example.com/x.git",
+            "vcs_info": {"vcs": "git", "commit_id": "abc"},
+            "subdirectory": "py",
+        },
+    }
+    for name, origin in origins.items():
+        folder = tmp_path / f"{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n")
+        if origin:
+            (folder / "direct_url.json").write_text(json.dumps(origin))
+    (tmp_path / "broken-1.0.dist-info").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert packages.requirements(SECRETS).splitlines() == [
+        "cloned @ git+https://***@example.com/x.git@abc#subdirectory=py",
+        "-e file:///home/me/a%20b",
+        "plain==1.0",
+        "source @ file:///home/me/c",
+    ]
