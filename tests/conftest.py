@@ -29,6 +29,7 @@ def _capture_nothing():
     """Tests that look at what is captured switch it on; the others count records and threads."""
     names = ("STATS", "MACHINE_INFO", "REQUIREMENTS", "GIT")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEPLOG_CONSOLE", "off")
         for name in names:
             patch.setenv(f"STEPLOG_{name}", "false")
         yield

@@ -63,6 +63,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch):
         "late_steps": "merge",
         "resume": "must",
         "storage_errors": "raise",
+        "console": "off",
         "max_unsent_bytes": "2000000",
         "batch_bytes": "2000000",
         **{name: "a, b,," for name, field in FIELDS.items() if "tuple" in str(field.type)},

@@ -13,8 +13,9 @@ from weakref import WeakValueDictionary
 from steplog import _closing, _names, _pending, _sync
 from steplog._capture import Capture
 from steplog._config_file import ConfigFile
+from steplog._console import Console
 from steplog._ending import Ending
-from steplog._errors import RunClosedError, StorageError, UsageError
+from steplog._errors import ArgumentTypeError, RunClosedError, StorageError, UsageError
 from steplog._hparams import Config
 from steplog._later import LateValues
 from steplog._logged_files import LoggedFiles
@@ -72,6 +73,7 @@ class Run(Reference, Logger):
         "__weakref__",
         "_capture",
         "_config_file",
+        "_console",
         "_ending",
         "_facts",
         "_logged_files",
@@ -137,6 +139,7 @@ class Run(Reference, Logger):
             self._config_file, self._notices, folder=self._process.folder
         )
         self._capture: Capture | None = None
+        self._console: Console | None = None
         writer = self._process.writer
         if not isinstance(writer, NullWriter):
             self._logged_files.log_config(writer)
@@ -152,6 +155,9 @@ class Run(Reference, Logger):
                 f" and will be shown at {self.url}" if self.url else ""
             )
             self._notices.say(f"run {self.name}{goes_on} is recorded in {where}")
+        if not isinstance(writer, NullWriter) and parent is None and settings.console != "off":
+            self._console = Console(writer, self._notices)
+            self._console.start()
 
     # ---- what the run is -------------------------------------------------------------------
 
@@ -328,6 +334,25 @@ class Run(Reference, Logger):
         self._record(lambda: self._own_writer().define_metric(record, overwrite=bool(overwrite)))
         return metric
 
+    def write_logs(self, text: str) -> None:
+        """Add text and a line's end to the run's output, as if they were printed.
+
+        In the log when it returns.
+
+        Raises:
+            ArgumentTypeError: It is no text.
+            RunClosedError: The run has finished.
+        """
+        if not isinstance(text, str):
+            raise ArgumentTypeError(f"write_logs() takes text, got {type(text).__name__}")
+        writer = self._own_writer()
+        if not isinstance(writer, NullWriter):
+            self._record(lambda: writer.put_output(1, _names.whole_text(text) + "\n"))
+
+    def _stop_console(self) -> None:
+        if self._console is not None:
+            self._console.stop()
+
     def mark_preempting(self) -> None:
         """Say that this process is about to be preempted.
 
@@ -444,6 +469,7 @@ class Run(Reference, Logger):
 
     def _end(self, exit_code: int, timeout_secs: float) -> None:
         _sync.forget(self)
+        self._stop_console()
         self._late.give_up()
         writer = self._ending.begin(exit_code, timeout_secs, self._logged_files)
         if writer is not None:
@@ -488,6 +514,7 @@ class Run(Reference, Logger):
                 self._late.open()
                 raise
         _sync.forget(self)
+        self._stop_console()
         self._late.give_up()
         timeout = max(until - time.monotonic(), 0.0)
         writer = self._ending.begin(code, timeout, self._logged_files)

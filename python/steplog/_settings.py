@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Mode = Literal["online", "offline", "disabled"]
 LateSteps = Literal["refuse", "merge"]
 StorageErrors = Literal["warn", "raise"]
+ConsoleWay = Literal["auto", "wrap", "redirect", "off"]
 
 ENVIRONMENT = (
     *("CONDA_*", "CUDA_*", "HF_*", "JAX_*", "KUBERNETES_*", "LD_LIBRARY_PATH", "LOCAL_RANK"),
@@ -78,6 +79,8 @@ class Settings:
             go on, or `raise` StorageError. What was recorded before stays either way.
         finish_timeout_secs: Longest time that `finish` takes.
         exit_timeout_secs: The same at interpreter exit.
+        console: Record what Python prints: `wrap`, which `auto` stands for, or `off`. `redirect` is
+            `wrap` as yet.
         stats: Take samples of what the system does: docs/capture.md.
         stats_interval_secs: Time between two of them; 0.1 or more.
         stats_disk_paths: Folders of the file systems whose use is sampled; none of them that is not
@@ -118,6 +121,7 @@ class Settings:
     storage_errors: StorageErrors = "warn"
     finish_timeout_secs: float = 30.0
     exit_timeout_secs: float = 10.0
+    console: ConsoleWay = "auto"
     stats: bool = True
     stats_interval_secs: float = 10.0
     stats_disk_paths: tuple[str, ...] = ("/",)
@@ -191,6 +195,7 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "Mode": ("text", (str,)),
     "LateSteps": ("text", (str,)),
     "StorageErrors": ("text", (str,)),
+    "ConsoleWay": ("text", (str,)),
     "int": ("a whole number", (int,)),
     "bool": ("true or false", (bool,)),
     "float": ("a number", (int, float)),
@@ -199,6 +204,7 @@ _CHOICES = {
     "mode": ("online", "offline", "disabled"),
     "late_steps": ("refuse", "merge"),
     "storage_errors": ("warn", "raise"),
+    "console": ("auto", "wrap", "redirect", "off"),
     "resume": ("allow", "must", "never", "auto", ""),
 }
 _FALSE = {"0", "false", "no", "off", "f", "n"}

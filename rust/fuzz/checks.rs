@@ -84,6 +84,11 @@ fn encoded(record: &Record<'_>) -> Option<Vec<u8>> {
             runtime,
             values,
         } => record::sample(wall(*at)?, wall(*runtime)?, values),
+        Record::Output {
+            wall: at,
+            stream,
+            text,
+        } => record::output(wall(*at)?, *stream, text),
         Record::Base(base) => match record::base(base).as_slice() {
             [whole] => whole.clone(),
             _ => return None,

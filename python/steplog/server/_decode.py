@@ -8,6 +8,7 @@ from steplog._core import (
     Pattern,
     attempt_parts,
     merge_summaries,
+    open_lines,
     peek_start,
     unpack_value,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Pattern",
     "attempt_parts",
     "merge_summaries",
+    "open_lines",
     "peek_start",
     "unpack_value",
 ]

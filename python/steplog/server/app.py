@@ -21,6 +21,7 @@ from steplog.server.files import Files
 from steplog.server.hub import Hub
 from steplog.server.ingest import Ingest
 from steplog.server.live import Live
+from steplog.server.logs import Logs
 from steplog.server.query import Query
 from steplog.server.rows import Rows
 from steplog.server.schema import API, MAX_BODY_BYTES, MAX_LINE_BYTES, PROBLEM, Code, Problem
@@ -67,6 +68,7 @@ class Server:
         self.ingest = Ingest(self.meta, self.series, self.hub, crashed_secs=crashed_secs)
         self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
         self.charts = Charts(self.meta, self.series, self.hub)
+        self._logs = Logs(self.meta, self.series, self.hub)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
@@ -119,6 +121,7 @@ class Server:
                 *self.ingest.routes(),
                 *self.query.routes(),
                 *self.charts.routes(),
+                *self._logs.routes(),
                 *self._rows.routes(),
                 *self._live.routes(),
                 *self._files.routes(),

@@ -55,6 +55,7 @@ class _Session:
     points_after: int
     patches_after: int
     samples_after: int
+    lines_after: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,7 @@ class Ingest:
                 points_after=session.points_after,
                 patches_after=session.patches_after,
                 samples_after=session.samples_after,
+                lines_after=session.lines_after,
                 max_decoded_bytes=MAX_BODY_BYTES,
             )
         except BatchTooLargeError as error:
@@ -228,8 +230,9 @@ class Ingest:
             writer.run_id, writer.writer, writer.acknowledged
         )
         decoder = Decoder(writer.run_id, writer.writer, writer.label, writer.generation)
-        decoder.restore(last_steps, writer.summary)
-        return _Session(writer, decoder, *found)
+        decoder.restore(last_steps, writer.summary, writer.console)
+        lines = await self._series.line_counts(writer.run_id, writer.writer)
+        return _Session(writer, decoder, *found, lines)
 
     async def _create(self, batch: _Batch) -> Writer:
         where = (batch.entity, batch.project, batch.run)
@@ -260,6 +263,7 @@ class Ingest:
         await self._series.insert("points", decoded.points)
         await self._series.insert("patches", decoded.patches)
         await self._series.insert("samples", decoded.samples)
+        await self._series.insert("lines", decoded.lines)
         writer = session.writer
         summary = session.decoder.summary_state() if decoded.records else None
         change = Change(
@@ -274,6 +278,7 @@ class Ingest:
             last_step=decoded.last_step,
             last_wall=decoded.last_wall,
             summary=summary,
+            console=session.decoder.console_state() if decoded.records else None,
             config=decoded.config,
             keys=decoded.keys,
             exit_code=decoded.exit_code,
@@ -292,6 +297,7 @@ class Ingest:
             last_patch=change.last_patch,
             last_sample=change.last_sample,
             summary=b"",
+            console=b"",
         )
 
     async def expire(self) -> None:
@@ -386,6 +392,7 @@ def _start_of(batch: _Batch) -> Mapping[str, object] | None:
             points_after=0,
             patches_after=0,
             samples_after=0,
+            lines_after=(0, 0),
             max_decoded_bytes=MAX_BODY_BYTES,
         )
     return start

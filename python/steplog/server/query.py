@@ -131,12 +131,7 @@ class Query:
         return self._json({"keys": await self._keys.of_runs(lineage.sources)})
 
     async def _find(self, request: web.Request) -> sa.Row[tuple[Any, ...]]:
-        entity, project = project_of(request)
-        run = check_run(request.match_info["run"])
-        found = await self._runs.find(entity, project, run)
-        if found is None:
-            raise Problem(Code.NOT_FOUND, f"there is no run {run!r} in {entity}/{project}")
-        return found
+        return await find_run(self._runs, request)
 
     async def get_run(self, request: web.Request) -> web.Response:
         """One run; exact with `Accept: application/msgpack`."""
@@ -246,6 +241,20 @@ class Query:
         self._drop(row.entity, row.project, row.run)
         self._hub.changed(row.entity, row.project, row.run)
         return web.Response(status=204)
+
+
+async def find_run(runs: RunRecords, request: web.Request) -> sa.Row[tuple[Any, ...]]:
+    """The run that a request's path names.
+
+    Raises:
+        Problem: There is none.
+    """
+    entity, project = project_of(request)
+    run = check_run(request.match_info["run"])
+    found = await runs.find(entity, project, run)
+    if found is None:
+        raise Problem(Code.NOT_FOUND, f"there is no run {run!r} in {entity}/{project}")
+    return found
 
 
 def project_of(request: web.Request) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::batch;
+use crate::console::{Console, Line};
 use crate::error::{Error, Result};
 use crate::native::{At, Block, Cell, Series};
 use crate::path;
@@ -21,6 +22,8 @@ pub struct Progress {
     pub patches: u64,
     /// Samples of the system up to here are in their table.
     pub samples: u64,
+    /// Of stdout and stderr: lines with smaller numbers are in their table.
+    pub lines: (u64, u64),
 }
 
 /// A key of a batch, for the index of keys.
@@ -51,6 +54,8 @@ pub struct Decoded {
     pub patches: Block,
     /// Samples of the system: points whose step is their runtime.
     pub samples: Block,
+    /// Lines of output that are finished.
+    pub lines: Vec<Line>,
     /// The run start record's map.
     pub start: Option<Value>,
     /// Config updates, in order.
@@ -80,6 +85,7 @@ pub struct Decoder {
     series: Series,
     last_steps: HashMap<String, i64>,
     summary: Summary,
+    console: Console,
 }
 
 impl Decoder {
@@ -90,6 +96,7 @@ impl Decoder {
             series,
             last_steps: HashMap::new(),
             summary: Summary::default(),
+            console: Console::default(),
         }
     }
 
@@ -98,8 +105,14 @@ impl Decoder {
     /// append and patch exactly as the first time.
     ///
     /// # Errors
-    /// `summary` is not a state of [`Summary::to_bytes`].
-    pub fn restore(&mut self, last_steps: HashMap<String, i64>, summary: &[u8]) -> Result<()> {
+    /// `summary` is not a state of [`Summary::to_bytes`], or `console` none of [`Console::to_bytes`].
+    pub fn restore(
+        &mut self,
+        last_steps: HashMap<String, i64>,
+        summary: &[u8],
+        console: &[u8],
+    ) -> Result<()> {
+        self.console = Console::from_bytes(console)?;
         self.summary = Summary::from_bytes(summary)?;
         self.last_steps = last_steps;
         Ok(())
@@ -115,6 +128,12 @@ impl Decoder {
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// The writer's output so far.
+    #[must_use]
+    pub fn console(&self) -> &Console {
+        &self.console
     }
 
     /// Decodes a batch. On an error the decoder is as it was.
@@ -158,6 +177,10 @@ impl Decoder {
             self.summary.apply(position, &record)?;
             self.take(position, record, progress, &mut decoded)?;
         }
+        // What a crash left in the table is not put there again.
+        let (out, err) = progress.lines;
+        let is_new = |line: &Line| line.number >= if line.stream == 2 { err } else { out };
+        decoded.lines.retain(is_new);
         Ok(decoded)
     }
 
@@ -218,6 +241,11 @@ impl Decoder {
             Record::Exit { wall, code } => {
                 seen(wall);
                 into.exit_code = Some(code);
+                self.console.flush(&mut into.lines);
+            }
+            Record::Output { wall, stream, text } => {
+                seen(wall);
+                self.console.feed(stream, wall, text, &mut into.lines);
             }
             Record::Base(_) => {}
             Record::Unknown(_) => into.skipped += 1,
@@ -376,9 +404,45 @@ mod tests {
             ..Progress::default()
         };
         let mut again = decoder();
-        again.restore(HashMap::new(), b"").unwrap();
+        again.restore(HashMap::new(), b"", b"").unwrap();
         let decoded = again.decode(&body, 0, progress, LIMIT).unwrap();
         assert_eq!((decoded.points.rows(), decoded.patches.rows()), (0, 1));
+    }
+
+    #[test]
+    fn lines_are_given_once_also_after_a_crash() {
+        let mut builder = BatchBuilder::new(0);
+        for position in 1..=100 {
+            let text = format!("{position}\r{position}!\n");
+            builder.push(position * 8, &record::output(1, 2, &text));
+        }
+        let body = builder.finish().unwrap().body;
+        let mut first = decoder();
+        let decoded = first.decode(&body, 0, Progress::default(), LIMIT).unwrap();
+        assert_eq!(decoded.lines.len(), 36);
+        assert_eq!(first.console().open().len(), 64);
+        let progress = Progress {
+            lines: (0, 30),
+            ..Progress::default()
+        };
+        let again = decoder().decode(&body, 0, progress, LIMIT).unwrap();
+        assert_eq!(again.lines, decoded.lines[30..]);
+        let mut on = decoder();
+        on.restore(HashMap::new(), b"", &first.console().to_bytes())
+            .unwrap();
+        let mut builder = BatchBuilder::new(800);
+        builder.push(808, &record::exit(1, 0));
+        let end = on
+            .decode(
+                &builder.finish().unwrap().body,
+                800,
+                Progress::default(),
+                LIMIT,
+            )
+            .unwrap();
+        assert_eq!(end.lines.len(), 64);
+        assert_eq!(end.lines[63].text, "100!");
+        assert_eq!(on.console().count(), 100);
     }
 
     #[test]
@@ -416,7 +480,7 @@ mod tests {
             ..Progress::default()
         };
         decoder
-            .restore(HashMap::from([("a".to_owned(), 0)]), b"")
+            .restore(HashMap::from([("a".to_owned(), 0)]), b"", b"")
             .unwrap();
         let decoded = decoder.decode(&body, 0, progress, LIMIT).unwrap();
         assert_eq!(

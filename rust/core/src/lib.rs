@@ -18,6 +18,7 @@ pub mod attempt;
 pub mod background;
 pub mod batch;
 pub mod clock;
+pub mod console;
 pub mod drain;
 pub mod error;
 #[cfg(feature = "upload")]
@@ -39,6 +40,7 @@ pub mod record;
 mod repeat;
 pub mod runlog;
 mod segment;
+mod sgr;
 pub mod signal;
 pub mod source;
 pub mod steps;

@@ -1,5 +1,6 @@
 //! Points as `Native` blocks of `ClickHouse`: the columns of the series tables, in their order.
 
+use crate::console::Line;
 use crate::error::{Error, Result};
 use crate::value::{Cursor, Value};
 use rmp::Marker;
@@ -218,14 +219,66 @@ impl Block {
             ("text", "String", &self.text),
             ("position", "UInt64", &self.position),
         ];
-        write_varint(&mut out, columns.len());
-        write_varint(&mut out, self.rows);
-        for (name, of_type, data) in columns {
-            write_bytes(&mut out, name.as_bytes());
-            write_bytes(&mut out, of_type.as_bytes());
-            out.extend_from_slice(data);
-        }
+        write_columns(&mut out, self.rows, &columns);
         out
+    }
+}
+
+/// Lines of output as a block, for their table; no bytes when there are none.
+#[must_use]
+pub fn lines_block(lines: &[Line], series: &Series) -> Vec<u8> {
+    let mut out = Vec::new();
+    if lines.is_empty() {
+        return out;
+    }
+    let mut columns: [Vec<u8>; 10] = Default::default();
+    let [
+        run,
+        writer,
+        label,
+        number,
+        wall,
+        stream,
+        rewrites,
+        text,
+        plain,
+        versions,
+    ] = &mut columns;
+    for line in lines {
+        run.extend_from_slice(&series.run.to_le_bytes());
+        write_bytes(writer, series.writer.as_bytes());
+        write_bytes(label, series.label.as_bytes());
+        number.extend_from_slice(&line.number.to_le_bytes());
+        wall.extend_from_slice(&line.wall.to_le_bytes());
+        stream.push(line.stream);
+        rewrites.extend_from_slice(&line.rewrites.to_le_bytes());
+        write_bytes(text, line.text.as_bytes());
+        write_bytes(plain, line.plain.as_bytes());
+        write_bytes(versions, line.versions.as_bytes());
+    }
+    let named: [(&str, &str, &[u8]); 10] = [
+        ("run", "UInt64", run),
+        ("writer", "String", writer),
+        ("label", "String", label),
+        ("number", "UInt64", number),
+        ("wall", "Int64", wall),
+        ("stream", "UInt8", stream),
+        ("rewrites", "UInt32", rewrites),
+        ("text", "String", text),
+        ("plain", "String", plain),
+        ("versions", "String", versions),
+    ];
+    write_columns(&mut out, lines.len(), &named);
+    out
+}
+
+fn write_columns(out: &mut Vec<u8>, rows: usize, columns: &[(&str, &str, &[u8])]) {
+    write_varint(out, columns.len());
+    write_varint(out, rows);
+    for (name, of_type, data) in columns {
+        write_bytes(out, name.as_bytes());
+        write_bytes(out, of_type.as_bytes());
+        out.extend_from_slice(data);
     }
 }
 

@@ -41,6 +41,8 @@ pub mod kind {
     pub const FILE: u64 = 9;
     /// A sample of the system.
     pub const SAMPLE: u64 = 10;
+    /// What was printed.
+    pub const OUTPUT: u64 = 11;
 }
 
 /// Kind of a seal, which is of the log, not of the run: readers keep it to themselves.
@@ -119,6 +121,15 @@ pub enum Record<'a> {
         runtime: i64,
         /// Integers and floats by the names of what they measure; names are no paths.
         values: Vec<(&'a str, Value)>,
+    },
+    /// What was printed.
+    Output {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// 1 for stdout, 2 for stderr.
+        stream: u8,
+        /// As it was written, with all its control characters.
+        text: &'a str,
     },
     /// A kind that this build does not know.
     Unknown(u64),
@@ -241,6 +252,10 @@ impl<'a> Record<'a> {
                     values: measures(cursor)?,
                 }
             }
+            kind::OUTPUT => {
+                expect(4, cursor.at())?;
+                output_of(cursor)?
+            }
             other => {
                 for _ in 1..len {
                     cursor.raw_item("record of an unknown kind")?;
@@ -286,6 +301,21 @@ fn file_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
         name,
         content: cursor.bin("file content")?,
     })
+}
+
+fn output_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+    let wall = cursor.i64("output time")?;
+    let at = cursor.at();
+    let stream = match cursor.u64("output stream")? {
+        1 => 1,
+        2 => 2,
+        _ => {
+            let what = "output stream";
+            return Err(Error::Malformed { what, at });
+        }
+    };
+    let text = cursor.str("output")?;
+    Ok(Record::Output { wall, stream, text })
 }
 
 fn measures<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<(&'a str, Value)>> {
@@ -488,6 +518,17 @@ pub fn sample(wall: u64, runtime: u64, values: &[(&str, Value)]) -> Vec<u8> {
         write_str(&mut out, name);
         value.write(&mut out);
     }
+    out
+}
+
+/// Encodes what was printed on a stream: 1 is stdout, 2 stderr.
+#[must_use]
+pub fn output(wall: u64, stream: u8, text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 24);
+    out.extend_from_slice(&[0x94, 11]);
+    write_u64_fixed(&mut out, wall);
+    write_int(&mut out, i64::from(stream));
+    write_str(&mut out, text);
     out
 }
 

@@ -402,7 +402,8 @@ impl WriterLog {
             Record::Summary { wall, .. }
             | Record::Metric { wall, .. }
             | Record::File { wall, .. }
-            | Record::Sample { wall, .. } => Some(wall),
+            | Record::Sample { wall, .. }
+            | Record::Output { wall, .. } => Some(wall),
             Record::Facts { wall, facts } => {
                 if let (Some(Value::Map(start)), Value::Map(entries)) = (&mut self.start, facts) {
                     for (key, value) in entries {

@@ -132,6 +132,14 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
                 ])),
             )
         }
+        Record::Output { wall, stream, text } => (
+            11,
+            Some(json!([
+                int(wall),
+                int(i64::from(stream)),
+                tagged(&Value::Str(text.to_owned()))
+            ])),
+        ),
         Record::Base(base) => (8, Some(json!([tagged(&Value::Map(base.to_map()))]))),
         Record::Unknown(kind) => (kind, None),
     })
@@ -175,6 +183,7 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             runtime,
             values,
         } => record::sample(wall.try_into()?, runtime.try_into()?, &values),
+        Record::Output { wall, stream, text } => record::output(wall.try_into()?, stream, text),
         Record::Base(base) => record::base(&base).concat(),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })

@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use steplog_core::attempt::{Attempt, parts};
 use steplog_core::batch;
+use steplog_core::console::Console;
 use steplog_core::ingest::{self, Progress};
-use steplog_core::native::Series;
+use steplog_core::native::{Series, lines_block};
 use steplog_core::record::Record;
 use steplog_core::value::{Cursor, Value};
 
@@ -49,13 +50,14 @@ impl Decoder {
         py: Python<'_>,
         last_steps: Vec<(String, i64)>,
         summary: &[u8],
+        console: &[u8],
     ) -> PyResult<()> {
         let last_steps: HashMap<String, i64> = last_steps.into_iter().collect();
-        py.detach(|| self.with(|inner| inner.restore(last_steps, summary)))
+        py.detach(|| self.with(|inner| inner.restore(last_steps, summary, console)))
             .map_err(to_py)
     }
 
-    #[pyo3(signature = (body, *, after, acknowledged, points_after, patches_after, samples_after, max_decoded_bytes))]
+    #[pyo3(signature = (body, *, after, acknowledged, points_after, patches_after, samples_after, lines_after, max_decoded_bytes))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are keywords")]
     fn decode(
         &self,
@@ -66,6 +68,7 @@ impl Decoder {
         points_after: u64,
         patches_after: u64,
         samples_after: u64,
+        lines_after: (u64, u64),
         max_decoded_bytes: usize,
     ) -> PyResult<Decoded> {
         let progress = Progress {
@@ -73,6 +76,7 @@ impl Decoder {
             points: points_after,
             patches: patches_after,
             samples: samples_after,
+            lines: lines_after,
         };
         py.detach(|| {
             self.with(|inner| {
@@ -80,15 +84,22 @@ impl Decoder {
                 let points = decoded.points.finish(inner.series());
                 let patches = decoded.patches.finish(inner.series());
                 let samples = decoded.samples.finish(inner.series());
+                let lines = lines_block(&decoded.lines, inner.series());
                 Ok(Decoded {
                     inner: decoded,
                     points,
                     patches,
                     samples,
+                    lines,
                 })
             })
         })
         .map_err(to_py)
+    }
+
+    fn console_state<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let state = py.detach(|| self.with(|inner| inner.console().to_bytes()));
+        PyBytes::new(py, &state)
     }
 
     fn summary_state<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -97,6 +108,29 @@ impl Decoder {
     }
 }
 
+/// How many lines a writer has printed, and those that may still change: number, wall clock, stream,
+/// rewrites, text, text without colours where it has some, what it was before.
+#[pyfunction]
+pub(crate) fn open_lines(state: &[u8]) -> PyResult<(u64, Vec<OpenLine>)> {
+    let console = Console::from_bytes(state).map_err(to_py)?;
+    let lines = console.open().into_iter();
+    let lines = lines.map(|line| {
+        let (text, plain, versions) = (line.text, line.plain, line.versions);
+        (
+            line.number,
+            line.wall,
+            line.stream,
+            line.rewrites,
+            text,
+            plain,
+            versions,
+        )
+    });
+    Ok((console.count(), lines.collect()))
+}
+
+type OpenLine = (u64, i64, u8, u32, String, String, String);
+
 /// What a batch comes to.
 #[pyclass(frozen)]
 pub(crate) struct Decoded {
@@ -104,6 +138,7 @@ pub(crate) struct Decoded {
     points: Vec<u8>,
     patches: Vec<u8>,
     samples: Vec<u8>,
+    lines: Vec<u8>,
 }
 
 #[pymethods]
@@ -143,6 +178,10 @@ impl Decoded {
     #[getter]
     fn samples<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.samples)
+    }
+    #[getter]
+    fn lines<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.lines)
     }
     #[getter]
     fn last_sample(&self) -> u64 {

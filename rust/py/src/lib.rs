@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use crate::ingest::{
-        Decoded, Decoder, attempt_parts, merge_summaries, peek_start, unpack_value,
+        Decoded, Decoder, attempt_parts, merge_summaries, open_lines, peek_start, unpack_value,
     };
 
     #[pymodule_export]

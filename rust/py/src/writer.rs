@@ -399,6 +399,13 @@ impl Writer {
         self.append(&record::sample(wall, runtime, &values))
     }
 
+    fn put_output(&self, stream: u8, text: &str) -> PyResult<u64> {
+        if !matches!(stream, 1 | 2) {
+            return Err(UsageError::new_err("a stream is 1 or 2"));
+        }
+        self.append(&record::output(self.inner.wall(), stream, text))
+    }
+
     fn mark_preempting(&self) -> PyResult<u64> {
         self.append(&record::preempting(self.inner.wall()))
     }

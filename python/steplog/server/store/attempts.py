@@ -67,14 +67,16 @@ class Attempts:
     @classmethod
     async def of(cls, connection: AsyncConnection, run_id: int) -> Attempts:
         """Those of a run, with what their summaries have come to."""
-        return (await cls._read(connection, [run_id], WRITERS.c))[run_id]
+        columns = [column for column in WRITERS.c if column is not WRITERS.c.console]
+        return (await cls._read(connection, [run_id], columns))[run_id]
 
     @classmethod
     async def of_runs(
         cls, connection: AsyncConnection, run_ids: Sequence[int]
     ) -> dict[int, Attempts]:
         """Those of some runs, by number; every chart asks, so without their summaries."""
-        columns = [column for column in WRITERS.c if column is not WRITERS.c.summary]
+        left_out = {"summary", "console"}
+        columns = [column for column in WRITERS.c if column.name not in left_out]
         return await cls._read(connection, run_ids, columns)
 
     @classmethod

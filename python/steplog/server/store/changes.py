@@ -40,6 +40,7 @@ class Change:
     last_step: int = -1
     last_wall: int = 0
     summary: bytes | None = None
+    console: bytes | None = None
     config: Sequence[dict[str, object]] = ()
     keys: Sequence[tuple[str, int, int, int]] = ()
     exit_code: int | None = None
@@ -185,6 +186,8 @@ class Changes:
         }
         if change.summary is not None:
             values["summary"] = change.summary
+        if change.console is not None:
+            values["console"] = change.console
         await connection.execute(sa.update(WRITERS).where(where).values(**values))
 
     async def _files(self, connection: AsyncConnection, change: Change) -> None:

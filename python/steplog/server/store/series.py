@@ -21,12 +21,16 @@ _GATHER_BYTES = 32 << 20
 _MAX_WAITING_BYTES = 256 << 20
 """Back-pressure: beyond, `insert` waits."""
 
-_TABLES = ("points", "patches", "samples")
-
-STRUCTURE = (
+_POINTS = (
     "run UInt64, writer String, label String, generation UInt32, key String, step Int64, "
     "wall Int64, runtime Int64, kind UInt8, f64 Float64, i64 Int64, text String, position UInt64"
 )
+_LINES = (
+    "run UInt64, writer String, label String, number UInt64, wall Int64, stream UInt8, "
+    "rewrites UInt32, text String, plain String, versions String"
+)
+STRUCTURES = {"points": _POINTS, "patches": _POINTS, "samples": _POINTS, "lines": _LINES}
+"""Of each table: the columns of its blocks."""
 
 _COLUMNS = """(
     run UInt64 CODEC(Delta, LZ4), writer LowCardinality(String), label LowCardinality(String),
@@ -34,9 +38,16 @@ _COLUMNS = """(
     wall Int64 CODEC(Delta, ZSTD(1)), runtime Int64 CODEC(Delta, ZSTD(1)), kind UInt8, f64 Float64,
     i64 Int64, text String CODEC(ZSTD(1)), position UInt64 CODEC(Delta, LZ4)
 )"""
+# `plain` is the text without colours, where it has some; `versions` what the line was before.
+_LINE_COLUMNS = """(
+    run UInt64 CODEC(Delta, LZ4), writer LowCardinality(String), label LowCardinality(String),
+    number UInt64 CODEC(Delta, LZ4), wall Int64 CODEC(Delta, ZSTD(1)), stream UInt8,
+    rewrites UInt32, text String CODEC(ZSTD(1)), plain String CODEC(ZSTD(1)),
+    versions String CODEC(ZSTD(1))
+)"""
 # A deleted run's space comes back within a minute instead of eight.
 _TABLE = """CREATE TABLE IF NOT EXISTS {name} {columns} ENGINE = MergeTree
-ORDER BY (run, key, label, generation, step)
+ORDER BY ({order})
 SETTINGS old_parts_lifetime = 5, merge_tree_clear_old_parts_interval_seconds = 1,
     max_suspicious_broken_parts = 1000"""
 
@@ -62,6 +73,9 @@ FROM (SELECT key, step, kind FROM points WHERE run = {run:UInt64}
       UNION ALL SELECT key, step, kind FROM patches WHERE run = {run:UInt64})
 WHERE key != '' GROUP BY key"""
 
+_LINE_COUNTS = """SELECT maxIf(number + 1, stream = 1) AS out, maxIf(number + 1, stream = 2) AS err
+FROM lines WHERE run = {run:UInt64} AND writer = {writer:String}"""
+
 _SAMPLED = """SELECT CAST(label, 'String') AS tag, CAST(key, 'String') AS name FROM samples
 WHERE run = {run:UInt64} GROUP BY label, key ORDER BY tag, name"""
 
@@ -86,7 +100,7 @@ class _Gathered:
 
 
 class SeriesStore:
-    """Every point of every run, in tables `points` (appends), `patches` (all else) and `samples`.
+    """Points of runs, in tables `points` (appends), `patches` (all else) and `samples`; `lines`.
 
     Use from one event loop. `start` opens it, `aclose` waits for what was accepted and closes it.
     """
@@ -107,8 +121,11 @@ class SeriesStore:
             StorageError: The folder cannot be opened.
         """
         self._engine = await asyncio.to_thread(Engine, self._path)
-        for table in _TABLES:
-            await self._engine.command(_TABLE.format(name=table, columns=_COLUMNS))
+        for table in STRUCTURES:
+            is_lines = table == "lines"
+            order = "run, writer, number" if is_lines else "run, key, label, generation, step"
+            columns = _LINE_COLUMNS if is_lines else _COLUMNS
+            await self._engine.command(_TABLE.format(name=table, columns=columns, order=order))
             await self._engine.command(_FSYNC.format(table=table, on=int(self._fsync)))
 
     @property
@@ -157,7 +174,7 @@ class SeriesStore:
         del self._gathering[table]
         failure: BaseException | None = None
         try:
-            await self.engine.insert(table, STRUCTURE, gathered.blocks)
+            await self.engine.insert(table, STRUCTURES[table], gathered.blocks)
         except Exception as error:  # noqa: BLE001 - handed to everyone who waits
             failure = error
         async with self._room:
@@ -176,6 +193,11 @@ class SeriesStore:
         found = await self.engine.command(_POSITIONS, run=run, writer=text_param(writer))
         points, patches, samples = (int(found.uints(name)[0]) for name in ("p", "q", "s"))
         return points, patches, samples
+
+    async def line_counts(self, run: int, writer: str) -> tuple[int, int]:
+        """Of stdout and stderr of a writer: the number behind its last line in the table."""
+        found = await self.engine.command(_LINE_COUNTS, run=run, writer=text_param(writer))
+        return int(found.uints("out")[0]), int(found.uints("err")[0])
 
     async def last_steps(self, run: int, writer: str, upto: int) -> list[tuple[str, int]]:
         """Each key's last appended step among the positions up to `upto`."""
@@ -200,12 +222,12 @@ class SeriesStore:
 
     async def delete(self, runs: Sequence[int]) -> None:
         """Remove runs' points; their disk space comes back within a minute."""
-        for table in _TABLES:
+        for table in STRUCTURES:
             await self.engine.command(_DELETE.format(table=table), runs=ints_param(runs))
 
     async def delete_writer(self, run: int, writer: str) -> None:
         """Remove one writer's points."""
-        for table in _TABLES:
+        for table in STRUCTURES:
             statement = _DELETE_WRITER.format(table=table)
             await self.engine.command(statement, run=run, writer=text_param(writer))
 

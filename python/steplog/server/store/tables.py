@@ -81,6 +81,8 @@ WRITERS = sa.Table(
     sa.Column("last_patch", sa.BigInteger, nullable=False),
     sa.Column("last_sample", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("summary", sa.LargeBinary, nullable=False),
+    # Its lines of output that may still change; empty: it has printed nothing.
+    sa.Column("console", sa.LargeBinary, nullable=False, server_default=""),
     sa.UniqueConstraint("run_id", "writer"),
 )
 

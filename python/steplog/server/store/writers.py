@@ -36,6 +36,7 @@ class Writer:
     last_patch: int
     last_sample: int
     summary: bytes
+    console: bytes = b""
     records: int | None = 0
     is_stale: bool = False
 
@@ -113,6 +114,7 @@ class WriterRecords:
                 row.last_patch,
                 row.last_sample,
                 row.summary,
+                row.console,
                 row.records,
                 row.is_stale,
             )

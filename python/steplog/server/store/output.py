@@ -1,0 +1,191 @@
+"""What a run has printed: finished lines from the series store, open ones from the metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import sqlalchemy as sa
+
+from steplog.server._decode import open_lines
+from steplog.server.store.engine import text_param
+from steplog.server.store.tables import WRITERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from steplog.server.store.meta import MetaStore
+    from steplog.server.store.native import Columns
+    from steplog.server.store.series import SeriesStore
+
+STREAMS = {"all": 0, "out": 1, "err": 2}
+_OF_WRITER = "run = {run:UInt64} AND writer = {writer:String}"
+_OF_STREAM = "({stream:UInt8} = 0 OR stream = {stream:UInt8})"
+_SEARCHED = "if(plain = '', text, plain)"
+
+_PAGE = f"""SELECT number, wall, stream, rewrites, text, versions FROM lines
+WHERE {_OF_WRITER} AND {_OF_STREAM} AND number >= {{lo:UInt64}} AND number <= {{hi:UInt64}}
+ORDER BY number"""  # noqa: S608  # constants of this file
+_NUMBERS = f"""SELECT number FROM lines WHERE {_OF_WRITER} AND {_OF_STREAM} AND WHERE
+ORDER BY number"""  # noqa: S608  # constants of this file
+_NEXT = f"""SELECT number FROM lines
+WHERE {_OF_WRITER} AND wall >= {{wall:Int64}} ORDER BY number LIMIT 1"""  # noqa: S608  # constants of this file
+_MATCH = {
+    "regex": f"match({_SEARCHED}, {{q:String}})",
+    "text": f"position({_SEARCHED}, {{q:String}}) > 0",
+    "text without case": f"positionCaseInsensitiveUTF8({_SEARCHED}, {{q:String}}) > 0",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a run's output; `number` counts all of its label, over its attempts."""
+
+    number: int
+    wall_nanos: int
+    stream: int
+    rewrites: int
+    text: str
+    plain: str
+    versions: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """The output of one attempt: `count` lines from `first` on, the last of which are `open`."""
+
+    writer: str
+    label: str
+    first: int
+    count: int
+    open: Sequence[Line]
+
+
+class Output:
+    """Reads what runs have printed."""
+
+    def __init__(self, meta: MetaStore, series: SeriesStore) -> None:
+        self._meta = meta
+        self._series = series
+
+    async def labels(self, run_id: int) -> list[str]:
+        """The labels that have printed something, in the order in which they came."""
+        query = (
+            sa.select(WRITERS.c.label)
+            .where(WRITERS.c.run_id == run_id, WRITERS.c.console != b"")
+            .order_by(WRITERS.c.id)
+        )
+        async with self._meta.read() as connection:
+            return list(dict.fromkeys((await connection.execute(query)).scalars()))
+
+    async def sources(self, run_id: int, label: str) -> list[Source]:
+        """The attempts of a label that have printed something, in their order."""
+        query = (
+            sa.select(WRITERS.c.writer, WRITERS.c.console)
+            .where(WRITERS.c.run_id == run_id, WRITERS.c.label == label)
+            .order_by(WRITERS.c.generation, WRITERS.c.id)
+        )
+        async with self._meta.read() as connection:
+            rows = list(await connection.execute(query))
+        sources: list[Source] = []
+        first = 0
+        for row in rows:
+            count, lines = open_lines(bytes(row.console))
+            still = [Line(line[0] + first, *line[1:]) for line in lines]
+            sources.append(Source(row.writer, label, first, count, still))
+            first += count
+        return sources
+
+    async def numbers(
+        self, run_id: int, sources: Sequence[Source], stream: str
+    ) -> NDArray[np.int64]:
+        """The numbers of all lines of a stream."""
+        return await self._numbers(run_id, sources, stream, where="1")
+
+    async def matches(
+        self, run_id: int, sources: Sequence[Source], *, how: str, query: str, stream: str
+    ) -> NDArray[np.int64]:
+        """The numbers of finished lines that match; `how` is one of `_MATCH`."""
+        return await self._numbers(run_id, sources, stream, where=_MATCH[how], query=query)
+
+    async def _numbers(
+        self, run_id: int, sources: Sequence[Source], stream: str, *, where: str, query: str = ""
+    ) -> NDArray[np.int64]:
+        parts = [np.empty(0, np.int64)]
+        for source in sources:
+            found = await self._series.read(
+                _NUMBERS.replace("WHERE\n", f"{where}\n"),
+                run=run_id,
+                writer=text_param(source.writer),
+                stream=STREAMS[stream],
+                q=text_param(query),
+            )
+            parts.append(found.uints("number").astype(np.int64) + source.first)
+            if not query:
+                still = [line.number for line in source.open if _is_of(line, stream)]
+                parts.append(np.array(still, np.int64))
+        return np.sort(np.concatenate(parts))
+
+    async def page(
+        self, run_id: int, sources: Sequence[Source], *, lo: int, hi: int, stream: str
+    ) -> list[Line]:
+        """The lines of a stream with numbers from `lo` to `hi`, both included."""
+        lines: list[Line] = []
+        for source in sources:
+            if hi < source.first or lo >= source.first + source.count:
+                continue
+            found = await self._series.read(
+                _PAGE,
+                run=run_id,
+                writer=text_param(source.writer),
+                stream=STREAMS[stream],
+                lo=max(lo - source.first, 0),
+                hi=hi - source.first,
+            )
+            still = [line for line in source.open if lo <= line.number <= hi]
+            own = [*_lines(found, source.first), *(line for line in still if _is_of(line, stream))]
+            lines += sorted(own, key=lambda line: line.number)
+        return lines
+
+    async def number_at(self, run_id: int, sources: Sequence[Source], wall_nanos: int) -> int:
+        """The first line that was begun at a time or later; else the last one."""
+        for source in sources:
+            found = await self._series.read(
+                _NEXT, run=run_id, writer=text_param(source.writer), wall=wall_nanos
+            )
+            if found.rows:
+                return int(found.uints("number")[0]) + source.first
+            for line in source.open:
+                if line.wall_nanos >= wall_nanos:
+                    return line.number
+        return max((source.first + source.count - 1 for source in sources), default=0)
+
+    async def all(self, run_id: int, sources: Sequence[Source], step: int) -> AsyncIterator[Line]:
+        """Every line, read in pages of `step`."""
+        total = sum(source.count for source in sources)
+        for lo in range(0, total, step):
+            for line in await self.page(run_id, sources, lo=lo, hi=lo + step - 1, stream="all"):
+                yield line
+
+
+def _is_of(line: Line, stream: str) -> bool:
+    return stream == "all" or line.stream == STREAMS[stream]
+
+
+def _lines(found: Columns, first: int) -> list[Line]:
+    numbers = (found.uints("number").astype(np.int64) + first).tolist()
+    columns = (
+        numbers,
+        found.ints("wall").tolist(),
+        found.uints("stream").tolist(),
+        found.uints("rewrites").tolist(),
+        (text.decode("utf-8", "replace") for text in found.texts("text")),
+        (text.decode("utf-8", "replace") for text in found.texts("versions")),
+    )
+    return [
+        Line(number, wall, stream, rewrites, text, "", versions)
+        for number, wall, stream, rewrites, text, versions in zip(*columns, strict=True)
+    ]

@@ -1,0 +1,138 @@
+"""What is printed, at the server: as lines, in pages, by search."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import sys
+
+import pytest
+
+BAR = "".join(f"\r{percent:3}%|{'█' * (percent // 10)}" for percent in range(0, 101, 10))
+
+
+@pytest.fixture
+def shown(server, online):
+    """Runs something that prints; gives the answers of the API about it."""
+
+    def run(act, **settings):
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            online("r", settings={"console": "wrap", **settings}),
+        ):
+            act()
+        return lambda path: server.get(f"/projects/local/p/runs/r/{path}")
+
+    return run
+
+
+def texts(answer):
+    return [line[4] for line in answer["lines"]]
+
+
+def test_lines_are_what_a_terminal_would_show(shown):
+    def act():
+        sys.stderr.write(f"{BAR}\n")
+        print("\x1b[32mgreen\x1b[0m")
+        print("no end", end="")
+
+    ask = shown(act)
+    answer = ask("logs")
+    assert (answer["total"], answer["first"], answer["labels"]) == (3, 0, [""])
+    assert texts(answer) == ["100%|██████████", "\x1b[0;32mgreen\x1b[0m", "no end"]
+    (bar, green, _) = answer["lines"]
+    assert (bar[0], bar[2], bar[5]) == (0, "e", 10)
+    assert green[1] == pytest.approx(bar[1], abs=60_000)
+    assert ask("logs?raw=1")["lines"][0][6][:2] == ["  0%|", " 10%|█"]
+    assert texts(ask("logs?stream=err")) == texts(answer)[:1]
+    assert texts(ask("logs?stream=out&from=-1")) == ["no end"]
+
+
+def test_pages_searches_and_times_of_many_lines(shown, server):
+    def act():
+        for number in range(3000):
+            print(f"line {number}" if number % 100 else f"\x1b[31mEr\x1b[0mror {number}")
+
+    ask = shown(act)
+    last = ask("logs?limit=10")
+    assert (last["total"], last["first"]) == (3000, 2990)
+    assert texts(last)[-1] == "line 2999"
+    assert texts(ask("logs?from=1000&limit=2")) == ["\x1b[0;31mEr\x1b[0mror 1000", "line 1001"]
+    assert ask("logs?from=5000")["lines"] == []
+    found = ask("logs:search?q=ERROR&limit=3")
+    assert (found["matched"], found["lines"]) == (30, [0, 100, 200])
+    assert (sum(found["map"]), len(found["map"]), found["map"][0]) == (30, 400, 1)
+    assert ask("logs:search?q=ERROR&case=1")["matched"] == 0
+    assert ask("logs:search?q=%5Eline%20%5Cd%7B2%7D%24&regex=1")["matched"] == 90
+    assert ask("logs:search?q=2999")["lines"] == [2999]
+    wall = ask("logs?from=1500&limit=1")["lines"][0][1]
+    assert ask(f"logs:at?wall={int(wall)}")["number"] <= 1500
+    status, headers, body = server.ask("/api/v1/projects/local/p/runs/r/logs.txt")
+    assert (status, headers.get_content_type()) == (200, "text/plain")
+    assert body.decode().splitlines()[100:102] == ["Error 100", "line 101"]
+
+
+def test_lines_that_may_still_change_are_shown_while_the_run_lives(server, tmp_path):
+    code = (
+        "import steplog, sys\n"
+        "run = steplog.init(project='p', id='r')\n"
+        "print('one')\n"
+        "print('\\r 50%', end='')\n"
+        "run.log({'a': 1})\n"
+        "sys.stdin.readline()\n"
+        "print('\\r100%')\n"
+        "run.finish()\n"
+    )
+    server.environ["STEPLOG_CONSOLE"] = "wrap"
+    child = server.python(tmp_path, code, stdin=-1)
+    while True:
+        status, _, body = server.ask("/api/v1/projects/local/p/runs/r/logs")
+        if status == 200 and b" 50%" in body:
+            break
+    server.kill()
+    server.start()
+    assert texts(server.get("/projects/local/p/runs/r/logs")) == ["one", " 50%"]
+    assert server.get("/projects/local/p/runs/r/logs:search?q=50")["lines"] == [1]
+    child.communicate("\n")
+    answer = server.get("/projects/local/p/runs/r/logs")
+    assert [(line[4], line[5]) for line in answer["lines"]] == [("one", 0), ("100%", 1)]
+
+
+def test_lines_of_a_killed_program_come_by_sync_and_attempts_follow_each_other(server, tmp_path):
+    server.environ["STEPLOG_CONSOLE"] = "wrap"
+    code = (
+        "import os, signal, steplog, sys\n"
+        "run = steplog.init(project='p', id='r', mode='offline', resume='allow')\n"
+        "for n in range(int(sys.argv[1])): print(n)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for count in (300, 2):
+        child = server.python(tmp_path, code, count)
+        child.communicate()
+        assert child.returncode == -signal.SIGKILL
+    assert server.cli("sync", str(tmp_path / "steplog-runs")).returncode == 0
+    answer = server.get("/projects/local/p/runs/r/logs?limit=5000")
+    assert texts(answer) == [*map(str, range(300)), "0", "1"]
+    assert [line[0] for line in answer["lines"]] == list(range(302))
+    assert texts(server.get("/projects/local/p/runs/r/logs?from=-3")) == ["299", "0", "1"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("logs?stream=in", "logs?limit=0", "logs?limit=x", "logs?from=1e9", "logs:search"),
+        *("logs:search?q=(&regex=1", "logs:search?q=a&limit=100000", "logs:at?wall=-1"),
+    ],
+)
+def test_what_is_asked_wrongly_is_refused(shown, server, asked):
+    shown(lambda: None)
+    assert server.ask(f"/api/v1/projects/local/p/runs/r/{asked}")[0] == 400
+    assert server.ask(f"/api/v1/projects/local/p/runs/none/{asked}")[0] == 404
+
+
+def test_a_run_that_printed_nothing_has_no_lines(shown):
+    ask = shown(lambda: None)
+    assert ask("logs") == {**ask("logs"), "total": 0, "lines": [], "labels": []}
+    assert ask("logs:search?q=a")["matched"] == 0
