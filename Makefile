@@ -88,6 +88,8 @@ bench: build
 	$(BIN)/pip install -q --group bench
 	$(BIN)/python benches/bench_log.py
 	$(BIN)/python benches/bench_server.py
+	$(BIN)/python benches/bench_capture.py
+	$(BIN)/python benches/bench_output.py
 	$(BIN)/python benches/bench_limits.py
 	$(BIN)/python benches/bench_instructions.py
 	$(BIN)/python benches/bench_peers.py

@@ -70,6 +70,13 @@ def test_the_traceback_of_the_end_is_in_the_log(program):
     assert text.endswith("ValueError: boom\n")
 
 
+def test_the_traceback_of_a_block_that_fails_is_in_the_log_and_printed_once(program):
+    pieces, said = program("with run:\n    print('in')\n    1 / 0", 1)
+    text = "".join(text for stream, text in pieces if stream == 2)
+    assert text.endswith("ZeroDivisionError: division by zero\n")
+    assert text.count("Traceback") == said.count("Traceback") == 1
+
+
 def test_what_cannot_be_text_or_is_long_does_no_harm(program):
     pieces, _ = program(
         "import io\n"

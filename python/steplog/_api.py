@@ -155,6 +155,7 @@ def init(
     if how != "create_new":
         _make_current(run)
     prepare()
+    run.start_capture()
     return run
 
 

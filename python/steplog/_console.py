@@ -36,6 +36,16 @@ class Console:
         """Take no more; harmless when called again."""
         _tees.remove(self)
 
+    def put_error(self, error: BaseException | None) -> None:
+        """Take the traceback of an error that ends the run before the interpreter prints it."""
+        if error is None or isinstance(error, (SystemExit, GeneratorExit)):
+            return
+        import traceback  # noqa: PLC0415  # only for who fails
+
+        with contextlib.suppress(Exception):  # the error's own `__str__` may raise
+            lines = traceback.format_exception(type(error), error, error.__traceback__)
+            self.put(STREAMS["stderr"], "".join(lines))
+
     def put(self, stream: int, text: str) -> None:
         """Take a text; never raises: the program only wanted to print it.
 

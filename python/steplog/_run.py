@@ -143,9 +143,6 @@ class Run(Reference, Logger):
         writer = self._process.writer
         if not isinstance(writer, NullWriter):
             self._logged_files.log_config(writer)
-            if parent is None:
-                put_file = functools.partial(self._logged_files.put, writer)
-                self._capture = Capture(settings, self._notices, writer=writer, put_file=put_file)
         if settings.mode != "disabled":
             _sync.track(self)
             _known[self.sync_dir] = self
@@ -158,6 +155,16 @@ class Run(Reference, Logger):
         if not isinstance(writer, NullWriter) and parent is None and settings.console != "off":
             self._console = Console(writer, self._notices)
             self._console.start()
+
+    def start_capture(self) -> None:
+        """Begin to record what nobody asked for.
+
+        At the end of `init`: what is gathered from here on takes turns with the caller's thread.
+        """
+        writer = self._process.writer
+        if self._capture is None and not isinstance(writer, NullWriter):
+            put_file = functools.partial(self._logged_files.put, writer)
+            self._capture = Capture(self.settings, self._notices, writer=writer, put_file=put_file)
 
     # ---- what the run is -------------------------------------------------------------------
 
@@ -556,6 +563,8 @@ class Run(Reference, Logger):
         traceback: TracebackType | None,
     ) -> None:
         code = _sync.exit_code_of(error)
+        if self._console is not None and not self.is_finished:
+            self._console.put_error(error)
         self.finish(code)
         self._note_pending(code, error)
 
@@ -573,6 +582,8 @@ class Run(Reference, Logger):
         # A cancelled scope must still end its run; `afinish` has a deadline of its own.
         with anyio.CancelScope(shield=True):
             code = _sync.exit_code_of(error)
+            if self._console is not None and not self.is_finished:
+                self._console.put_error(error)
             await self.afinish(code)
             self._note_pending(code, error)
 

@@ -1,0 +1,138 @@
+"""What it costs that a run records without being asked: at the start, in `print`, and when idle."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import steplog
+from machine import describe, spread
+from steplog._core import RunLog
+
+OFF = {
+    "console": "off",
+    "git": False,
+    "machine_info": False,
+    "requirements": False,
+    "stats": False,
+}
+IDLE = """
+import json, sys, time
+import steplog
+settings = {"quiet": True, **json.loads(sys.argv[1])}
+run = steplog.init(dir=sys.argv[2], mode="offline", settings=settings)
+time.sleep(2)
+began = time.process_time()
+time.sleep(float(sys.argv[3]))
+print(time.process_time() - began)
+run.finish()
+"""
+
+
+def init_secs(folder: Path, settings: dict[str, object]) -> float:
+    """How long a fresh process waits in `init`."""
+    code = (
+        "import json, sys, time, steplog\n"
+        "settings = {'quiet': True, **json.loads(sys.argv[1])}\n"
+        "began = time.perf_counter()\n"
+        "run = steplog.init(dir=sys.argv[2], mode='offline', settings=settings)\n"
+        "print(time.perf_counter() - began)\n"
+    )
+    command = [sys.executable, "-c", code, json.dumps(settings), str(folder)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(said.stdout)
+
+
+def print_micros(folder: Path, lines: int, *, console: str) -> float:
+    """Microseconds a `print` of a short line, to a stream that keeps it."""
+    settings = {**OFF, "quiet": True, "console": console}
+    stream, sys.stdout = sys.stdout, io.TextIOWrapper(io.BytesIO(), "utf-8")
+    try:
+        with steplog.init(dir=str(folder), mode="offline", settings=settings) as run:
+            began = time.perf_counter()
+            for _ in range(lines):
+                print("a short line of output")
+            took = time.perf_counter() - began
+            sys.stdout.flush()
+            kept = sys.stdout.buffer.getvalue()  # type: ignore[attr-defined]  # of BytesIO
+            assert kept.count(b"a short line of output\n") == lines
+    finally:
+        sys.stdout = stream
+    records = int(str(RunLog(run.sync_dir).writers()[0]["records"]))
+    assert (records > 2 * lines) == (console == "wrap"), records
+    return took / lines * 1e6
+
+
+def sample_millis(rounds: int) -> list[float]:
+    """Milliseconds of CPU of a sample with 100 processes in the tree."""
+    from steplog.capture.system import System  # noqa: PLC0415  # what is measured
+
+    children = [subprocess.Popen(["/bin/sleep", "600"]) for _ in range(100)]
+    try:
+        system = System(["/"])
+        times = []
+        for _ in range(rounds):
+            began = time.process_time()
+            sample = system.read()
+            times.append((time.process_time() - began) * 1e3)
+            assert sample["proc.count"] >= len(children)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+    return times
+
+
+def idle_percent(folder: Path, settings: dict[str, object], secs: float) -> float:
+    """Percent of one core that an otherwise idle process with 100 children uses."""
+    code = (
+        "import subprocess\nchildren = [subprocess.Popen(['sleep', '600']) for _ in range(100)]\n"
+    )
+    end = "for child in children: child.kill(); child.wait()\n"
+    command = [
+        sys.executable,
+        "-c",
+        code + IDLE + end,
+        json.dumps(settings),
+        str(folder),
+        str(secs),
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(said.stdout) / secs * 100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--idle-secs", type=float, default=30.0)
+    options = parser.parse_args()
+    print(describe("psutil", "anyio"))
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        without = [init_secs(folder, OFF) * 1e3 for _ in range(options.rounds)]
+        with_all = [init_secs(folder, {}) * 1e3 for _ in range(options.rounds)]
+        print(spread("init, nothing captured", without, "ms"))
+        print(spread("init, all captured", with_all, "ms"))
+        added = statistics.median(with_all) - statistics.median(without)
+        print(f"added to init {added:.1f} ms")
+        plain = [print_micros(folder, options.lines, console="off") for _ in range(options.rounds)]
+        kept = [print_micros(folder, options.lines, console="wrap") for _ in range(options.rounds)]
+        print(spread("print", plain, "us"))
+        print(spread("print, into the log as well", kept, "us"))
+        print(f"added to print {statistics.median(kept) - statistics.median(plain):.2f} us")
+        print(spread("a sample, 100 processes", sample_millis(options.rounds), "ms"))
+        idle = idle_percent(folder, OFF, options.idle_secs)
+        captured = idle_percent(folder, {}, options.idle_secs)
+        print(f"idle with 100 children: {captured:.3f} % of a core, {idle:.3f} % without capture")
+
+
+if __name__ == "__main__":
+    main()
