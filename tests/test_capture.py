@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ from typing import Any
 import anyio
 import anyio.from_thread
 import anyio.to_thread
+import psutil
 import pytest
 
 import steplog
@@ -236,6 +238,12 @@ async def test_a_source_that_hangs_is_given_up():
         (["--data", "s3://bucket/key"], ["--data", "s3://bucket/key"]),
         (["--max-tokens", "100", "keyboard=1"], ["--max-tokens", "100", "keyboard=1"]),
         (["sk-abcdefghijklmnopqrstuvwx"], ["***"]),
+        (["mysql://u:p@w@h/db"], ["mysql://***@h/db"]),
+        (["-e=HF_TOKEN=x1"], ["-e=HF_TOKEN=***"]),
+        (["Authorization: Bearer abc.def"], ["Authorization: Bearer ***"]),
+        (['{"token":"x1","lr":1}'], ['{"token":"***","lr":1}']),
+        (["https://h/x?token=x1&a=1"], ["https://h/x?token=***&a=1"]),
+        (["--lr=1", "model.key_dim=3"], ["--lr=1", "model.key_dim=3"]),
     ],
 )
 def test_secrets_in_arguments(given, masked):
@@ -295,6 +303,23 @@ def test_git_says_where_the_code_is(repository):
     assert dirty.facts["untracked"] == ["nötig.txt"]
     assert b"-lr = 1\n+lr = 2\n" in dirty.patches["diff.patch"]
     assert read_git(with_patches=False).patches == {}
+    (repository / "train.py").write_text("token = 'ghp_abcdefghijklmnopqrstuvwx'  # \n")
+    patch = read_git().patches["diff.patch"]
+    assert b"+token = '***'" in patch
+
+
+def test_a_git_that_hangs_is_ended_with_what_it_started(tmp_path, monkeypatch):
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/pid; wait\n")
+    slow.chmod(0o755)
+    environ = {"PATH": f"{slow.parent}:{os.environ['PATH']}"}
+    monkeypatch.setenv("PATH", environ["PATH"])
+    found = git.read(SECRETS, environ, with_patches=True, max_secs=0.5)
+    assert found.facts == {"reason": "git rev-parse took too long"}
+    pid = int((tmp_path / "pid").read_text())
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_patch_against_upstream_and_one_that_is_cut(repository, tmp_path, monkeypatch):

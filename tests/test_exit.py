@@ -145,10 +145,13 @@ if os.fork() == 0:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
     for step in range(100):
         run.log({"child": step})
-        run.summary["lost"] = step
+        run.summary["kept"] = step
+    run.config["kept"] = 1
+    run.define_metric("child", summary="max")
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     time.sleep(0.3)
     run.log({"child": 100})
+    run.log({"child": 5})
     run.finish()
     os._exit(0)
 assert os.wait()[1] == 0
@@ -159,9 +162,12 @@ run.finish()
 def test_a_child_that_finds_the_disk_full_goes_on_and_logs_when_it_is_not(run_program):
     folder, errors = run_program(FORKED)
     assert "Traceback" not in errors, errors
-    assert "not recorded: 200 lost" in errors
+    # Rows are lost; what the run is set to and has come to is recorded when there is room again.
+    assert "not recorded: 100 lost" in errors
     log = RunLog(str(folder))
-    assert [row.get("child") for row in log.rows()] == [None, 100]
+    assert [row.get("child") for row in log.rows()] == [None, 100, 5]
+    assert log.config() == {"kept": 1}
+    assert (log.summary()["kept"], log.summary()["child"]) == (99, {"max": 100})
     parent, child = sorted(log.writers(), key=lambda writer: str(writer["label"]))
     assert isinstance(child["start"], dict)
     assert child["start"]["parent"] == parent["writer"]

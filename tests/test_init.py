@@ -235,7 +235,6 @@ async def test_tasks_with_a_run_each_do_not_mix(start):
 def test_arguments_that_do_nothing_yet_say_so_once(tmp_path, capsys):
     idle: dict[str, Any] = {
         "force": True,
-        "save_code": True,
         "monitor_gym": True,
         "tensorboard": False,
     }
@@ -243,7 +242,7 @@ def test_arguments_that_do_nothing_yet_say_so_once(tmp_path, capsys):
     with steplog.init(dir=tmp_path, mode="dryrun", **idle, **rest):
         pass
     said = capsys.readouterr().err
-    warning = "warning: init(force=True, save_code=True, monitor_gym=True) does nothing yet"
+    warning = "warning: init(force=True, monitor_gym=True) does nothing yet"
     assert said.count(warning) == said.count("nothing yet") == 1
     with steplog.init(dir=tmp_path, mode="offline", settings={"silent": True}, **idle):
         pass

@@ -29,7 +29,8 @@ def test_unsent_records_stop_at_their_limit_and_what_was_taken_stays(start, caps
     kept = fill(run)
     run.summary["b"] = 1
     run.finish()
-    (warning, last) = capsys.readouterr().err.splitlines()
+    (warning, owed, last) = capsys.readouterr().err.splitlines()
+    assert "not recorded yet, and tried again: the log takes no more" in owed
     assert "values are lost: the log takes no more: the limit for records that are not" in warning
     assert "3145728 bytes" in warning
     assert last == "steplog: warning: not recorded: 3 lost"

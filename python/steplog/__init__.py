@@ -24,8 +24,10 @@ from steplog._settings import Settings
 from steplog._writer import __version__
 
 if TYPE_CHECKING:
+    from steplog._alerts import AlertLevel
     from steplog._api import (
         afinish,
+        alert,
         alog,
         define_metric,
         finish,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     summary: Summary
 
 __all__ = [
+    "AlertLevel",
     "Api",
     "ArgumentTypeError",
     "AsyncApi",
@@ -64,6 +67,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "afinish",
+    "alert",
     "alog",
     "config",
     "define_metric",
@@ -80,10 +84,10 @@ __all__ = [
 
 
 _NOT_YET = {
-    *("AlertLevel", "Artifact", "ArtifactTTL", "Audio", "AuthenticationError", "Box3D", "Classes"),
+    *("Artifact", "ArtifactTTL", "Audio", "AuthenticationError", "Box3D", "Classes"),
     *("EvalTable", "Graph", "Histogram", "Html", "Image", "JoinedTable", "Molecule", "Object3D"),
     *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "Video", "WandbCallback", "agent"),
-    *("agents", "alert", "analytics", "api", "apis", "attach", "box3d", "catboost", "controller"),
+    *("agents", "analytics", "api", "apis", "attach", "box3d", "catboost", "controller"),
     *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact", "log_code"),
     *("log_model", "patched", "pin_config_keys", "plot", "plot_table", "profiler", "proto"),
@@ -96,9 +100,10 @@ _NOT_YET = {
 
 # Names that are loaded when they are used: a program pays for what it uses, and when it does.
 _LATER = {
-    **dict.fromkeys(("afinish", "alog", "define_metric", "finish", "init", "log"), "_api"),
+    **dict.fromkeys(("afinish", "alert", "alog", "define_metric", "finish", "init", "log"), "_api"),
     **dict.fromkeys(("mark_preempting", "setup", "teardown"), "_api"),
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
+    "AlertLevel": "_alerts",
     "Config": "_hparams",
     "Run": "_run",
     "login": "_login",

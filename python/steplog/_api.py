@@ -17,7 +17,9 @@ from steplog._turns import prepare
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import timedelta
 
+    from steplog._alerts import AlertLevel
     from steplog._metric import Metric
 
 Reinit = Literal["default", "return_previous", "finish_previous", "create_new"]
@@ -91,9 +93,9 @@ def init(
             Its values behind that step are masked, and no longer in charts, rows and summary.
         fork_from: The same, as another run: it begins with the rows, summary and config of the
             first one up to that step, and leaves it as it is.
+        save_code: Record how the files differ from the commit; see docs/capture.md.
         force: Accepted, and does nothing yet, as the following ones.
         anonymous: See `force`.
-        save_code: See `force`.
         tensorboard: See `force`.
         sync_tensorboard: See `force`.
         monitor_gym: See `force`.
@@ -112,7 +114,13 @@ def init(
     previous = _settle_previous(how, back.argument if back else f'resume="{way}"' * (way == "must"))
     if previous is not None:
         return previous
-    given = {"entity": entity, "project": project, "dir": dir, "mode": mode}
+    given = {
+        "entity": entity,
+        "project": project,
+        "dir": dir,
+        "mode": mode,
+        "save_code": None if save_code is None else bool(save_code),
+    }
     resolved = resolve(settings, **given)
     way = "" if back else way or resolved.resume
     run_id = resolved.run_id if id is None else id
@@ -147,7 +155,6 @@ def init(
         resolved,
         force=force,
         anonymous=anonymous,
-        save_code=save_code,
         tensorboard=tensorboard,
         sync_tensorboard=sync_tensorboard,
         monitor_gym=monitor_gym,
@@ -259,6 +266,16 @@ def define_metric(
         goal=goal,
         overwrite=overwrite,
     )
+
+
+def alert(  # noqa: PLR0917  # as in the reference
+    title: str,
+    text: str = "",
+    level: str | AlertLevel | None = None,
+    wait_duration: float | timedelta | None = None,
+) -> None:
+    """Tell people something of the current run; see `Run.alert`."""
+    current_run().alert(title, text, level, wait_duration)
 
 
 def mark_preempting() -> None:

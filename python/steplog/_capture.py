@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from steplog.capture.secrets import Secrets
     from steplog.capture.system import System
 
-MAX_WAIT_SECS = 2.0
+MAX_WAIT_SECS = 3.0
 """Of a run that ends at once: what is still being gathered gets this time."""
 
 

@@ -74,9 +74,10 @@ class Notices:
         Raises:
             UsageError: There are some, and the run is strict.
         """
-        self.tell_skipped(skipped)
         if skipped and self._settings.strict:
+            self.counts["skipped"] += len(skipped)
             raise UsageError(f"cannot store {skipped[0][0]!r}: {skipped[0][1]}")
+        self.tell_skipped(skipped)
 
     def settle(self, outcome: Outcome, data: Mapping[str, object]) -> None:
         """Tell what a call of `log` could not record.

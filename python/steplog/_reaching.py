@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from steplog._writer import Writer
 
 
+_PATIENCE_SECS = 2.0
+"""A disk that has failed, and does not take a record in this time, is not waited for."""
+
 Ack = Literal["log", "disk", "server"]
 """What a call of `alog` waits for."""
 
@@ -119,12 +122,28 @@ async def reach(writer: Writer, ack: Literal["disk", "server"]) -> None:
     """
     position = _number(writer, "last")
     writer.want_sync()
-    await wait_for(writer, ack, position)
+    if ack == "disk":
+        await _reach_disk(writer, position)
+    else:
+        await wait_for(writer, ack, position)
     status = writer.status()
     if ack == "disk" and _number(writer, "synced") < position:
         raise StorageError(f"the record is not on the disk: {status['storage_error']}")
     if ack == "server" and _number(writer, "acknowledged") < position:
         raise ServerError(f"the server has not taken the record: {status['upload_reason']}")
+
+
+async def _reach_disk(writer: Writer, position: int) -> None:
+    """Wait for the disk, but not for ever for one that fails."""
+    import anyio  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
+
+    while True:
+        with anyio.move_on_after(_PATIENCE_SECS):
+            await wait_for(writer, "disk", position)
+            return
+        if writer.status()["storage_error"] is not None:
+            return
+        writer.want_sync()
 
 
 def reach_disk(writer: Writer, late: LateValues, timeout_secs: float) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from steplog import _values
-from steplog._errors import RunClosedError, StorageError, UsageError
+from steplog._errors import RunClosedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from steplog._notices import Notices
+    from steplog._owed import Owed
     from steplog._writer import NullWriter, Writer
 
     _Entry = tuple[tuple[str, ...], object]
@@ -28,8 +29,10 @@ class Recording:
         own_writer: Callable[[], Writer | NullWriter],
         notices: Notices,
         *,
+        owed: Owed,
         is_over: Callable[[], bool],
     ) -> None:
+        self._owed = owed
         self._own_writer = own_writer
         self._notices = notices
         self._is_over = is_over
@@ -92,13 +95,11 @@ class Recording:
         if not entries or self._is_over():
             return []
         try:
-            put(entries)
+            self._owed.put(lambda: put(entries), len(entries))
         except RunClosedError:
             if not self._is_over():
                 raise
             return []
-        except StorageError as error:
-            self._notices.lose(len(entries), error)
         except UsageError as error:
             if len(entries) > 1:
                 return [kept for entry in entries for kept in self._put_each([entry], put)]

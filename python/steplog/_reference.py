@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from steplog._settings import Settings
 
 _CALLS_NOT_YET = {
-    *("alert", "display", "finish_artifact", "get_sweep_url", "link_artifact", "link_model"),
+    *("display", "finish_artifact", "get_sweep_url", "link_artifact", "link_model"),
     *("log_artifact", "log_code", "log_model", "pin_config_keys", "restore", "save", "to_html"),
     *("unwatch", "upsert_artifact", "use_artifact", "use_model", "watch"),
 }

@@ -11,17 +11,19 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from steplog import _closing, _names, _pending, _sync
+from steplog._alerts import AlertLevel, alert_of
 from steplog._capture import Capture
 from steplog._config_file import ConfigFile
 from steplog._console import Console
 from steplog._ending import Ending
-from steplog._errors import ArgumentTypeError, RunClosedError, StorageError, UsageError
+from steplog._errors import ArgumentTypeError, RunClosedError, UsageError
 from steplog._hparams import Config
 from steplog._later import LateValues
 from steplog._logged_files import LoggedFiles
 from steplog._logger import Logger
 from steplog._metric import metric_of
 from steplog._notices import Notices
+from steplog._owed import Owed
 from steplog._past import Past
 from steplog._process_writer import Parent, ProcessWriter
 from steplog._reaching import Ack, Lost, reach, reach_disk, reach_log
@@ -32,6 +34,7 @@ from steplog._writer import NullWriter, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import timedelta
     from types import TracebackType
 
     from typing_extensions import Self
@@ -78,6 +81,7 @@ class Run(Reference, Logger):
         "_facts",
         "_logged_files",
         "_lost",
+        "_owed",
         "_process",
         "config",
         "entity",
@@ -117,7 +121,10 @@ class Run(Reference, Logger):
         )
         if self._process.warning:
             self._notices.warn("folder", self._process.warning)
-        recording = Recording(self._own_writer, self._notices, is_over=lambda: self._is_over)
+        self._owed = Owed(settings, self._notices)
+        recording = Recording(
+            *(self._own_writer, self._notices), owed=self._owed, is_over=lambda: self._is_over
+        )
         known = past or parent
         # The file of a run is its first process's affair.
         self._config_file = ConfigFile(None if parent else self._process.folder, self._notices)
@@ -222,9 +229,7 @@ class Run(Reference, Logger):
         if self._is_over:
             return
         try:
-            put()
-        except StorageError as error:
-            self._notices.lose(1, error)
+            self._owed.put(put)
         except RunClosedError:
             if not self._is_over:
                 raise
@@ -356,6 +361,42 @@ class Run(Reference, Logger):
         if not isinstance(writer, NullWriter):
             self._record(lambda: writer.put_output(1, _names.whole_text(text) + "\n"))
 
+    def alert(  # noqa: PLR0917  # as in the reference
+        self,
+        title: str,
+        text: str = "",
+        level: str | AlertLevel | None = None,
+        wait_duration: float | timedelta | None = None,
+    ) -> None:
+        """Tell people something: it is shown on the page, and the server's webhook hears of it.
+
+        In the log when it returns; without a server people are told by `steplog sync`.
+
+        Args:
+            title: What it is about.
+            text: More of it.
+            level: `INFO`, which is the default, `WARN` or `ERROR`.
+            wait_duration: Of one title no other alert is told within so many seconds; a minute by
+                default.
+
+        Raises:
+            ArgumentTypeError: An argument is of a wrong type.
+            UsageError: It is out of range.
+            RunClosedError: The run has finished.
+        """
+        alert = alert_of(title, text, level=level, wait_duration=wait_duration)
+        writer = self._own_writer()
+        if not isinstance(writer, NullWriter):
+            self._record(lambda: writer.put_alert(*alert))
+
+    def _give_up(self) -> None:
+        """The end is about to be recorded: what is not in the log by now is lost."""
+        self._late.give_up()
+        try:
+            self._owed.give_up()
+        except RunClosedError:
+            return  # it has ended already
+
     def _stop_console(self) -> None:
         if self._console is not None:
             self._console.stop()
@@ -477,7 +518,7 @@ class Run(Reference, Logger):
     def _end(self, exit_code: int, timeout_secs: float) -> None:
         _sync.forget(self)
         self._stop_console()
-        self._late.give_up()
+        self._give_up()
         writer = self._ending.begin(exit_code, timeout_secs, self._logged_files)
         if writer is not None:
             ended = False
@@ -522,7 +563,7 @@ class Run(Reference, Logger):
                 raise
         _sync.forget(self)
         self._stop_console()
-        self._late.give_up()
+        self._give_up()
         timeout = max(until - time.monotonic(), 0.0)
         writer = self._ending.begin(code, timeout, self._logged_files)
         if writer is not None:

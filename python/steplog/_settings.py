@@ -29,7 +29,18 @@ ENVIRONMENT = (
 )
 """What usually changes how a program computes."""
 SECRETS = (
-    *("*AUTH*", "*COOKIE*", "*CREDENTIAL*", "*DSN*", "*KEY", "*KEYS", "*KEY_ID", "*PASSPHRASE*"),
+    *(
+        "*AUTH*",
+        "*BEARER*",
+        "*COOKIE*",
+        "*CREDENTIAL*",
+        "*DSN*",
+        "*KEY",
+        "*KEYS",
+        "*KEY_ID",
+        "*PASS",
+        "*PASSPHRASE*",
+    ),
     *("*PASSWD*", "*PASSWORD*", "*PRIVATE*", "*PWD", "*SECRET*", "*TOKEN"),
 )
 DEFAULT_BASE_URL = "http://127.0.0.1:7837"

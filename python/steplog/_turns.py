@@ -53,9 +53,11 @@ def prepare() -> None:
 
 def _runs_a_loop() -> bool:
     asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
-    if asyncio is not None:
+    # Another thread may be importing it just now: then no loop of it runs here.
+    get_running_loop = getattr(asyncio, "get_running_loop", None)
+    if get_running_loop is not None:
         try:
-            asyncio.get_running_loop()
+            get_running_loop()
         except RuntimeError:
             pass
         else:

@@ -89,6 +89,7 @@ fn encoded(record: &Record<'_>) -> Option<Vec<u8>> {
             stream,
             text,
         } => record::output(wall(*at)?, *stream, text),
+        Record::Alert { wall: at, alert } => record::alert(wall(*at)?, alert),
         Record::Base(base) => match record::base(base).as_slice() {
             [whole] => whole.clone(),
             _ => return None,

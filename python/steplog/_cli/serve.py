@@ -27,7 +27,11 @@ _REQUEST_SECS = 30
     type=click.Path(path_type=Path),
     help="Folder of the data; ~/.local/share/steplog by default.",
 )
-def server(host: str, port: int, data: Path | None) -> None:
+@click.option("--webhook", metavar="URL", help="Address that is told of alerts: https, or here.")
+@click.option("--webhook-allow-http", is_flag=True, help="Let it be elsewhere without TLS.")
+def server(
+    host: str, port: int, data: Path | None, *, webhook: str | None, webhook_allow_http: bool
+) -> None:
     """Run the server until it is interrupted."""
     try:
         run_server = importlib.import_module("steplog.server.app").run_server
@@ -35,7 +39,13 @@ def server(host: str, port: int, data: Path | None) -> None:
         raise ServerError(
             f"the server cannot start, {error.name} is missing: pip install 'steplog[server]'"
         ) from error
-    run_server(host=host, port=port, data=data or Path.home() / ".local" / "share" / "steplog")
+    run_server(
+        host=host,
+        port=port,
+        data=data or Path.home() / ".local" / "share" / "steplog",
+        webhook=webhook,
+        webhook_allows_http=webhook_allow_http,
+    )
 
 
 @click.command("login-link")

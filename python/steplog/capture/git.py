@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -62,7 +64,7 @@ def read(
         found.facts |= _optional(git, secrets)
         _read_changes(git, found.facts)
         if with_patches:
-            _read_patches(git, found)
+            _read_patches(git, found, secrets)
     except _Failed as failed:
         found.facts["reason"] = secrets.mask(str(failed))
     return found
@@ -89,12 +91,21 @@ def _read_changes(git: _Git, facts: dict[str, object]) -> None:
         facts["untracked_count"] = len(untracked)
 
 
-def _read_patches(git: _Git, found: Found) -> None:
+def _read_patches(git: _Git, found: Found, secrets: Secrets) -> None:
     found.patches = {"diff.patch": git.run(*_DIFF, "HEAD")} if found.facts["dirty"] else {}
     upstream = git.maybe("rev-parse", "-q", "--verify", "@{upstream}")
     if upstream and upstream != found.facts["commit"]:
         found.patches[f"diff_{upstream}.patch"] = git.run(*_DIFF, upstream)
-    found.patches = {name: _cut(patch) for name, patch in found.patches.items() if patch}
+    found.patches = {
+        name: _cut(_masked(patch, secrets)) for name, patch in found.patches.items() if patch
+    }
+
+
+def _masked(patch: bytes, secrets: Secrets) -> bytes:
+    """Whatever bytes it holds besides, they stay as they are."""
+    return secrets.mask_patch(patch.decode("utf-8", "surrogateescape")).encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def _cut(patch: bytes) -> bytes:
@@ -102,6 +113,13 @@ def _cut(patch: bytes) -> bytes:
         return patch
     end = patch.rfind(b"\n", 0, _MAX_PATCH_BYTES) + 1
     return patch[:end] + f"\n# cut here, after {end:,} bytes: it is too large\n".encode()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End it and what it has started, which would keep its output open."""
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 class _Git:
@@ -124,6 +142,7 @@ class _Git:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             where = "git is not installed" if error.filename == "git" else str(error)
@@ -131,14 +150,14 @@ class _Git:
         except OSError as error:
             raise _Failed(f"git cannot be run: {error}") from error
         with process:
-            timer = threading.Timer(max(self._until - time.monotonic(), 0.01), process.kill)
+            timer = threading.Timer(max(self._until - time.monotonic(), 0.01), _kill, (process,))
             timer.daemon = True
             timer.start()
             # More than is kept is not read, however large the difference is.
             printed = process.stdout.read(_MAX_OUTPUT_BYTES) if process.stdout else b""
             is_cut = len(printed) == _MAX_OUTPUT_BYTES
             if is_cut:
-                process.kill()
+                _kill(process)
             said = process.stderr.read(_MAX_ERROR_BYTES) if process.stderr else b""
         timer.cancel()
         if time.monotonic() >= self._until:

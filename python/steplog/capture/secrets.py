@@ -10,11 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MASK = "***"
-_LOGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@]+@")
+_LOGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s\"']+@")
 # Keys that say by their beginning whose they are, and tokens of three parts in base64.
 _KEYS = re.compile(
     r"\b(?:(?:gh[opsu]|github_pat|glpat|hf|sk|xox[abp]|npm|pypi)[_-][A-Za-z0-9_-]{16,}"
-    r"|A[KS]IA[A-Z0-9]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
+    r"|A[KS]IA[A-Z0-9]{16}|AIza[\w-]{35}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
+    r"|(?:(?<=Bearer )|(?<=Basic ))[^\s\"']+"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*KEY-----|\Z)",
+    re.DOTALL,
+)
+# A name with its value, as in JSON, in a query, behind a flag.
+_PAIR = re.compile(
+    r"(?P<name>[A-Za-z][\w.-]*)(?P<between>[\"']?\s*[=:]\s*[\"']?)(?=(?P<value>[^\s\"'&,;}]+))"
 )
 _WORD = re.compile(r"[A-Za-z0-9]+")
 
@@ -35,6 +42,16 @@ class Secrets:
 
         Of an address user and password go: a token often stands in the user's place.
         """
+        parts, at = [], 0
+        for pair in _PAIR.finditer(text):
+            is_scheme = pair["value"] in {"Bearer", "Basic"}  # what follows is masked by its look
+            if pair.start() >= at and not is_scheme and self.is_named(pair["name"]):
+                parts += [text[at : pair.end()], MASK]
+                at = pair.end() + len(pair["value"])
+        return self.mask_patch("".join([*parts, text[at:]]))
+
+    def mask_patch(self, text: str) -> str:
+        """The same but for what only its name makes one: code is full of names."""
         return _KEYS.sub(MASK, _LOGIN.sub(rf"\g<scheme>{MASK}@", text))
 
     def mask_arguments(self, arguments: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 import socket
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -29,6 +30,7 @@ from steplog.server.store.exact import page_json
 from steplog.server.store.folder import DataFolder
 from steplog.server.store.meta import MetaStore
 from steplog.server.store.series import SeriesStore
+from steplog.server.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,16 +58,25 @@ class Server:
         data: The data folder; this process holds it alone.
         fsync: Whether an acknowledged record survives power loss, too.
         crashed_secs: Silence after which a writer is taken for dead.
+        webhook: Is told of alerts.
     """
 
     def __init__(
-        self, data: Path, *, fsync: bool = True, crashed_secs: float = CRASHED_SECS
+        self,
+        data: Path,
+        *,
+        fsync: bool = True,
+        crashed_secs: float = CRASHED_SECS,
+        webhook: Webhook | None = None,
     ) -> None:
+        self._webhook = webhook
         self._folder = DataFolder(data)
         self.meta = MetaStore.at(self._folder.meta)
         self.series = SeriesStore(self._folder.series, fsync=fsync)
         self.hub = Hub()
-        self.ingest = Ingest(self.meta, self.series, self.hub, crashed_secs=crashed_secs)
+        self.ingest = Ingest(
+            *(self.meta, self.series, self.hub), crashed_secs=crashed_secs, tell=self._tell
+        )
         self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
         self.charts = Charts(self.meta, self.series, self.hub)
         self._logs = Logs(self.meta, self.series, self.hub)
@@ -88,6 +99,14 @@ class Server:
         await self.series.start()
         await self.auth.start()
         self._tasks.append(asyncio.create_task(self._look_after()))
+        if self._webhook is not None:
+            self._tasks.append(asyncio.create_task(self._webhook.run()))
+
+    def _tell(self, alert: dict[str, object]) -> None:
+        if self._webhook is not None:
+            path = "/".join(quote(str(alert[part]), safe="") for part in ("entity", "project"))
+            page = f"{self.url}/p/{path}/r/{quote(str(alert['run']), safe='')}"
+            self._webhook.tell({**alert, "url": page})
 
     def listens_at(self, host: str, port: int) -> None:
         """Tell where the server is reached: cookie, key file and links depend on it."""
@@ -232,7 +251,9 @@ class Server:
         return web.json_response({"user": request["user"], "server": server, "limits": limits})
 
 
-async def serve(*, host: str, port: int, data: Path, fsync: bool = True) -> None:
+async def serve(
+    *, host: str, port: int, data: Path, fsync: bool = True, webhook: Webhook | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT; prints where, and a login link.
 
     Raises:
@@ -244,7 +265,7 @@ async def serve(*, host: str, port: int, data: Path, fsync: bool = True) -> None
         loop.add_signal_handler(number, stop.set)
     listener = _listen(host, port)
     try:
-        server = Server(data, fsync=fsync)
+        server = Server(data, fsync=fsync, webhook=webhook)
     except BaseException:
         listener.close()
         raise
@@ -295,13 +316,22 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run_server(*, host: str, port: int, data: Path) -> None:
+def run_server(
+    *,
+    host: str,
+    port: int,
+    data: Path,
+    webhook: str | None = None,
+    webhook_allows_http: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT, then stop cleanly.
 
     Raises:
         StorageError: The data folder or the port cannot be used.
+        UsageError: The address of the webhook is none, or not safe.
     """
+    told = Webhook(webhook, allows_http=webhook_allows_http) if webhook else None
     logging.basicConfig(level=logging.WARNING, format="steplog server: %(message)s")
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(host=host, port=port, data=data))
+        asyncio.run(serve(host=host, port=port, data=data, webhook=told))

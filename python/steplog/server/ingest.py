@@ -26,11 +26,12 @@ from steplog.server.schema import (
     check_run,
     check_writer,
 )
+from steplog.server.store.alerts import Alert
 from steplog.server.store.changes import Change, Changes
 from steplog.server.store.writers import Writer, WriterRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
@@ -77,8 +78,15 @@ class Ingest:
     """The handlers of a writer's records; one inserter a writer at a time."""
 
     def __init__(
-        self, meta: MetaStore, series: SeriesStore, hub: Hub, *, crashed_secs: float
+        self,
+        meta: MetaStore,
+        series: SeriesStore,
+        hub: Hub,
+        *,
+        crashed_secs: float,
+        tell: Callable[[dict[str, object]], None] = lambda _: None,
     ) -> None:
+        self._tell = tell
         self._silence_nanos = int(crashed_secs * 1e9)
         self._series = series
         self._hub = hub
@@ -284,12 +292,17 @@ class Ingest:
             exit_code=decoded.exit_code,
             facts=decoded.facts,
             files=decoded.files,
+            alerts=[Alert(*alert) for alert in decoded.alerts],
             preempting=decoded.preempting,
             closed=batch.closed,
         )
-        if not await self._changes.apply(change):
+        told = await self._changes.apply(change)
+        if told is None:
             await self._series.delete([writer.run_id])
             raise _deleted()
+        for alert in told:
+            run = {"entity": batch.entity, "project": batch.project, "run": batch.run}
+            self._tell({**run, **alert.answer()})
         session.writer = replace(
             writer,
             acknowledged=change.acknowledged,

@@ -21,6 +21,7 @@ from steplog.server.schema import (
     check_writer,
     flatten,
 )
+from steplog.server.store import alerts
 from steplog.server.store.exact import pack, page_json
 from steplog.server.store.keys import KeyRecords
 from steplog.server.store.moment import summary_before
@@ -53,6 +54,7 @@ class Query:
         *,
         drop: Callable[[str, str, str], None],
     ) -> None:
+        self._meta = meta
         self._runs = RunRecords(meta)
         self._keys = KeyRecords(meta)
         self._files = RunFiles(meta)
@@ -188,6 +190,7 @@ class Query:
             "key_count": await self._keys.count(lineage.sources[row.id]),
             "last_step": last_step if last_step >= 0 else None,
             "records": row.records,
+            "alerts": [alert.answer() for alert in await alerts.of_run(self._meta, row.id)],
         }
 
     async def find_answer(self, entity: str, project: str, run: str) -> dict[str, object] | None:

@@ -7,7 +7,7 @@ use crate::console::{Console, Line};
 use crate::error::{Error, Result};
 use crate::native::{At, Block, Cell, Series};
 use crate::path;
-use crate::record::{History, Record};
+use crate::record::{Alert, History, Record};
 use crate::summary::Summary;
 use crate::value::Value;
 
@@ -24,6 +24,30 @@ pub struct Progress {
     pub samples: u64,
     /// Of stdout and stderr: lines with smaller numbers are in their table.
     pub lines: (u64, u64),
+}
+
+/// An alert that its batch need not be kept for.
+#[derive(Debug, Clone)]
+pub struct OwnedAlert {
+    /// As of [`Alert`].
+    pub title: String,
+    /// Likewise.
+    pub text: String,
+    /// Likewise.
+    pub level: String,
+    /// Likewise.
+    pub wait_millis: i64,
+}
+
+impl From<Alert<'_>> for OwnedAlert {
+    fn from(alert: Alert<'_>) -> Self {
+        Self {
+            title: alert.title.to_owned(),
+            text: alert.text.to_owned(),
+            level: alert.level.to_owned(),
+            wait_millis: alert.wait_millis,
+        }
+    }
 }
 
 /// A key of a batch, for the index of keys.
@@ -56,6 +80,8 @@ pub struct Decoded {
     pub samples: Block,
     /// Lines of output that are finished.
     pub lines: Vec<Line>,
+    /// What people are to be told, each with the record's position and time.
+    pub alerts: Vec<(u64, i64, OwnedAlert)>,
     /// The run start record's map.
     pub start: Option<Value>,
     /// Config updates, in order.
@@ -242,6 +268,10 @@ impl Decoder {
                 seen(wall);
                 into.exit_code = Some(code);
                 self.console.flush(&mut into.lines);
+            }
+            Record::Alert { wall, alert } => {
+                seen(wall);
+                into.alerts.push((position, wall, alert.into()));
             }
             Record::Output { wall, stream, text } => {
                 seen(wall);

@@ -43,6 +43,8 @@ pub mod kind {
     pub const SAMPLE: u64 = 10;
     /// What was printed.
     pub const OUTPUT: u64 = 11;
+    /// Something that a person is to be told.
+    pub const ALERT: u64 = 12;
 }
 
 /// Kind of a seal, which is of the log, not of the run: readers keep it to themselves.
@@ -131,8 +133,28 @@ pub enum Record<'a> {
         /// As it was written, with all its control characters.
         text: &'a str,
     },
+    /// Something that a person is to be told.
+    Alert {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// What it says.
+        alert: Alert<'a>,
+    },
     /// A kind that this build does not know.
     Unknown(u64),
+}
+
+/// What a person is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alert<'a> {
+    /// Alerts of one title are told at most once in `wait_millis`.
+    pub title: &'a str,
+    /// More of it.
+    pub text: &'a str,
+    /// `INFO`, `WARN` or `ERROR`.
+    pub level: &'a str,
+    /// Least time between two of this title, milliseconds.
+    pub wait_millis: i64,
 }
 
 /// The values of one `log` call.
@@ -256,6 +278,10 @@ impl<'a> Record<'a> {
                 expect(4, cursor.at())?;
                 output_of(cursor)?
             }
+            kind::ALERT => {
+                expect(6, cursor.at())?;
+                alert_of(cursor)?
+            }
             other => {
                 for _ in 1..len {
                     cursor.raw_item("record of an unknown kind")?;
@@ -316,6 +342,24 @@ fn output_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
     };
     let text = cursor.str("output")?;
     Ok(Record::Output { wall, stream, text })
+}
+
+fn alert_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+    let wall = cursor.i64("alert time")?;
+    let (title, text) = (cursor.str("alert title")?, cursor.str("alert text")?);
+    let at = cursor.at();
+    let level = cursor.str("alert level")?;
+    let wait_millis = cursor.i64("alert wait")?;
+    if !matches!(level, "INFO" | "WARN" | "ERROR") || wait_millis < 0 {
+        return Err(Error::Malformed { what: "alert", at });
+    }
+    let alert = Alert {
+        title,
+        text,
+        level,
+        wait_millis,
+    };
+    Ok(Record::Alert { wall, alert })
 }
 
 fn measures<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<(&'a str, Value)>> {
@@ -529,6 +573,18 @@ pub fn output(wall: u64, stream: u8, text: &str) -> Vec<u8> {
     write_u64_fixed(&mut out, wall);
     write_int(&mut out, i64::from(stream));
     write_str(&mut out, text);
+    out
+}
+
+/// Encodes an alert.
+#[must_use]
+pub fn alert(wall: u64, alert: &Alert<'_>) -> Vec<u8> {
+    let mut out = vec![0x96, 12];
+    write_u64_fixed(&mut out, wall);
+    write_str(&mut out, alert.title);
+    write_str(&mut out, alert.text);
+    write_str(&mut out, alert.level);
+    write_int(&mut out, alert.wait_millis);
     out
 }
 

@@ -403,7 +403,8 @@ impl WriterLog {
             | Record::Metric { wall, .. }
             | Record::File { wall, .. }
             | Record::Sample { wall, .. }
-            | Record::Output { wall, .. } => Some(wall),
+            | Record::Output { wall, .. }
+            | Record::Alert { wall, .. } => Some(wall),
             Record::Facts { wall, facts } => {
                 if let (Some(Value::Map(start)), Value::Map(entries)) = (&mut self.start, facts) {
                     for (key, value) in entries {

@@ -378,6 +378,9 @@ impl Segment {
         .map_err(io_at("sync", &self.path))?;
         if from == 0 {
             sync_names(&self.path)?;
+        } else if from < to {
+            // A file that somebody has removed takes all that is written, and keeps nothing.
+            std::fs::symlink_metadata(&self.path).map_err(io_at("sync", &self.path))?;
         }
         self.synced.fetch_max(settled.min(to), Ordering::AcqRel);
         Ok(())

@@ -140,6 +140,19 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
                 tagged(&Value::Str(text.to_owned()))
             ])),
         ),
+        Record::Alert { wall, alert } => {
+            let text = |text: &str| tagged(&Value::Str(text.to_owned()));
+            (
+                12,
+                Some(json!([
+                    int(wall),
+                    text(alert.title),
+                    text(alert.text),
+                    text(alert.level),
+                    int(alert.wait_millis)
+                ])),
+            )
+        }
         Record::Base(base) => (8, Some(json!([tagged(&Value::Map(base.to_map()))]))),
         Record::Unknown(kind) => (kind, None),
     })
@@ -184,6 +197,7 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             values,
         } => record::sample(wall.try_into()?, runtime.try_into()?, &values),
         Record::Output { wall, stream, text } => record::output(wall.try_into()?, stream, text),
+        Record::Alert { wall, alert } => record::alert(wall.try_into()?, &alert),
         Record::Base(base) => record::base(&base).concat(),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })

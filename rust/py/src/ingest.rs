@@ -234,6 +234,23 @@ impl Decoded {
     }
 
     #[getter]
+    fn alerts(&self) -> Vec<(u64, i64, &str, &str, &str, i64)> {
+        let alerts = self.inner.alerts.iter();
+        let alerts = alerts.map(|(position, wall, alert)| {
+            let (title, text) = (alert.title.as_str(), alert.text.as_str());
+            (
+                *position,
+                *wall,
+                title,
+                text,
+                alert.level.as_str(),
+                alert.wait_millis,
+            )
+        });
+        alerts.collect()
+    }
+
+    #[getter]
     fn preempting(&self) -> bool {
         self.inner.preempting
     }

@@ -406,6 +406,16 @@ impl Writer {
         self.append(&record::output(self.inner.wall(), stream, text))
     }
 
+    fn put_alert(&self, title: &str, text: &str, level: &str, wait_millis: i64) -> PyResult<u64> {
+        let alert = record::Alert {
+            title,
+            text,
+            level,
+            wait_millis,
+        };
+        self.append(&record::alert(self.inner.wall(), &alert))
+    }
+
     fn mark_preempting(&self) -> PyResult<u64> {
         self.append(&record::preempting(self.inner.wall()))
     }

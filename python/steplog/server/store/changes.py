@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from steplog._states import state_of
 from steplog.server._decode import merge_summaries
 from steplog.server.schema import flatten
+from steplog.server.store import alerts
 from steplog.server.store.attempts import Attempts
 from steplog.server.store.exact import pack, unpack_tree
 from steplog.server.store.tables import FILES, KEYS, RUNS, VALUES, WRITERS
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from steplog.server.store.alerts import Alert
     from steplog.server.store.meta import MetaStore
 
 _NUMBER, _TEXT, _NAN = 0, 1, 2
@@ -48,6 +50,7 @@ class Change:
     facts: Sequence[dict[str, object]] = ()
     files: Sequence[tuple[str, int, bytes]] = ()
     """Name, wall clock in nanoseconds, content."""
+    alerts: Sequence[Alert] = ()
     closed: bool = False
 
 
@@ -93,11 +96,11 @@ class Changes:
     def __init__(self, meta: MetaStore) -> None:
         self._meta = meta
 
-    async def apply(self, change: Change) -> bool:
+    async def apply(self, change: Change) -> list[Alert] | None:
         """Everything that a batch changes, in one transaction; afterwards it is acknowledged.
 
         Returns:
-            Whether the run is still there: it may have been deleted meanwhile.
+            What people are to be told; None when the run is gone: it may have been deleted.
         """
         run_id = change.writer.run_id
         async with self._meta.write() as connection:
@@ -105,7 +108,7 @@ class Changes:
                 await connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id))
             ).one_or_none()
             if row is None:
-                return False
+                return None
             await self._writer(connection, change)
             attempts = await Attempts.of(connection, run_id)
             run: dict[str, object] = {
@@ -134,9 +137,10 @@ class Changes:
             await self._meta.upsert(connection, VALUES, leaves)
             await self._keys(connection, change)
             await self._files(connection, change)
+            told = await alerts.keep(connection, change.writer, change.alerts)
             run.update(await run_state(connection, run_id))
             await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**run))
-        return True
+        return told
 
     async def _forget(
         self,

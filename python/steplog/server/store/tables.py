@@ -120,6 +120,19 @@ FILES = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 
+# What people were told.
+ALERTS = sa.Table(
+    "alerts",
+    METADATA,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("writer", sa.String(63), primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("wall", sa.BigInteger, nullable=False),  # nanoseconds of the client's clock
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("level", sa.String(8), nullable=False),
+)
+
 # A run that is deleted: its points go in the background, also after a restart.
 DELETED = sa.Table("deleted_runs", METADATA, sa.Column("run_id", sa.BigInteger, primary_key=True))
 
