@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { bucketFrame, rawFrame, type Logged } from '../data/fixtures';
 import { PanelData, type Series } from '../data/panelData';
 import {
+  boundedRange,
   flagNames,
   fractionsOf,
   marksOf,
@@ -122,4 +123,14 @@ test('a single point has an x range', () => {
 test('a dragged range is whole unless it is tiny', () => {
   expect(wholeRange([3.7, 90.2])).toEqual([3, 91]);
   expect(wholeRange([0.1, 0.9])).toEqual([0.1, 0.9]);
+});
+
+test('a scale with bounds shows them, and what lies beyond', () => {
+  expect(boundedRange([20, 60], [0, 100])).toEqual([0, 100]);
+  expect(boundedRange(null, [0, 100])).toEqual([0, 100]);
+  expect(boundedRange([0, 0], [0, null])).toEqual([0, 1]);
+  const [low, high] = boundedRange([-5, 101], [0, 100]);
+  expect(low).toBeLessThan(-5);
+  expect(high).toBeGreaterThan(101);
+  expect(boundedRange([10, 20], [null, null])).toEqual(yRange([10, 20], false));
 });

@@ -91,6 +91,19 @@ export function touches(track: Track, [from, to]: Readonly<Range>): boolean {
   return row < track.x.length && (row > 0 || (track.x[row] as number) <= to);
 }
 
+/** Where a scale begins and ends; null where its values decide. */
+export type Bounds = readonly [low: number | null, high: number | null];
+
+/** The y range to show for values in [low, high]: the bounds, unless there are values beyond them. */
+export function boundedRange(extent: Range | null, [low, high]: Bounds): Range {
+  const [from, to] = yRange(extent, false);
+  const range: Range = [
+    low !== null && (!extent || extent[0] >= low) ? low : from,
+    high !== null && (!extent || extent[1] <= high) ? high : to,
+  ];
+  return range[0] < range[1] ? range : [range[0], range[0] + 1];
+}
+
 /** The y range to show for values in [low, high]: some air, and room around a constant. */
 export function yRange(extent: Range | null, log: boolean): Range {
   if (!extent) return log ? [0.1, 1] : [0, 1];

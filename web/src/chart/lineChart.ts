@@ -4,8 +4,18 @@ import 'uplot/dist/uPlot.min.css';
 import type { PanelData, Series } from '../data/panelData';
 import type { XAxis } from '../data/types';
 import { drawSeries, type SeriesStyle } from './draw';
-import { fractionsOf, xExtent, yExtent, yRange, wholeRange, type Range } from './extent';
-import { fittingTicks, linearTicks, logTicks, relativeTicks, wallTicks, type Ticks } from './ticks';
+import {
+  boundedRange,
+  fractionsOf,
+  wholeRange,
+  xExtent,
+  yExtent,
+  yRange,
+  type Bounds,
+  type Range,
+} from './extent';
+import { axisTicks, fittingTicks, logTicks, type Ticks } from './ticks';
+import { unitTicks } from './units';
 
 export interface ChartView {
   data: PanelData;
@@ -13,6 +23,8 @@ export interface ChartView {
   range: Range | null;
   axis: XAxis;
   log: boolean;
+  /** What y is in, and where its scale begins and ends. */
+  scale: { unit: string; bounds: Bounds } | null;
   /** Colour and dash of a series; changes with theme and selection. */
   style: (series: Series) => SeriesStyle;
   /** The run that stands out; null for none. */
@@ -134,7 +146,7 @@ export class LineChart {
   }
 
   private measure(): void {
-    const { data, range, log } = this.view;
+    const { data, range, log, scale } = this.view;
     this.x = range ?? xExtent(data) ?? [0, 1];
     this.heldTicks = null;
     let extent: Range | null = null;
@@ -142,7 +154,7 @@ export class LineChart {
       const own = yExtent(track, data.header, this.x, log);
       if (own) extent = extent ? [Math.min(extent[0], own[0]), Math.max(extent[1], own[1])] : own;
     }
-    this.y = yRange(extent, log);
+    this.y = scale && !log ? boundedRange(extent, scale.bounds) : yRange(extent, log);
     this.xFraction = fractionsOf(this.x, false);
     this.yFraction = fractionsOf(this.y, log);
   }
@@ -206,21 +218,20 @@ export class LineChart {
   private ticks(axis: 'x' | 'y'): Ticks {
     if (axis === 'y') {
       const count = Math.min(6, Math.max(2, Math.floor(this.height / 34)));
-      return this.view.log ? logTicks(...this.y, count) : linearTicks(...this.y, count);
+      if (this.view.log) return logTicks(...this.y, count);
+      return unitTicks(...this.y, count, this.view.scale?.unit ?? '');
     }
     if (this.heldTicks) return this.heldTicks;
     const count = Math.min(6, Math.max(2, Math.floor(this.width / 56)));
     const room = this.plotBox.width || this.width * 0.8;
     const place = (value: number) => this.xFraction(value) * room;
-    this.heldTicks = fittingTicks((fewer) => this.xTicks(fewer), count, place, labelWidth);
+    this.heldTicks = fittingTicks(
+      (fewer) => axisTicks(this.view.axis, this.x, fewer),
+      count,
+      place,
+      labelWidth,
+    );
     return this.heldTicks;
-  }
-
-  private xTicks(count: number): Ticks {
-    if (this.view.axis === 'wall') return wallTicks(...this.x, count);
-    return this.view.axis === 'relative'
-      ? relativeTicks(...this.x, count)
-      : linearTicks(...this.x, count, true);
   }
 
   /** As much as half of the widest label: the last tick may lie at the very edge of the plot. */

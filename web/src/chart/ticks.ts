@@ -1,4 +1,5 @@
 /** Where the ticks of an axis are and what stands beside them. */
+import type { XAxis } from '../data/types';
 
 export interface Ticks {
   at: number[];
@@ -237,4 +238,10 @@ export function wallTicks(min: number, max: number, count: number): Ticks {
 function formatter(style: Intl.DateTimeFormatOptions): (value: number) => string {
   const format = new Intl.DateTimeFormat(undefined, style);
   return (value) => format.format(value);
+}
+
+/** Ticks of an x axis, at most `count`, unless there would be too few. */
+export function axisTicks(axis: XAxis, range: readonly [number, number], count: number): Ticks {
+  if (axis === 'step') return linearTicks(...range, count, true);
+  return axis === 'wall' ? wallTicks(...range, count) : relativeTicks(...range, count);
 }

@@ -2,7 +2,18 @@
 import { decodeArrow, decodeJson } from './arrow';
 import { parseExact } from './exactJson';
 import type { PanelFrame } from './panelData';
-import type { KeyInfo, PanelHeader, PanelQuery, Project, Run, RunsAnswer, RunsQuery, Session } from './types';
+import type {
+  KeyInfo,
+  PanelHeader,
+  PanelQuery,
+  Project,
+  Run,
+  RunFile,
+  RunsAnswer,
+  RunsQuery,
+  Session,
+  SystemHost,
+} from './types';
 
 const ARROW = 'application/vnd.apache.arrow.stream';
 
@@ -98,6 +109,20 @@ export const getProjectKeys = async (ref: ProjectRef): Promise<KeyInfo[]> =>
 
 export const getRunKeys = async (ref: ProjectRef, run: string): Promise<KeyInfo[]> =>
   (await json<{ keys: KeyInfo[] }>(`${runPath(ref, run)}/keys`)).keys;
+
+export const getSystemLayout = async (ref: ProjectRef, run: string): Promise<SystemHost[]> =>
+  (await json<{ hosts: SystemHost[] }>(`${runPath(ref, run)}/system/layout`)).hosts;
+
+export const getRunFiles = async (ref: ProjectRef, run: string): Promise<RunFile[]> =>
+  (await json<{ files: RunFile[] }>(`${runPath(ref, run)}/files`)).files;
+
+/** Path of a file's content; of the writer that logged it. */
+export const runFilePath = (ref: ProjectRef, run: string, { name, writer }: RunFile): string =>
+  `${runPath(ref, run)}/files/${name.split('/').map(encodeURIComponent).join('/')}?writer=${encodeURIComponent(writer)}`;
+
+/** A file as text; bytes that are none are replaced. */
+export const getRunFile = async (ref: ProjectRef, run: string, file: RunFile): Promise<string> =>
+  await (await request(runFilePath(ref, run, file))).text();
 
 export interface SeriesAnswer {
   /** The project's data version; null when the server does not say. */

@@ -75,9 +75,12 @@ export interface KeyInfo {
   hidden: boolean;
 }
 
+/** A key that was logged, or a name of the system's samples: a panel has one kind of them. */
+export type SeriesRef = { metric: string } | { system: string };
+
 export interface PanelQuery {
   id: string;
-  series: { metric: string }[];
+  series: SeriesRef[];
   runs: { ids: string[] };
   x: XAxis;
   range: [number, number] | null;
@@ -116,4 +119,33 @@ export interface PanelHeader {
   series: SeriesMeta[];
   reset?: boolean;
   version?: number;
+}
+
+/** A file that the run logged. */
+export interface RunFile {
+  name: string;
+  /** Bytes. */
+  size: number;
+  logged: number;
+  writer: string;
+  label: string;
+}
+
+/** What is sampled of the system; `max` is where its scale ends, null when nothing says. */
+export interface SystemMetric {
+  name: string;
+  unit: string;
+  max: number | null;
+}
+export interface SystemDevice {
+  id: string;
+  kind: 'gpu' | 'cpu';
+  number: number;
+  metrics: SystemMetric[];
+}
+/** Of one writer's label. */
+export interface SystemHost {
+  label: string;
+  metrics: SystemMetric[];
+  devices: SystemDevice[];
 }

@@ -1,6 +1,8 @@
 /** What the charts of one page share: crosshair, zoom, colours, the loader. */
+import { untrack } from 'svelte';
+import type { Run } from '../data/types';
+import { orderedLabels, type Look } from '../state/colors';
 import type { PanelLoader } from '../state/panelLoader';
-import type { Look } from '../state/colors';
 
 export interface BoardActions {
   /** Shows an x range everywhere, or all with null. */
@@ -22,6 +24,9 @@ export interface Crosshair {
 
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 
+const namesOf = (id: string, run: Run | null): ReadonlyMap<string, string> =>
+  new Map([[id, run?.name ?? id]]);
+
 export class Board {
   crosshair = $state.raw<Crosshair | null>(null);
   /** The run under the pointer in the sidebar. */
@@ -39,6 +44,17 @@ export class Board {
     readonly loader: PanelLoader,
     private readonly actions: BoardActions,
   ) {}
+
+  /** Names and writers of the one run that the page is about. */
+  follow(id: string, run: Run | null): void {
+    this.names = namesOf(id, run);
+    // A list with the same labels is the same list: nothing is drawn again for it.
+    const labels = orderedLabels((run?.writers ?? []).map((writer) => writer.label));
+    const held = untrack(() => this.writers);
+    if (labels.join('\n') !== held.map((writer) => writer.label).join('\n'))
+      this.writers = labels.map((label) => ({ run: id, label }));
+    if (labels.length > 1) this.hasWriters = true;
+  }
 
   zoom(range: [number, number] | null): void {
     // It would stay at an x that is no longer under the pointer.

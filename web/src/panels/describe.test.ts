@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest';
 import { bucketFrame, rawFrame } from '../data/fixtures';
-import { PanelData } from '../data/panelData';
-import { chartChips, chartSummary, emptyRunText, emptyWorkspaceText } from './describe';
+import { PanelData, type Series } from '../data/panelData';
+import {
+  chartChips,
+  chartSummary,
+  emptyRunText,
+  emptyWorkspaceText,
+  endingText,
+  lineName,
+  sampleSummary,
+} from './describe';
 
 const data = new PanelData(
   rawFrame([
@@ -57,4 +65,22 @@ test('a workspace waits only while one of its runs may log', () => {
   expect(emptyWorkspaceText(['finished', 'running']).detail).toMatch(/^Waiting/);
   expect(emptyWorkspaceText(null).detail).toMatch(/^Waiting/);
   expect(emptyWorkspaceText(['finished', 'failed']).title).toBe('Nothing to draw');
+});
+
+test('the end of a run is explained when it is not as it should be', () => {
+  const run = { updated: 0, exit_code: 0 };
+  expect(endingText({ ...run, state: 'finished' })).toBe(null);
+  expect(endingText({ ...run, state: 'running', exit_code: null })).toBe(null);
+  expect(endingText({ ...run, state: 'failed', exit_code: 1 })).toMatch(/exit code 1, as after an exception/);
+  expect(endingText({ ...run, state: 'failed', exit_code: 137 })).toMatch(/137 \(SIGKILL/);
+  expect(endingText({ ...run, state: 'failed', exit_code: 7 })).toBe('The program ended with exit code 7.');
+  expect(endingText({ ...run, state: 'killed', exit_code: 143 })).toMatch(/SIGTERM\)\.$/);
+  expect(endingText({ ...run, state: 'crashed', exit_code: null })).toMatch(/No sign of an end/);
+});
+
+test('lines of samples are called by what they are, and by their writer', () => {
+  const lines = [{ name: 'loss', title: 'power' }];
+  const [first] = data.series;
+  expect(lineName({ ...(first as Series).meta, label: 'rank1' }, new Map(), lines)).toBe('power · rank1');
+  expect(sampleSummary('Power', data, lines, 'W')).toBe('Power, last power 2 W, power 1 W');
 });

@@ -1,8 +1,10 @@
 /** What a chart says in words: for screen readers, and the chips beside its title. */
-import { formatStep, formatValue } from '../chart/format';
+import { formatDuration, formatInstant, formatStep, formatValue } from '../chart/format';
 import type { PanelData } from '../data/panelData';
 import { trackLength } from '../data/panelData';
+import { formatUnit } from '../chart/units';
 import type { Run, RunState, SeriesMeta } from '../data/types';
+import type { Line } from '../state/sections';
 
 export interface Chip {
   text: string;
@@ -13,6 +15,34 @@ export interface Chip {
 /** What a series is called: its run, and the writer where that has a label. */
 export function seriesName({ run, label }: SeriesMeta, names: ReadonlyMap<string, string>): string {
   return (names.get(run) ?? run) + (label ? ` · ${label}` : '');
+}
+
+/** What a line of a chart is called: by its run, or by what it is where the chart has several things. */
+export function lineName(
+  meta: SeriesMeta,
+  names: ReadonlyMap<string, string>,
+  lines?: readonly Line[],
+): string {
+  if (!lines) return seriesName(meta, names);
+  const title = lines.find((line) => line.name === meta.metric)?.title ?? meta.metric;
+  return meta.label ? `${title} · ${meta.label}` : title;
+}
+
+/** One sentence: the title, and the last value of each line. */
+export function sampleSummary(title: string, data: PanelData, lines: readonly Line[], unit: string): string {
+  const last = data.series.flatMap(({ meta, track }) => {
+    const values = track.kind === 'raw' ? track.y : track.last;
+    const value = values.at(-1);
+    return value === undefined ? [] : [`${lineName(meta, new Map(), lines)} ${formatUnit(value, unit)}`];
+  });
+  return last.length === 0 ? `${title}, no values` : `${title}, last ${last.slice(0, 8).join(', ')}`;
+}
+
+/** A moment on an axis of milliseconds: since 1970, or since the run's start. */
+export function timeText(millis: number, isWall: boolean): string {
+  return isWall
+    ? new Date(millis).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' })
+    : formatDuration(millis / 1000);
 }
 
 /** Things a chart must not keep to itself: NaN, values that a log axis hides, nothing finite at all. */
@@ -71,6 +101,55 @@ export function emptyRunText(run: Pick<Run, 'state' | 'key_count'> | null): {
 
 /** Why there are no charts of keys that are all hidden. */
 export const ALL_HIDDEN = { title: 'Every key is hidden', detail: 'Their definitions say so: hidden=True.' };
+
+/** Why a run has no samples of its system. */
+export function emptySystemText(run: Pick<Run, 'state'> | null): { title: string; detail: string } {
+  const why = 'the setting stats is off, or the run was logged by an older client';
+  if (!run || mayLog(run.state))
+    return {
+      title: 'No samples yet',
+      detail: `The first one comes with the start of the run, unless ${why}.`,
+    };
+  return { title: 'No samples of the system', detail: `There are none: ${why}.` };
+}
+
+/** What the end of a run means; null for one that went as it should, or still goes. */
+export function endingText(run: Pick<Run, 'state' | 'exit_code' | 'updated'>): string | null {
+  switch (run.state) {
+    case 'failed':
+      return `The program ended with exit code ${run.exit_code ?? 'unknown'}${codeText(run.exit_code)}.`;
+    case 'killed':
+      return `A signal ended the program, such as SIGTERM of a scheduler or a closed terminal${codeText(run.exit_code)}.`;
+    case 'crashed':
+      return (
+        `No sign of an end came, and the last sign of life was at ${formatInstant(run.updated)}: the process ` +
+        'was killed by force (often for want of memory), the machine went down, or it cannot reach the server. ' +
+        'What it logged since is in its folder: steplog sync sends it.'
+      );
+    case 'preempted':
+      return 'The program was told that it will be stopped, and ended before it was done.';
+    case 'preempting':
+      return 'The program was told that it will be stopped.';
+    default:
+      return null;
+  }
+}
+
+const SIGNALS: Readonly<Record<number, string>> = {
+  2: 'SIGINT, Ctrl-C',
+  6: 'SIGABRT',
+  9: 'SIGKILL, often for want of memory',
+  11: 'SIGSEGV, a memory error',
+  15: 'SIGTERM',
+};
+
+/** What is known of an exit code, as an addition to a sentence. */
+function codeText(code: number | null): string {
+  if (code === 1) return ', as after an exception that nothing caught';
+  if (code === 255) return ', as after Ctrl-C';
+  const signal = code === null ? undefined : SIGNALS[code < 0 ? -code : code - 128];
+  return signal ? ` (${signal})` : '';
+}
 
 const ended = (state: RunState): string =>
   state === 'killed' || state === 'preempted' ? `was ${state}` : state;

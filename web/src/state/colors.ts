@@ -23,6 +23,37 @@ export function dashOf(index: number): readonly number[] {
   return plain ?? [10, 3, ...Array<number[]>(dots).fill([2, 3]).flat()];
 }
 
+/** From dark to bright: stays readable under colour-vision deficiencies, and in grey. */
+const CIVIDIS = '#00224e #123570 #3b496c #575d6d #707173 #8a8678 #a59c74 #c3b369 #fee838'.split(' ');
+
+/** The red, green and blue (0 to 255) of a share from 0 to 1. */
+export function shareColor(share: number): [number, number, number] {
+  const at = Math.min(1, Math.max(0, share)) * (CIVIDIS.length - 1);
+  const channels = (index: number) => {
+    const value = Number.parseInt((CIVIDIS[Math.min(index, CIVIDIS.length - 1)] as string).slice(1), 16);
+    return [value >> 16, (value >> 8) & 255, value & 255];
+  };
+  const [low, high] = [channels(Math.floor(at)), channels(Math.floor(at) + 1)];
+  const part = at - Math.floor(at);
+  const mix = (i: number) => Math.round((low[i] as number) * (1 - part) + (high[i] as number) * part);
+  return [mix(0), mix(1), mix(2)];
+}
+
+/** The same, as CSS has it: a scale from left to right. */
+export const SHARE_GRADIENT = `linear-gradient(to right, ${CIVIDIS.join(', ')})`;
+
+/** The look of one of several lines in a chart, by its place; a limit is dashed and has no hue of its own. */
+export function lineLook(lines: readonly { name: string; isLimit?: boolean }[], name: string): Look {
+  const place = Math.max(
+    0,
+    lines.findIndex((line) => line.name === name),
+  );
+  const hues = PALETTE.light.length;
+  return lines[place]?.isLimit
+    ? { hue: hues - 1, dash: 1 }
+    : { hue: place % hues, dash: Math.floor(place / hues) };
+}
+
 /** FNV-1a over UTF-16 units: only has to spread short ids evenly. */
 export function hashId(id: string): number {
   let hash = 0x811c9dc5;

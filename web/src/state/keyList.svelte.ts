@@ -1,10 +1,8 @@
 /** The keys of a project or of a run, asked again while runs are going on. */
 import { ApiError, getProjectKeys, getRunKeys, type ProjectRef } from '../data/api';
 import type { KeyInfo } from '../data/types';
+import { Again } from './again';
 import { isPlotted } from './sections';
-
-/** New keys are rare after the first seconds of a run. */
-const AGAIN_MILLIS = 3000;
 
 export class KeyList {
   /** Keys with numbers to draw, sorted by name. */
@@ -13,8 +11,7 @@ export class KeyList {
   readonly panels = $derived(this.plotted.filter((key) => !key.hidden));
   status = $state<'loading' | 'ready' | 'error'>('loading');
   error = $state.raw<ApiError | null>(null);
-  private timer: number | null = null;
-  private askedAt = -Infinity;
+  private readonly again = new Again(() => void this.load());
   private names = '';
 
   constructor(
@@ -24,7 +21,7 @@ export class KeyList {
 
   /** Asks now. */
   async load(): Promise<void> {
-    this.askedAt = Date.now();
+    this.again.asked();
     try {
       const keys = this.run ? await getRunKeys(this.ref, this.run) : await getProjectKeys(this.ref);
       const plotted = keys.filter(isPlotted);
@@ -43,16 +40,10 @@ export class KeyList {
 
   /** Asks soon, at most every few seconds. */
   poke(): void {
-    this.timer ??= setTimeout(
-      () => {
-        this.timer = null;
-        if (!document.hidden) void this.load();
-      },
-      Math.max(0, this.askedAt + AGAIN_MILLIS - Date.now()),
-    ) as unknown as number;
+    this.again.poke();
   }
 
   close(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.again.close();
   }
 }

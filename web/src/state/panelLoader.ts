@@ -5,7 +5,7 @@
 import { ApiError, querySeries, type ProjectRef, type SeriesAnswer } from '../data/api';
 import type { LiveHandlers } from '../data/liveSocket';
 import { PanelData, type PanelFrame } from '../data/panelData';
-import type { PanelQuery, XAxis } from '../data/types';
+import type { PanelQuery, SeriesRef, XAxis } from '../data/types';
 
 export interface LoaderContext {
   runs: readonly string[];
@@ -33,6 +33,8 @@ export interface LoaderDeps {
   query: (panels: readonly PanelQuery[], signal: AbortSignal) => Promise<SeriesAnswer>;
   subscribe: (body: Record<string, unknown>, handlers: LiveHandlers) => () => void;
   hidden: () => boolean;
+  /** What a chart is drawn from; the key that it is called by, if not said. */
+  seriesOf?: (key: string) => SeriesRef[];
 }
 
 const FIELDS = ['first', 'min', 'max', 'last', 'mean', 'n'];
@@ -50,6 +52,8 @@ interface Entry {
   paintedAt: number;
 }
 
+const metricOf = (key: string): SeriesRef[] => [{ metric: key }];
+
 export class PanelLoader {
   /** Null until the page knows its runs. */
   private context: LoaderContext | null = null;
@@ -65,11 +69,16 @@ export class PanelLoader {
   ) {}
 
   /** A loader on the real server and socket. */
-  static for(ref: ProjectRef, subscribe: LoaderDeps['subscribe']): PanelLoader {
+  static for(
+    ref: ProjectRef,
+    subscribe: LoaderDeps['subscribe'],
+    seriesOf: (key: string) => SeriesRef[] = metricOf,
+  ): PanelLoader {
     return new PanelLoader(ref, {
       query: (panels, signal) => querySeries(ref, panels, signal),
       subscribe,
       hidden: () => document.hidden,
+      seriesOf,
     });
   }
 
@@ -142,7 +151,7 @@ export class PanelLoader {
   private panelQuery(slot: Slot, { runs, x, range, together }: LoaderContext): PanelQuery {
     return {
       id: slot.key,
-      series: [{ metric: slot.key }],
+      series: (this.deps.seriesOf ?? metricOf)(slot.key),
       runs: { ids: [...runs] },
       x,
       range,

@@ -1,4 +1,5 @@
 /** How keys become sections of panels, and how the search box picks among them. */
+import type { Bounds } from '../chart/extent';
 import { displayKeys } from '../data/keys';
 import type { KeyInfo } from '../data/types';
 
@@ -7,6 +8,19 @@ export interface Panel {
   key: string;
   /** The key as people logged it; as the server spells it where two would look the same. */
   title: string;
+  /** What it belongs to, when the title does not say. */
+  owner?: string;
+  /** What it draws of a run when that is not the key. */
+  lines?: readonly Line[];
+  /** What its values are in, and where their scale begins and ends. */
+  scale?: { unit: string; bounds: Bounds };
+}
+/** One of several things in a chart: they are told apart by colour, and writers by dashes. */
+export interface Line {
+  name: string;
+  title: string;
+  /** Not measured: what the others cannot go beyond. */
+  isLimit?: boolean;
 }
 export interface Section {
   name: string;

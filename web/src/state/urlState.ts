@@ -42,10 +42,10 @@ export const DEFAULT_VIEW: WorkspaceView = {
   panel: null,
 };
 
-const joinList = (items: readonly string[]): string =>
+export const joinList = (items: readonly string[]): string =>
   items.map((item) => item.replaceAll('\\', '\\\\').replaceAll(',', '\\,')).join(',');
 
-function splitList(text: string): string[] {
+export function splitList(text: string): string[] {
   if (text === '') return [];
   const items: string[] = [''];
   for (let i = 0; i < text.length; i++) {
@@ -56,10 +56,14 @@ function splitList(text: string): string[] {
   return items;
 }
 
+/** The list without the item, or with it at the end. */
+export const toggled = (list: readonly string[], item: string): string[] =>
+  list.includes(item) ? list.filter((other) => other !== item) : [...list, item];
+
 /** Beyond the steps and milliseconds that the server takes, there is nothing to see. */
 const FARTHEST = 2 ** 62;
 
-function readZoom(text: string | null): [number, number] | null {
+export function readZoom(text: string | null): [number, number] | null {
   const match = /^(-?[\d.]+(?:e[+-]?\d+)?):(-?[\d.]+(?:e[+-]?\d+)?)$/.exec(text ?? '');
   if (!match) return null;
   const [from, to] = [Number(match[1]), Number(match[2])];
@@ -74,8 +78,6 @@ function readSort(text: string | null): WorkspaceView['sort'] {
   if (match && !SORTABLE.test(match[1] as string)) return DEFAULT_VIEW.sort;
   return match ? { k: match[1] as string, dir: match[2] as SortDir } : DEFAULT_VIEW.sort;
 }
-
-const KNOWN = ['q', 'r', 's', 'v', 'x', 'w', 'y', 'yf', 'z', 'sel', 'fold', 'side', 'panel'] as const;
 
 /** Reads a query string. Values that make no sense fall back on the default. */
 export function decodeView(query: string): WorkspaceView {
@@ -102,7 +104,7 @@ export function decodeView(query: string): WorkspaceView {
 /** Writes a query string (with `?`, or empty). Parameters of `previous` that this codec does not know stay. */
 export function encodeView(view: WorkspaceView, previous = ''): string {
   const { sort } = view;
-  const values: Record<(typeof KNOWN)[number], string | null> = {
+  const values: Record<string, string | null> = {
     q: view.search || null,
     r: view.runSearch || null,
     s: sort.k === DEFAULT_VIEW.sort.k && sort.dir === DEFAULT_VIEW.sort.dir ? null : `${sort.k}:${sort.dir}`,
@@ -117,13 +119,13 @@ export function encodeView(view: WorkspaceView, previous = ''): string {
     side: view.sidebar ? null : '0',
     panel: view.panel,
   };
-  const pairs: [string, string][] = [];
-  for (const name of KNOWN) {
-    const value = values[name];
-    if (value !== null) pairs.push([name, value]);
-  }
-  for (const [name, value] of new URLSearchParams(previous))
-    if (!(KNOWN as readonly string[]).includes(name)) pairs.push([name, value]);
+  return writeQuery(values, previous);
+}
+
+/** A query string of some values, null for left out. Parameters of `previous` that are not among them stay. */
+export function writeQuery(values: Readonly<Record<string, string | null>>, previous: string): string {
+  const pairs = Object.entries(values).filter((pair): pair is [string, string] => pair[1] !== null);
+  for (const [name, value] of new URLSearchParams(previous)) if (!(name in values)) pairs.push([name, value]);
   // `/ : ,` are legal in a query and far easier to read there.
   const readable = (text: string) =>
     encodeURIComponent(text).replace(/%(2F|3A|2C)/g, (code) => decodeURIComponent(code));

@@ -13,7 +13,9 @@ def upgrade() -> None:
     """Add the table."""
     op.create_table(
         "alerts",
-        sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "run_id", sa.BigInteger, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("writer", sa.String(63), primary_key=True),
         sa.Column("position", sa.BigInteger, primary_key=True),
         sa.Column("wall", sa.BigInteger, nullable=False),

@@ -1,0 +1,116 @@
+/** What a run recorded without being asked: its files, and what stands in them. Asked when somebody looks. */
+import { ApiError, getRunFile, getRunFiles, type ProjectRef } from '../data/api';
+import type { RunFile } from '../data/types';
+import { Again } from './again';
+import { parseMetadata, type Metadata } from './metadata';
+
+const METADATA = 'metadata.json';
+const REQUIREMENTS = 'requirements.txt';
+export const PATCH = 'diff.patch';
+/** How it differs from a commit that others have as well. */
+const UPSTREAM_PATCH = /^diff_([0-9a-f]+)\.patch$/;
+
+/** What one writer recorded. */
+export interface Captured {
+  writer: string;
+  label: string;
+  metadata: Metadata | null;
+  requirements: string | null;
+}
+
+export class Capture {
+  files = $state.raw<readonly RunFile[]>([]);
+  captured = $state.raw<Captured | null>(null);
+  status = $state<'idle' | 'loading' | 'ready' | 'error'>('idle');
+  error = $state.raw<ApiError | null>(null);
+  /** Of those that recorded something; null for the first of them. */
+  private chosen = $state<string | null>(null);
+  private readonly again = new Again(() => void this.load());
+  private held = '';
+  private wanted = '';
+
+  /** The writers that recorded something: each may have run on another machine. */
+  readonly writers = $derived.by(() => {
+    const own = this.files.filter(({ name }) => name === METADATA || name === REQUIREMENTS);
+    return own
+      .filter(({ writer }, i) => own.findIndex((other) => other.writer === writer) === i)
+      .sort((a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }));
+  });
+  private readonly writer = $derived(
+    this.writers.find(({ writer }) => writer === this.chosen) ?? this.writers[0] ?? null,
+  );
+  /** Those of the writer that is looked at. */
+  readonly requirements = $derived(this.fileOf(REQUIREMENTS));
+  readonly patch = $derived(this.fileOf(PATCH));
+  readonly upstreamPatches = $derived(
+    this.files.flatMap((file) => {
+      const commit = UPSTREAM_PATCH.exec(file.name)?.[1];
+      return commit && file.writer === this.writer?.writer ? [{ file, commit }] : [];
+    }),
+  );
+
+  constructor(
+    private readonly ref: ProjectRef,
+    private readonly run: string,
+  ) {}
+
+  /** Asks now; what has not changed is not asked again. */
+  async load(): Promise<void> {
+    this.again.asked();
+    if (this.status !== 'ready') this.status = 'loading';
+    try {
+      this.files = await getRunFiles(this.ref, this.run);
+      await this.read();
+      this.status = 'ready';
+      this.error = null;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.error = error;
+      this.status = 'error';
+    }
+  }
+
+  /** Asks soon, once it was asked at all. */
+  poke(): void {
+    if (this.status !== 'idle') this.again.poke();
+  }
+
+  choose(writer: string): void {
+    this.chosen = writer;
+    void this.load();
+  }
+
+  /** The text of a file. */
+  textOf(file: RunFile): Promise<string> {
+    return getRunFile(this.ref, this.run, file);
+  }
+
+  close(): void {
+    this.again.close();
+  }
+
+  private fileOf(name: string): RunFile | null {
+    return this.files.find((file) => file.name === name && file.writer === this.writer?.writer) ?? null;
+  }
+
+  private async read(): Promise<void> {
+    const { writer } = this;
+    if (!writer) return;
+    const [metadata, requirements] = [this.fileOf(METADATA), this.fileOf(REQUIREMENTS)];
+    const wanted = JSON.stringify([metadata, requirements]);
+    if (wanted === this.held) return;
+    this.wanted = wanted;
+    const [facts, packages] = await Promise.all(
+      [metadata, requirements].map((file) => (file ? this.textOf(file) : null)),
+    );
+    // Another writer was chosen meanwhile.
+    if (this.wanted !== wanted) return;
+    this.captured = {
+      writer: writer.writer,
+      label: writer.label,
+      metadata: facts ? parseMetadata(facts) : null,
+      requirements: packages ?? null,
+    };
+    this.held = wanted;
+  }
+}

@@ -1,0 +1,54 @@
+/** The tab of a run's page and what its System tab shows, as query parameters. */
+import { joinList, readZoom, splitList, writeQuery } from './urlState';
+
+export const TABS = [
+  { id: 'overview', name: 'Overview' },
+  { id: 'charts', name: 'Charts' },
+  { id: 'system', name: 'System' },
+] as const;
+export type RunTab = (typeof TABS)[number]['id'];
+
+export interface RunView {
+  tab: RunTab;
+  /** Of the samples, which have no steps. */
+  systemX: 'wall' | 'relative';
+  /** In milliseconds, as `systemX` counts them; null shows all. */
+  systemZoom: [number, number] | null;
+  /** Groups of samples that are folded. */
+  systemFolds: string[];
+  /** Devices of which more is shown than of the others. */
+  devices: string[];
+  /** The key of the enlarged panel. */
+  panel: string | null;
+}
+
+/** The tab of an address that names none. */
+const DEFAULT_TAB: RunTab = 'charts';
+
+/** Reads a query string. Values that make no sense fall back on the default. */
+export function decodeRunView(query: string): RunView {
+  const params = new URLSearchParams(query);
+  return {
+    tab: TABS.find(({ id }) => id === params.get('tab'))?.id ?? DEFAULT_TAB,
+    systemX: params.get('sx') === 'wall' ? 'wall' : 'relative',
+    systemZoom: readZoom(params.get('sz')),
+    systemFolds: splitList(params.get('sf') ?? ''),
+    devices: splitList(params.get('dev') ?? ''),
+    panel: params.get('panel'),
+  };
+}
+
+/** Writes a query string (with `?`, or empty). Other parameters of `previous` stay. */
+export function encodeRunView(view: RunView, previous = ''): string {
+  return writeQuery(
+    {
+      tab: view.tab === DEFAULT_TAB ? null : view.tab,
+      sx: view.systemX === 'relative' ? null : view.systemX,
+      sz: view.systemZoom?.join(':') ?? null,
+      sf: view.systemFolds.length ? joinList(view.systemFolds) : null,
+      dev: view.devices.length ? joinList(view.devices) : null,
+      panel: view.panel,
+    },
+    previous,
+  );
+}

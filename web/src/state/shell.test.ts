@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { commandLine, quote, reproduceLines, type Reproducible } from './shell';
+
+test('what a shell would read otherwise is quoted', () => {
+  expect(commandLine(['python', 'train.py', '--lr=1e-3', 'a/b.yaml'])).toBe(
+    'python train.py --lr=1e-3 a/b.yaml',
+  );
+  expect(quote('')).toBe("''");
+  expect(quote('a b')).toBe("'a b'");
+  expect(quote("it's $HOME `x`")).toBe(`'it'"'"'s $HOME \`x\`'`);
+  expect(quote('***')).toBe("'***'");
+  expect(quote('~/x')).toBe("'~/x'");
+  expect(quote('ü')).toBe("'ü'");
+});
+
+test('a terminal is sent nothing that it acts on', () => {
+  expect(quote('a\nrm -rf')).toBe("$'a\\x0arm -rf'");
+  expect(quote("\u001b[201~ü'\\")).toBe("$'\\x1b[201~\\xc3\\xbc\\'\\\\'");
+});
+
+const facts: Reproducible = {
+  remote: 'https://***@github.com/example/llm-pretrain.git',
+  commit: '9f2c1e0b7d8a4c6e5f3a2b1c0d9e8f7a6b5c4d3e',
+  top: '/home/maria/llm',
+  folder: '/home/maria/llm/my experiments',
+  command: ['python', 'train.py', '--note', 'x y'],
+  hasPatch: true,
+  hasRequirements: true,
+};
+
+test('a run is had again from its commit, its patch and its packages', () => {
+  expect(reproduceLines(facts)).toEqual([
+    'git clone https://github.com/example/llm-pretrain.git && cd llm-pretrain',
+    'git checkout 9f2c1e0b7d8a4c6e5f3a2b1c0d9e8f7a6b5c4d3e',
+    'git apply diff.patch',
+    'pip install -r requirements.txt',
+    "cd 'my experiments'",
+    "python train.py --note 'x y'",
+  ]);
+  expect(reproduceLines({ ...facts, remote: 'git@host:team/repo.git' })[0]).toBe(
+    'git clone git@host:team/repo.git && cd repo',
+  );
+});
+
+test('what is not known is left out', () => {
+  const none = { remote: null, commit: null, hasPatch: false, hasRequirements: false };
+  expect(reproduceLines({ ...facts, ...none })).toEqual(["python train.py --note 'x y'"]);
+  expect(reproduceLines({ ...facts, ...none, command: null })).toEqual([]);
+});
+
+test('an address or a commit is not taken for an option', () => {
+  const lines = reproduceLines({ ...facts, remote: '--upload-pack=evil', commit: '--force; rm' });
+  expect(lines[0]).toBe('git clone -- --upload-pack=evil');
+  expect(lines).not.toContainEqual(expect.stringContaining('git checkout'));
+});

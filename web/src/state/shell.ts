@@ -1,0 +1,69 @@
+/** Commands that can be pasted into a POSIX shell, made of what a run says of itself. */
+
+/** What a shell takes as it is; the set of Python's `shlex.quote`. */
+const PLAIN = /^[\w@%+=:,./-]+$/;
+/** A terminal would act on them when they are pasted. */
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** One word for a shell, whatever is in it. */
+export function quote(word: string): string {
+  if (PLAIN.test(word)) return word;
+  if (!CONTROL.test(word)) return `'${word.replaceAll("'", `'"'"'`)}'`;
+  const escaped = [...new TextEncoder().encode(word)].map((byte) => {
+    const char = String.fromCharCode(byte);
+    if (char === "'" || char === '\\') return `\\${char}`;
+    return byte >= 0x20 && byte < 0x7f ? char : `\\x${byte.toString(16).padStart(2, '0')}`;
+  });
+  return `$'${escaped.join('')}'`;
+}
+
+export const commandLine = (words: readonly string[]): string => words.map(quote).join(' ');
+
+export interface Reproducible {
+  remote: string | null;
+  commit: string | null;
+  /** The top folder of the repository, and the folder that the program ran in. */
+  top: string | null;
+  folder: string | null;
+  command: readonly string[] | null;
+  hasPatch: boolean;
+  hasRequirements: boolean;
+}
+
+/** The folder that `git clone` makes. */
+function cloneFolder(remote: string): string {
+  const last =
+    remote
+      .replace(/[/\\]+$/, '')
+      .split(/[/:\\]/)
+      .at(-1) ?? '';
+  return last.replace(/\.git$/, '');
+}
+
+/** An option is not a commit, however it is spelled. */
+const COMMIT = /^[0-9a-f]{7,64}$/;
+/** Where a login stood: the address works for whoever has one. */
+const MASKED_LOGIN = /^([a-z][\w+.-]*:\/\/)\*\*\*@/i;
+
+/** The lines with which the run can be had again; a line says what is not known. */
+export function reproduceLines(facts: Reproducible): string[] {
+  const lines: string[] = [];
+  const { remote, commit, top, folder } = facts;
+  const isCommit = commit !== null && COMMIT.test(commit);
+  if (remote) {
+    const address = remote.replace(MASKED_LOGIN, '$1');
+    const into = cloneFolder(address);
+    const clone = `git clone ${address.startsWith('-') ? '-- ' : ''}${quote(address)}`;
+    lines.push(into && !into.startsWith('-') ? `${clone} && cd ${quote(into)}` : clone);
+  }
+  if (isCommit) lines.push(`git checkout ${commit}`);
+  if (facts.hasPatch) lines.push('git apply diff.patch');
+  if (facts.hasRequirements) lines.push('pip install -r requirements.txt');
+  if (facts.command) {
+    const below = isCommit && top && folder?.startsWith(`${top}/`) ? folder.slice(top.length + 1) : null;
+    if (below) lines.push(`cd ${quote(below.startsWith('-') ? `./${below}` : below)}`);
+    lines.push(commandLine(facts.command));
+  }
+  return lines;
+}
