@@ -71,7 +71,8 @@ def test_the_program_is_what_a_shell_calls_again(run_program, tmp_path, monkeypa
     )
     facts = json.loads((folder / "files" / "metadata.json").read_text())
     program = str(tmp_path / "program.py")
-    assert facts["command"] == ["python", program, str(tmp_path), "--token=***"]
+    assert facts["command"] == ["python", program, str(tmp_path)]
+    assert facts["args"] == [str(tmp_path), "--token=***"]
     assert facts["program"] == program
 
 

@@ -158,3 +158,78 @@ def test_a_run_page_tells_writers_steps_and_keys_apart(online, tmp_path):
         "together": ["3", "0", "6", "3"],
     }
     run_page(online, "e2e/run.mjs", "p", "r", json.dumps(expected))
+
+
+# Trains in a repository with changes; what GPUs would say comes from nowhere else.
+CAPTURED = """
+import sys, time, steplog
+count, live = int(sys.argv[1]), sys.argv[2] == "live"
+settings = {"quiet": True, "stats_interval_secs": 0.2 if live else 10.0, "save_code": True}
+run = steplog.init(project="p", id=sys.argv[3], settings=settings, config={"lr": 0.1})
+print("begun", flush=True)
+for step in range(20):
+    run.log({"loss": 1 / (1 + step)})
+    gpu = {"gpu": 50.0 + step, "temp": 60.0, "memoryAllocated": 20.0 + step, "powerWatts": 300.0}
+    sample = {f"gpu.{n}.{name}": value for n in range(count) for name, value in gpu.items()}
+    run._own_writer().put_sample({**sample, "memory_percent": 40.0 + step})
+if live:
+    sys.stdin.readline()
+run.finish()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("gpus", "way"), [(8, "live"), (64, "over")])
+def test_a_run_page_shows_what_was_captured(online, tmp_path, gpus, *, way):
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "train.py").write_text(CAPTURED)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
+    for arguments in (
+        *(["init"], ["remote", "add", "origin", "https://me:pass@example.com/x.git"]),
+        *(["add", "."], ["commit", "-m", "one"]),
+    ):
+        subprocess.run([*git, *arguments], cwd=folder, check=True, capture_output=True)
+    (folder / "train.py").write_text(f"{CAPTURED}# changed\n")
+    environ = {
+        **online.environ,
+        **{f"STEPLOG_{name}": "true" for name in ("STATS", "MACHINE_INFO", "GIT", "REQUIREMENTS")},
+    }
+    child = subprocess.Popen(
+        [sys.executable, "train.py", str(gpus), way, "r"],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    if way == "over":
+        child.communicate()
+    files: dict[str, int] = {}
+    while not {"diff.patch", "requirements.txt"} <= files.keys():
+        status, _, body = online.ask("/api/v1/projects/local/p/runs/r/files")
+        files = {file["name"]: 1 for file in json.loads(body)["files"]} if status == 200 else {}
+    ask = "/api/v1/projects/local/p/runs/r/files"
+    commit = json.loads(online.ask(f"{ask}/metadata.json")[2])["git"]["commit"]
+    packages = len(online.ask(f"{ask}/requirements.txt")[2].splitlines())
+    expected = {
+        "commands": [
+            "git clone https://example.com/x.git && cd x",
+            f"git checkout {commit}",
+            "git apply diff.patch",
+            "pip install -r requirements.txt",
+            f"python train.py {gpus} {way} r",
+        ],
+        "patch": "train.py",
+        "added": "# changed",
+        "packages": packages,
+        "cards": gpus if gpus <= 16 else 0,
+        "heat": {} if gpus <= 16 else {"GPU *": gpus},
+        "live": way == "live",
+    }
+    run_page(online, "e2e/capture.mjs", "p", "r", json.dumps(expected))
+    if way == "live":
+        child.communicate("\n")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CONTAINERS = ("/.dockerenv", "/run/.containerenv")
+_MAX_ARGUMENT = 1_000
 _RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR")
 
 
@@ -63,17 +64,18 @@ def describe(
 def _command(secrets: Secrets) -> dict[str, object]:
     """How the program was called, so that it can be called again."""
     main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    path = getattr(main, "__file__", None)
-    arguments = secrets.mask_arguments(sys.argv[1:])
-    facts: dict[str, object] = {"args": arguments, "root": _working_directory()}
+    spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    called = [argument[:_MAX_ARGUMENT] for argument in sys.orig_argv[1:]]
+    facts: dict[str, object] = {
+        "args": secrets.mask_arguments(sys.argv[1:]),
+        "command": ["python", *secrets.mask_arguments(called)],
+        "root": _working_directory(),
+    }
     if spec is not None and spec.name != "__main__":
-        module = spec.name.removesuffix(".__main__")
-        return {**facts, "program": f"-m {module}", "command": ["python", "-m", module, *arguments]}
-    if path is not None:
-        program = os.path.abspath(path)  # noqa: PTH100  # links stay as they were called
-        return {**facts, "program": program, "command": ["python", path, *arguments]}
-    return {**facts, "program": "<interactive>"}
+        return {**facts, "program": f"-m {spec.name.removesuffix('.__main__')}"}
+    # Links stay as they were called.
+    program = "<interactive>" if path is None else os.path.abspath(path)  # noqa: PTH100
+    return {**facts, "program": program}
 
 
 def _working_directory() -> str | None:
