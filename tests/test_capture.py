@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import anyio.from_thread
 import anyio.to_thread
+import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import psutil
 import pytest
 
@@ -383,3 +384,47 @@ def test_packages_are_spelled_so_that_pip_installs_them(tmp_path, monkeypatch):
         "plain==1.0",
         "source @ file:///home/me/c",
     ]
+
+
+# ---- files of the program's own ----------------------------------------------------------------
+
+
+def logged_files(run):
+    """Name to content of the files in a run's log."""
+    found = {}
+    for path in sorted((pathlib.Path(run.sync_dir) / "wal").glob("*/*.wal")):
+        data, at = path.read_bytes(), 256
+        while at + 8 <= len(data) and (size := int.from_bytes(data[at : at + 4], "little")):
+            record = msgpack.unpackb(data[at + 8 : at + 8 + size], strict_map_key=False)
+            if record[0] == 9:
+                found[record[2]] = record[3]
+            at += 8 + (size + 7) // 8 * 8
+    return found
+
+
+def test_files_written_into_the_folder_are_logged(start, tmp_path, capfd):
+    (tmp_path / "secret").write_text("elsewhere")
+    with start() as run:
+        folder = pathlib.Path(run.dir)
+        (folder / "plots").mkdir()
+        (folder / "plots" / "größe.bin").write_bytes(bytes(range(256)))
+        (folder / ".hidden").write_text("x")
+        (folder / "empty" / ".git").mkdir(parents=True)
+        (folder / "empty" / ".git" / "config").write_text("x")
+        (folder / "link").symlink_to(tmp_path / "secret")
+        (folder / "out").symlink_to(tmp_path)
+        (folder / "large").write_bytes(bytes((1 << 20) + 1))
+        (folder / "bad\nname").write_text("x")
+    files = logged_files(run)
+    assert files.keys() == {"summary.json", "plots/größe.bin"}
+    assert files["plots/größe.bin"] == bytes(range(256))
+    said = capfd.readouterr().err
+    assert "large is larger than 1 MiB" in said
+    assert "is no name of a file in a run" in said
+
+
+@pytest.mark.anyio
+async def test_files_are_logged_without_blocking_the_loop(start):
+    async with start() as run:
+        await anyio.Path(run.dir, "notes.txt").write_text("kept")
+    assert logged_files(run)["notes.txt"] == b"kept"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steplog import _folder
-from steplog._errors import RunClosedError, StorageError
+from steplog._errors import RunClosedError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from steplog._config_file import ConfigFile
     from steplog._notices import Notices
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 1 << 20
 """One that is larger stays in the run's folder."""
+_MOST_WRITTEN = 1_000
+"""Files of the program's own that are looked at."""
 
 
 class LoggedFiles:
@@ -26,6 +32,7 @@ class LoggedFiles:
         self._folder = folder
         self._notices = notices
         self._config = ""
+        self._own = {"config.yaml", "summary.json"}
 
     def log_config(self, writer: Writer) -> None:
         """Log the config unless it is logged already; never raises for the disk."""
@@ -44,8 +51,36 @@ class LoggedFiles:
             return
         self._log(writer, "summary.json", _folder.json_text(summary).encode())
 
+    def log_written(self, writer: Writer) -> None:
+        """Log what the program has written into `run.dir`; never raises for the disk.
+
+        Links are not followed, and hidden files are left alone.
+        """
+        if self._folder is None:
+            return
+        base = self._folder / "files"
+        for path in itertools.islice(_written(base), _MOST_WRITTEN):
+            name = path.relative_to(base).as_posix()
+            if name not in self._own:
+                self._log_written(writer, name, path)
+
+    def _log_written(self, writer: Writer, name: str, path: Path) -> None:
+        try:
+            found = path.lstat()
+            if not stat.S_ISREG(found.st_mode):
+                return
+            content = b"" if found.st_size > _MAX_BYTES else path.read_bytes()
+        except OSError as error:
+            self._notices.warn(name, f"{name} cannot be read: {error}")
+            return
+        try:
+            self._log(writer, name, content, size=max(found.st_size, len(content)))
+        except UsageError as error:
+            self._notices.warn(name, f"a file in run.dir is not recorded: {error}")
+
     def put(self, writer: Writer, name: str, content: bytes) -> None:
         """Write another file into the run's folder, and log it; never raises for the disk."""
+        self._own.add(name)
         if self._folder is not None:
             try:
                 _folder.write_bytes(self._folder / "files" / name, content)
@@ -53,8 +88,8 @@ class LoggedFiles:
                 self._notices.warn("files", f"{name} cannot be written: {error}")
         self._log(writer, name, content)
 
-    def _log(self, writer: Writer, name: str, content: bytes) -> None:
-        if len(content) > _MAX_BYTES:
+    def _log(self, writer: Writer, name: str, content: bytes, *, size: int | None = None) -> None:
+        if (len(content) if size is None else size) > _MAX_BYTES:
             self._notices.warn(name, f"{name} is larger than 1 MiB: it stays in the run's folder")
             return
         try:
@@ -63,3 +98,10 @@ class LoggedFiles:
             return  # what comes behind the end is in the folder
         except StorageError as error:
             self._notices.tell_lost(1, error.strerror or error)
+
+
+def _written(base: Path) -> Iterator[Path]:
+    """The files below a folder, but for what is hidden; links to folders are files here."""
+    for folder, folders, names in os.walk(base):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))

@@ -146,8 +146,7 @@ class Ends(Logger):
     def _finish(self, exit_code: int, timeout_secs: float) -> None:
         until = time.monotonic() + timeout_secs
         try:
-            if self._capture is not None:
-                self._capture.stop(timeout_secs)
+            self._gather_last(timeout_secs)
             self._late.close()
             self._late.wait(max(until - time.monotonic(), 0.0) * _LATE_SHARE)
         except KeyboardInterrupt:
@@ -155,6 +154,14 @@ class Ends(Logger):
             self._end(exit_code, 0.0)
             raise
         self._end(exit_code, max(until - time.monotonic(), 0.0))
+
+    def _gather_last(self, timeout_secs: float) -> None:
+        """What is still being captured, and the files that the program has written."""
+        if self._capture is not None:
+            self._capture.stop(timeout_secs)
+        writer = self._process.writer
+        if not (isinstance(writer, NullWriter) or writer.is_closed or self._process.is_child):
+            self._logged_files.log_written(writer)
 
     def _end(self, exit_code: int, timeout_secs: float) -> None:
         _sync.forget(self)
@@ -191,9 +198,9 @@ class Ends(Logger):
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
         until = time.monotonic() + timeout
-        if self._capture is not None:
-            stop = functools.partial(self._capture.stop, timeout)
-            await anyio.to_thread.run_sync(stop, abandon_on_cancel=True)
+        if not self.is_finished:
+            gather = functools.partial(self._gather_last, timeout)
+            await anyio.to_thread.run_sync(gather, abandon_on_cancel=True)
         self._late.close()
         if self._late.waiting:
             try:
