@@ -204,7 +204,7 @@ def test_what_cannot_be_spelled_costs_only_itself(start, capsys):
         assert run.status()["skipped"] == 4
     said = capsys.readouterr().err
     for path in ("'bad'", "'n.b'", "'<Unspelled>'", "'n.<Unspelled>'"):
-        assert f"warning: {path} is not recorded" in said
+        assert f"warning: config {path} is not recorded" in said
     assert "raised ValueError: no text" in said
     assert stored(run) == {"good": 1, "n": {"a": 3}}
     with start(settings={"strict": True}) as run:

@@ -228,7 +228,7 @@ def test_init_on_a_full_disk_takes_the_temporary_folder(tmp_path, small_disk):
         check=False,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
-    assert process.stdout.startswith(str(tmp_path / "steplog-runs")), process.stderr
+    assert process.stdout.startswith(str(tmp_path / f"steplog-runs-{os.getuid()}")), process.stderr
     assert f"cannot write {small}/steplog-runs" in process.stderr
     assert RunLog(process.stdout.strip()).row_count == 1
     assert list((small / "steplog-runs").iterdir()) == []

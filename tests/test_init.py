@@ -6,6 +6,7 @@ import asyncio
 import copy
 import enum
 import errno
+import os
 import pathlib
 import subprocess
 import sys
@@ -295,7 +296,7 @@ def test_where_the_working_directory_is_gone_the_temporary_folder_is_taken(
     with steplog.init(mode="offline", id=f"r-{resume}", resume=resume) as run:
         run.log({"a": 1})
     assert RunLog(run.sync_dir).row_count == 1
-    assert pathlib.Path(run.sync_dir).parent == tmp_path / "steplog-runs"
+    assert pathlib.Path(run.sync_dir).parent == tmp_path / f"steplog-runs-{os.getuid()}"
     assert "cannot write steplog-runs" in capsys.readouterr().err
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 
 import pytest
 
@@ -295,3 +296,30 @@ def test_what_a_run_cannot_be_called_is_no_setting(name, value, said, *, monkeyp
         monkeypatch.setenv("STEPLOG_RUN_ID", value)
         with pytest.raises(steplog.UsageError, match=r"run id.*STEPLOG_RUN_ID"):
             steplog.init(mode="disabled")
+
+
+def test_a_user_without_a_home_and_one_in_anothers_have_no_file(tmp_path, monkeypatch):
+    monkeypatch.delenv("STEPLOG_CONFIG_DIR")
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(pathlib.Path, "home", no_home)
+    assert resolve(None).project == "uncategorized"
+    monkeypatch.setattr(pathlib.Path, "home", lambda: tmp_path)
+    path = tmp_path / ".config" / "steplog" / "settings"
+    path.parent.mkdir(parents=True)
+    path.write_text("[default]\nproject = theirs\n")
+
+    read_text = pathlib.Path.read_text
+
+    def refuse(self, *arguments):
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return read_text(self, *arguments)
+
+    monkeypatch.setattr(pathlib.Path, "read_text", refuse)
+    assert resolve(None).project == "uncategorized"
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", str(path.parent))
+    with pytest.raises(steplog.UsageError, match="cannot be read"):
+        resolve(None)  # whoever names the folder wants to have it read

@@ -120,7 +120,7 @@ class Ending:
             self._notices.warn("counts", f"not recorded: {', '.join(lost)}")
         if not is_child:
             self._say_footer(writer)
-        if not is_child or reason:
+        if not is_child or (reason and self._settings.mode == "online"):
             self._say_closing(rows, reason)
         if not ended and not self._is_hurried:
             self._notices.warn("late", "the writer's threads had not ended at the deadline")
@@ -154,7 +154,10 @@ class Ending:
         how = f"send it with: {self._sync_command()}"
         if folder is not None and not folder.exists():
             how = "the folder is gone, and what was not sent with it"
-        if self._settings.mode == "offline":
+            reason = reason or "its folder is gone"
+        if reason and folder is not None and not folder.exists():
+            self._notices.warn("sync", f"{told} in {folder}; {how}")
+        elif self._settings.mode == "offline":
             self._notices.say(f"{told} in {folder}; {how}")
         elif reason:
             self._notices.warn(

@@ -59,17 +59,19 @@ class Notices:
         if self._settings.storage_errors == "raise":
             raise error
 
-    def tell_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
+    def tell_skipped(self, skipped: Sequence[tuple[str, str]], what: str = "") -> None:
         """Count and warn as `skip` does, and never raise: nobody is there to catch it."""
         self.counts["skipped"] += len(skipped)
+        of = f"{what} " if what else ""
         for key, reason in skipped[:_MOST_KEYS]:
-            self.warn(f"skip {key}", f"{shorten(repr(key), 80)} is not recorded: {reason}")
+            name = shorten(repr(key), 80)
+            self.warn(f"skip {of}{key}", f"{of}{name} is not recorded: {reason}")
         if len(skipped) > _MOST_KEYS:
             more = len(skipped) - _MOST_KEYS
             self.warn("skip more", f"{more:,} more values of one call are not recorded")
 
-    def skip(self, skipped: Sequence[tuple[str, str]]) -> None:
-        """Values cannot be stored: (key, reason) of each.
+    def skip(self, skipped: Sequence[tuple[str, str]], what: str = "") -> None:
+        """Values cannot be stored: (key, reason) of each; `what` they are of, if not of a row.
 
         Raises:
             UsageError: There are some, and the run is strict.
@@ -77,7 +79,7 @@ class Notices:
         if skipped and self._settings.strict:
             self.counts["skipped"] += len(skipped)
             raise UsageError(f"cannot store {skipped[0][0]!r}: {skipped[0][1]}")
-        self.tell_skipped(skipped)
+        self.tell_skipped(skipped, what)
 
     def settle(self, outcome: Outcome, data: Mapping[str, object]) -> None:
         """Tell what a call of `log` could not record.

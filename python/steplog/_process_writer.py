@@ -112,7 +112,7 @@ class ProcessWriter:
         import tempfile  # noqa: PLC0415  # 3 ms, for the rare case
 
         try:
-            fallback = Path(tempfile.gettempdir()) / _folder.ROOT
+            fallback = Path(tempfile.gettempdir()) / f"{_folder.ROOT}-{_user()}"
         except FileNotFoundError as error:
             raise StorageError(error.errno, f"{reason}, nor a temporary folder: {error}") from error
         self.warning = f"{reason}; the run is kept in {fallback}"
@@ -172,6 +172,11 @@ class ProcessWriter:
             "sdk": __version__,
             "mode": self._settings.mode,
         }
+
+
+def _user() -> str:
+    """Who this is: the folder of temporary files is everybody's."""
+    return str(os.getuid()) if hasattr(os, "getuid") else "user"
 
 
 def _goes_on(past: Past) -> dict[str, Any]:

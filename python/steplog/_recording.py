@@ -44,7 +44,7 @@ class Recording:
         plain, skipped = _values.to_config(entries)
         if plain.pop("", None) is not None:
             skipped.append(("", "a key must not be empty"))
-        self._notices.skip(skipped)
+        self._notices.skip(skipped, "config")
         return plain
 
     def warn(self, text: str) -> None:
@@ -75,7 +75,7 @@ class Recording:
         plain: list[_Entry] = []
         for path, value in written:
             kept, skipped = _values.to_plain({path[-1]: value})
-            self._notices.skip(skipped)
+            self._notices.skip(skipped, "summary")
             plain += [(tuple(path), value) for value in kept.values()]
         self._put_each(
             [(tuple(path), None) for path in deleted],

@@ -419,7 +419,9 @@ def _from_files() -> Iterator[tuple[str, object]]:
         UsageError: A file cannot be read, or holds what is no setting.
     """
     for path in (config_dir() / "settings", _WORKSPACE):
-        for name, text in _settings_file.read(path).items():
+        # Where another user's home is this one's as well, as of a service, the file is not ours.
+        is_asked_for = path is _WORKSPACE or bool(os.environ.get(ENV_CONFIG_DIR))
+        for name, text in _settings_file.read(path, must=is_asked_for).items():
             _check_known(name, path)
             if path is _WORKSPACE and name in _USERS_OWN:
                 raise UsageError(
@@ -470,4 +472,10 @@ def config_dir(environ: Mapping[str, str] | None = None) -> Path:
     """The folder of the user's steplog configuration: `settings` and the key file `keys.json`."""
     environ = os.environ if environ is None else environ
     given = environ.get(ENV_CONFIG_DIR)
-    return Path(given) if given else Path.home() / ".config" / "steplog"
+    if given:
+        return Path(given)
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a name, as containers have: nothing is there
+        home = Path(os.sep, "nonexistent")
+    return home / ".config" / "steplog"

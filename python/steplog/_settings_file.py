@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 SECTION = "default"
 
 
-def read(path: Path) -> dict[str, str]:
-    """The entries of a file; none where there is no file.
+def read(path: Path, *, must: bool = True) -> dict[str, str]:
+    """The entries of a file; none where there is no file, or, unless it must, no right to read it.
 
     Raises:
         UsageError: It cannot be read, is no INI, or has another section.
@@ -23,6 +23,8 @@ def read(path: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, PermissionError) and not must:
+            return {}
         raise UsageError(f"the settings file cannot be read: {error}: {path}") from error
     import configparser  # noqa: PLC0415  # 3 ms: only who has such a file pays for it
 
