@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
+import sys
 import time
 from typing import Any
 
 import pytest
 
 import steplog
+from steplog._core import RunLog
 
 # Logs a range of steps at each word of its parent, and answers when the server has them.
 CHILD = """
@@ -377,3 +379,44 @@ def test_a_limit_of_one_file_is_free_again_once_the_server_has_it(online):
         before = run.status()["rows"]
         run.log({"last": 1})
         assert run.status()["rows"] == before + 1
+
+
+def test_the_later_word_counts_whoever_is_synced_first(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+    folders = []
+    for number in (1, 2):
+        with steplog.init(
+            id="r",
+            project="p",
+            mode="offline",
+            dir=str(tmp_path / str(number)),
+            config={"lr": number, f"own{number}": number},
+            settings={"quiet": True, "label": f"rank{number}"},
+        ) as run:
+            run.name = f"name {number}"
+            run.tags = [str(number)]
+        folders.append(run.sync_dir)
+        time.sleep(0.01)  # the clock of the log is one of milliseconds
+    for folder in reversed(folders):
+        assert server.cli("sync", folder).returncode == 0
+    found = server.get("/projects/local/p/runs/r")
+    assert found["config"] == {"lr": 2, "own1": 1, "own2": 2}
+    assert (found["name"], found["tags"]) == ("name 2", ["2"])
+
+
+def test_the_later_word_of_a_parent_and_its_child_counts(tmp_path):
+    code = (
+        "import os, sys, time, steplog\n"
+        "run = steplog.init(dir=sys.argv[1], mode='offline', settings={'quiet': True})\n"
+        "if os.fork() == 0:\n"
+        "    run.config['a'] = 1\n"
+        "    run.config['child'] = 1\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "time.sleep(0.01)\n"
+        "run.config['a'] = 2\n"
+        "run.finish()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    assert RunLog(folder).config() == {"a": 2, "child": 1}

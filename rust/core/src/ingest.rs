@@ -84,12 +84,12 @@ pub struct Decoded {
     pub alerts: Vec<(u64, i64, OwnedAlert)>,
     /// The run start record's map.
     pub start: Option<Value>,
-    /// Config updates, in order.
-    pub config: Vec<Value>,
+    /// Config updates, in order, each with its time.
+    pub config: Vec<(i64, Value)>,
     /// Exit code, if the run ended.
     pub exit_code: Option<i64>,
-    /// What the run is called from now on, in order.
-    pub facts: Vec<Value>,
+    /// What the run is called from now on, in order, each with its time.
+    pub facts: Vec<(i64, Value)>,
     /// The process said that it is about to be preempted.
     pub preempting: bool,
     /// Statistics of each key.
@@ -224,7 +224,7 @@ impl Decoder {
             Record::Start(identity) => into.start = Some(identity),
             Record::Config { wall, entries } => {
                 seen(wall);
-                into.config.push(entries);
+                into.config.push((wall, entries));
             }
             Record::History(history) => {
                 seen(history.wall);
@@ -233,7 +233,7 @@ impl Decoder {
             Record::Summary { wall, .. } | Record::Metric { wall, .. } => seen(wall),
             Record::Facts { wall, facts } => {
                 seen(wall);
-                into.facts.push(facts);
+                into.facts.push((wall, facts));
             }
             Record::File {
                 wall,

@@ -54,8 +54,8 @@ pub struct WriterLog {
     pub torn: Vec<Torn>,
     /// Files of which all or the end is missing, while the log goes on behind them.
     pub incomplete: Vec<PathBuf>,
-    /// Config of this writer, later values over earlier ones.
-    pub config: Vec<(String, Value)>,
+    /// Config of this writer, later values over earlier ones, each with when it was set.
+    pub config: Vec<(String, (i64, Value))>,
     /// Summary of this writer.
     pub summary: Summary,
 }
@@ -273,12 +273,20 @@ impl RunLog {
     /// The config over all writers.
     #[must_use]
     pub fn config(&self) -> Vec<(String, Value)> {
-        // What a later attempt says of a key replaces what an earlier one said.
-        let mut writers: Vec<&WriterLog> = self.writers.iter().collect();
-        writers.sort_by_key(|writer| (writer.generation, writer.walls));
+        // What a later attempt says of a key replaces what an earlier one said, and of processes
+        // that live at once the later word counts.
+        let mut said: Vec<_> = self
+            .writers
+            .iter()
+            .flat_map(|writer| {
+                let entries = writer.config.iter();
+                entries.map(|(key, (wall, value))| ((writer.generation, *wall), key, value))
+            })
+            .collect();
+        said.sort_by_key(|(when, ..)| *when);
         let mut merged: Vec<(String, Value)> = Vec::new();
-        for (key, value) in writers.iter().flat_map(|writer| writer.config.clone()) {
-            set(&mut merged, key, value);
+        for (_, key, value) in said {
+            set(&mut merged, key.clone(), value.clone());
         }
         merged
     }
@@ -312,7 +320,7 @@ impl RunLog {
     }
 }
 
-fn set(entries: &mut Vec<(String, Value)>, key: String, value: Value) {
+fn set<T>(entries: &mut Vec<(String, T)>, key: String, value: T) {
     match entries.iter_mut().find(|(name, _)| *name == key) {
         Some((_, existing)) => *existing = value,
         None => entries.push((key, value)),
@@ -390,7 +398,7 @@ impl WriterLog {
             Record::Config { wall, entries } => {
                 if let Value::Map(entries) = entries {
                     for (key, value) in entries {
-                        set(&mut self.config, key, value);
+                        set(&mut self.config, key, (wall, value));
                     }
                 }
                 Some(wall)

@@ -204,12 +204,8 @@ impl Decoded {
             .transpose()
     }
     #[getter]
-    fn config<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        self.inner
-            .config
-            .iter()
-            .map(|value| to_object(py, value))
-            .collect()
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Vec<(i64, Bound<'py, PyAny>)>> {
+        timed(py, &self.inner.config)
     }
     #[getter]
     fn exit_code(&self) -> Option<i64> {
@@ -217,12 +213,8 @@ impl Decoded {
     }
 
     #[getter]
-    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        self.inner
-            .facts
-            .iter()
-            .map(|facts| to_object(py, facts))
-            .collect()
+    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Vec<(i64, Bound<'py, PyAny>)>> {
+        timed(py, &self.inner.facts)
     }
 
     #[getter]
@@ -276,6 +268,16 @@ impl Decoded {
     fn heartbeat(&self) -> bool {
         self.inner.heartbeat
     }
+}
+
+fn timed<'py>(
+    py: Python<'py>,
+    records: &[(i64, Value)],
+) -> PyResult<Vec<(i64, Bound<'py, PyAny>)>> {
+    let records = records.iter();
+    records
+        .map(|(wall, value)| Ok((*wall, to_object(py, value)?)))
+        .collect()
 }
 
 #[pyfunction]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -43,11 +43,12 @@ class Change:
     last_wall: int = 0
     summary: bytes | None = None
     console: bytes | None = None
-    config: Sequence[dict[str, object]] = ()
+    config: Sequence[tuple[int, dict[str, object]]] = ()
+    """Each with its wall clock in nanoseconds, as `facts`."""
     keys: Sequence[tuple[str, int, int, int]] = ()
     exit_code: int | None = None
     preempting: bool = False
-    facts: Sequence[dict[str, object]] = ()
+    facts: Sequence[tuple[int, dict[str, object]]] = ()
     files: Sequence[tuple[str, int, bytes]] = ()
     """Name, wall clock in nanoseconds, content."""
     alerts: Sequence[Alert] = ()
@@ -90,6 +91,30 @@ def called(facts: dict[str, object]) -> dict[str, object]:
     return found
 
 
+class Said:
+    """When each word of a run was said, by attempt and wall clock: the latest one counts.
+
+    `generation` is that of the attempt that speaks.
+    """
+
+    def __init__(self, packed: bytes, generation: int) -> None:
+        self._when: dict[str, Any] = unpack_tree(packed) if packed else {}
+        self._generation = generation
+
+    def latest(self, what: str, words: dict[str, object], wall: int) -> dict[str, object]:
+        """Those of some words that nobody has said later."""
+        kept = {}
+        for name, value in words.items():
+            key, when = f"{what}.{name}", [self._generation, wall]
+            if when >= self._when.get(key, [0, 0]):
+                self._when[key], kept[name] = when, value
+        return kept
+
+    def packed(self) -> bytes:
+        """For the next time."""
+        return pack(self._when)
+
+
 class Changes:
     """Applies what batches change."""
 
@@ -116,14 +141,15 @@ class Changes:
                 "last_step": attempts.last_step,
                 "updated": max(row.updated, change.last_wall),
             }
-            for facts in change.facts:
-                run |= called(facts)
+            said = Said(row.said, change.writer.generation)
+            for wall, facts in change.facts:
+                run |= said.latest("facts", called(facts), wall)
             leaves: list[dict[str, object]] = []
             if change.config:
                 before = unpack_tree(row.config)
                 config = dict(before)
-                for entries in change.config:
-                    config.update(entries)
+                for wall, entries in change.config:
+                    config.update(said.latest("config", entries, wall))
                 run["config"] = pack(config)
                 leaves += _leaves(run_id, "config", tree=config, before=before)
                 await self._forget(connection, run_id, "config", after=config, before=before)
@@ -138,6 +164,8 @@ class Changes:
             await self._keys(connection, change)
             await self._files(connection, change)
             told = await alerts.keep(connection, change.writer, change.alerts)
+            if change.facts or change.config:
+                run["said"] = said.packed()
             run.update(await run_state(connection, run_id))
             await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**run))
         return told

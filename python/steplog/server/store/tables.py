@@ -48,6 +48,8 @@ RUNS = sa.Table(
     sa.Column("forked_step", sa.BigInteger, nullable=False, server_default="-1"),
     sa.Column("config", sa.LargeBinary, nullable=False),  # exact msgpack
     sa.Column("summary", sa.LargeBinary, nullable=False),
+    # Of each word of config and facts its attempt and time: whoever comes last may be late.
+    sa.Column("said", sa.LargeBinary, nullable=False, server_default=""),
     sa.UniqueConstraint("project_id", "run"),
     # A number is never given twice: points of a deleted run must not meet a new one.
     sqlite_autoincrement=True,
