@@ -155,15 +155,43 @@ def test_limits_of_a_container_in_version_2(tmp_path):
         cpu__stat="usage_usec 1\nnr_periods 10\nnr_throttled 4\n",
     )
     group = Cgroup(tmp_path / "fs", own)
-    assert group.read() == {
+    first = {
         "cgroup.memory.limitMB": 1.0,
         "cgroup.memory.usedMB": 0.5,
         "cgroup.memory.percent": 50.0,
         "cgroup.cpu.limit": 1.5,
         "proc.memory.oomKills": 2,
+    }
+    assert group.read() == first
+    write_group(
+        tmp_path / "fs" / "box",
+        cpu__stat="nr_periods 20\nnr_throttled 8\n",
+        memory__stat="anon 1\ninactive_file 262144\n",
+    )
+    assert group.read() == {
+        **first,
+        "cgroup.memory.usedMB": 0.25,
+        "cgroup.memory.percent": 25.0,
         "proc.cpu.throttledPercent": 40.0,
     }
     assert group.facts() == {"memory_limit": 1 << 20, "cpu_limit": 1.5}
+
+
+def test_a_group_above_limits_those_below_it(tmp_path):
+    own = tmp_path / "cgroup"
+    own.write_text("0::/job/step/task\n")
+    root = tmp_path / "fs"
+    write_group(root, cgroup__controllers="cpu memory\n")
+    write_group(root / "job", memory__max="8589934592\n", cpu__max="400000 100000\n")
+    write_group(root / "job" / "step", memory__max="max\n", cpu__max="max 100000\n")
+    write_group(
+        root / "job" / "step" / "task",
+        memory__max="max\n",
+        memory__current="1\n",
+        cpu__max="max 100000\n",
+        cpu__stat="nr_periods 0\n",
+    )
+    assert Cgroup(root, own).facts() == {"memory_limit": 8 << 30, "cpu_limit": 4.0}
 
 
 def test_limits_of_a_container_in_version_1(tmp_path):
@@ -250,6 +278,12 @@ async def test_a_source_that_hangs_is_given_up():
 )
 def test_secrets_in_arguments(given, masked):
     assert SECRETS.mask_arguments(given) == masked
+
+
+def test_long_words_are_no_burden():
+    # What is looked through from each letter would take minutes: pytest's own limit would end it.
+    for word in ("x" * 2_000_000, "a." * 1_000_000, "-x" * 1_000_000, "e" * 2_000_000 + "://"):
+        assert SECRETS.mask(word) == word
 
 
 def test_secrets_in_the_environment():
@@ -415,12 +449,21 @@ def test_files_written_into_the_folder_are_logged(start, tmp_path, capfd):
         (folder / "out").symlink_to(tmp_path)
         (folder / "large").write_bytes(bytes((1 << 20) + 1))
         (folder / "bad\nname").write_text("x")
+        pathlib.Path(os.fsdecode(os.fsencode(run.dir) + b"/bad\xff")).write_text("x")
     files = logged_files(run)
     assert files.keys() == {"summary.json", "plots/größe.bin"}
     assert files["plots/größe.bin"] == bytes(range(256))
     said = capfd.readouterr().err
     assert "large is larger than 1 MiB" in said
-    assert "is no name of a file in a run" in said
+    assert said.count("a file in run.dir is not recorded") == 2
+
+
+def test_more_files_than_are_looked_at_are_told_of(start, capfd):
+    with start() as run:
+        for number in range(1005):
+            pathlib.Path(run.dir, f"{number:04}").write_text("x")
+    assert len(logged_files(run)) == 1 + 1000
+    assert "run.dir holds over 1,000 files" in capfd.readouterr().err
 
 
 @pytest.mark.anyio

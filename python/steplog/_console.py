@@ -46,6 +46,12 @@ class Console:
             lines = traceback.format_exception(type(error), error, error.__traceback__)
             self.put(STREAMS["stderr"], "".join(lines))
 
+    def tell_unwrapped(self, name: str) -> None:
+        """Say that a stream's output is not taken."""
+        self._notices.warn(
+            name, f"what is printed to sys.{name} is not recorded: it is no usual stream"
+        )
+
     def put(self, stream: int, text: str) -> None:
         """Take a text; never raises: the program only wanted to print it.
 
@@ -103,9 +109,13 @@ class _Tees:
                 console.put(number, text)
             return written
 
-        with contextlib.suppress(AttributeError, TypeError):  # a stream that cannot be wrapped
+        try:
             stream.write = write
-            self._wrapped[name] = (stream, write)
+        except (AttributeError, TypeError):
+            for console in self._consoles:
+                console.tell_unwrapped(name)
+            return
+        self._wrapped[name] = (stream, write)
 
     def _unwrap(self, name: str) -> None:
         stream, write = self._wrapped.pop(name)

@@ -59,10 +59,15 @@ class LoggedFiles:
         if self._folder is None:
             return
         base = self._folder / "files"
-        for path in itertools.islice(_written(base), _MOST_WRITTEN):
+        paths = _written(base)
+        for path in itertools.islice(paths, _MOST_WRITTEN):
             name = path.relative_to(base).as_posix()
             if name not in self._own:
                 self._log_written(writer, name, path)
+        if next(paths, None) is not None:
+            self._notices.warn(
+                "written", f"run.dir holds over {_MOST_WRITTEN:,} files: the others stay there"
+            )
 
     def _log_written(self, writer: Writer, name: str, path: Path) -> None:
         try:
@@ -75,7 +80,7 @@ class LoggedFiles:
             return
         try:
             self._log(writer, name, content, size=max(found.st_size, len(content)))
-        except UsageError as error:
+        except (UsageError, UnicodeEncodeError) as error:  # its name is no text, or no name
             self._notices.warn(name, f"a file in run.dir is not recorded: {error}")
 
     def put(self, writer: Writer, name: str, content: bytes) -> None:

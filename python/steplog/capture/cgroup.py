@@ -18,6 +18,8 @@ class Cgroup:
     def __init__(
         self, root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
     ) -> None:
+        self._root = root
+        self._periods: tuple[int, int] | None = None
         self._memory: Path | None = None
         self._cpu: Path | None = None
         self._is_unified = False
@@ -43,6 +45,9 @@ class Cgroup:
         limit, used = self._memory_limit(), self._number(self._memory, self._used_name)
         if limit is not None and used is not None:
             sample["cgroup.memory.limitMB"] = limit / _MB
+            # Of the page cache what the kernel gives back first is not in use.
+            cached = self._entry(self._memory, "memory.stat", self._cached_name) or 0
+            used = max(used - cached, 0)
             sample["cgroup.memory.usedMB"] = used / _MB
             sample["cgroup.memory.percent"] = 100 * used / limit
         kills = self._entry(self._memory, *self._kills_name)
@@ -51,10 +56,9 @@ class Cgroup:
         cpus = self.cpu_limit()
         if cpus is not None:
             sample["cgroup.cpu.limit"] = cpus
-        periods = self._entry(self._cpu, "cpu.stat", "nr_periods")
-        throttled = self._entry(self._cpu, "cpu.stat", "nr_throttled")
-        if periods and throttled is not None:
-            sample["proc.cpu.throttledPercent"] = 100 * throttled / periods
+        throttled = self._throttled_percent()
+        if throttled is not None:
+            sample["proc.cpu.throttledPercent"] = throttled
         return sample
 
     def facts(self) -> dict[str, object]:
@@ -68,14 +72,37 @@ class Cgroup:
         return facts
 
     def cpu_limit(self) -> float | None:
-        """How many cores' time it may use; None for all."""
-        if self._is_unified:
-            quota, _, period = _text(self._cpu, "cpu.max").partition(" ")
-        else:
-            quota, period = (_text(self._cpu, f"cpu.cfs_{name}_us") for name in _V1_CPU)
-        if not quota.isdigit() or not period.isdigit() or int(period) == 0:
+        """How many cores' time it may use, by itself or by a group above it; None for all."""
+        limits = []
+        for folder in self._up(self._cpu):
+            if self._is_unified:
+                quota, _, period = _text(folder, "cpu.max").partition(" ")
+            else:
+                quota, period = (_text(folder, f"cpu.cfs_{name}_us") for name in _V1_CPU)
+            if quota.isdigit() and period.isdigit() and int(period) > 0:
+                limits.append(int(quota) / int(period))
+        return min(limits, default=None)
+
+    def _throttled_percent(self) -> float | None:
+        """Share of the periods since the sample before in which it was throttled."""
+        periods = self._entry(self._cpu, "cpu.stat", "nr_periods")
+        throttled = self._entry(self._cpu, "cpu.stat", "nr_throttled")
+        if periods is None or throttled is None:
             return None
-        return int(quota) / int(period)
+        before, self._periods = self._periods, (periods, throttled)
+        if before is None or periods <= before[0]:
+            return None
+        return 100 * (throttled - before[1]) / (periods - before[0])
+
+    def _up(self, folder: Path | None) -> list[Path]:
+        """A group and those above it."""
+        if folder is None:
+            return []
+        return [one for one in (folder, *folder.parents) if one.is_relative_to(self._root)]
+
+    @property
+    def _cached_name(self) -> str:
+        return "inactive_file" if self._is_unified else "total_inactive_file"
 
     @property
     def _used_name(self) -> str:
@@ -87,8 +114,8 @@ class Cgroup:
 
     def _memory_limit(self) -> int | None:
         name = "memory.max" if self._is_unified else "memory.limit_in_bytes"
-        limit = self._number(self._memory, name)
-        return None if limit is None or not 0 < limit < _UNLIMITED else limit
+        limits = [self._number(folder, name) for folder in self._up(self._memory)]
+        return min((one for one in limits if one and 0 < one < _UNLIMITED), default=None)
 
     def _number(self, folder: Path | None, name: str) -> int | None:
         text = _text(folder, name)

@@ -24,7 +24,10 @@ _MAX_ERROR_BYTES = 10_000
 _MAX_UNTRACKED = 100
 # Nothing of the repository's own is run, nothing is asked, and its index stays as it is.
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "--no-optional-locks")
-_DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--submodule=diff")
+_DIFF = (
+    *("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--submodule=diff", "--binary"),
+    *("--src-prefix=a/", "--dst-prefix=b/"),
+)
 
 
 class _Failed(Exception):  # noqa: N818  # of this file; its text is the reason
@@ -83,7 +86,11 @@ def _optional(git: _Git, secrets: Secrets) -> dict[str, object]:
 
 def _read_changes(git: _Git, facts: dict[str, object]) -> None:
     entries = git.run("status", "--porcelain=v1", "-z", "--untracked-files=normal").split(b"\0")
-    untracked = [os.fsdecode(entry[3:]) for entry in entries if entry.startswith(b"?? ")]
+    untracked = [
+        os.fsdecode(entry[3:])
+        for entry in entries
+        if entry.startswith(b"?? ") and b"steplog-runs" not in entry[3:].split(b"/")  # our own
+    ]
     facts["dirty"] = any(entry and not entry.startswith(b"?? ") for entry in entries)
     if untracked:
         printable = [name.encode("utf-8", "replace").decode() for name in untracked]

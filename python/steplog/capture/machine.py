@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CONTAINERS = ("/.dockerenv", "/run/.containerenv")
-_MAX_ARGUMENT = 1_000
+_MAX_ARGUMENT, _MOST_ARGUMENTS = 1_000, 200
 _RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR")
 
 
@@ -56,7 +56,10 @@ def describe(
         "torchrun": _torchrun(environ),
         "kubernetes": _kubernetes(environ),
         "container": any(Path(mark).exists() for mark in _CONTAINERS) or None,
-        "environment": secrets.mask_environment(environ, environment),
+        "environment": {
+            name: value[:_MAX_ARGUMENT]
+            for name, value in secrets.mask_environment(environ, environment).items()
+        },
     }
     return {name: value for name, value in facts.items() if value not in (None, "", {}, [])}
 
@@ -65,10 +68,9 @@ def _command(secrets: Secrets) -> dict[str, object]:
     """How the program was called, so that it can be called again."""
     main = sys.modules.get("__main__")
     spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    called = [argument[:_MAX_ARGUMENT] for argument in sys.orig_argv[1:]]
     facts: dict[str, object] = {
-        "args": secrets.mask_arguments(sys.argv[1:]),
-        "command": ["python", *secrets.mask_arguments(called)],
+        "args": secrets.mask_arguments(_cut(sys.argv[1:])),
+        "command": ["python", *secrets.mask_arguments(_cut(sys.orig_argv[1:]))],
         "root": _working_directory(),
     }
     if spec is not None and spec.name != "__main__":
@@ -76,6 +78,16 @@ def _command(secrets: Secrets) -> dict[str, object]:
     # Links stay as they were called.
     program = "<interactive>" if path is None else os.path.abspath(path)  # noqa: PTH100
     return {**facts, "program": program}
+
+
+def _cut(arguments: Sequence[str]) -> list[str]:
+    """Arguments of a size that can be shown: a shell may have made thousands of one pattern."""
+    kept = [
+        argument if len(argument) <= _MAX_ARGUMENT else f"{argument[:_MAX_ARGUMENT]}…"
+        for argument in arguments[:_MOST_ARGUMENTS]
+    ]
+    more = len(arguments) - len(kept)
+    return [*kept, f"… {more:,} more"] if more else kept
 
 
 def _working_directory() -> str | None:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MASK = "***"
-_LOGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s\"']+@")
+# Each begins where a word does: else a long word would be looked through from each of its letters.
+_LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s\"']+@")
 # Keys that say by their beginning whose they are, and tokens of three parts in base64.
 _KEYS = re.compile(
     r"\b(?:(?:gh[opsu]|github_pat|glpat|hf|sk|xox[abp]|npm|pypi)[_-][A-Za-z0-9_-]{16,}"
@@ -21,7 +22,7 @@ _KEYS = re.compile(
 )
 # A name with its value, as in JSON, in a query, behind a flag.
 _PAIR = re.compile(
-    r"(?P<name>[A-Za-z][\w.-]*)(?P<between>[\"']?\s*[=:]\s*[\"']?)(?=(?P<value>[^\s\"'&,;}]+))"
+    r"(?<![\w.-])-*(?P<name>[A-Za-z][\w.-]*)(?P<between>[\"']?\s*[=:]\s*[\"']?)(?=(?P<value>[^\s\"'&,;}]+))"
 )
 _WORD = re.compile(r"[A-Za-z0-9]+")
 

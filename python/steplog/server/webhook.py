@@ -80,6 +80,10 @@ class Webhook:
 
 def _check(url: str, *, allows_http: bool) -> None:
     parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"the webhook {url!r} has no port that can be: {error}") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise UsageError(f"the webhook must begin with https:// and name a host, got {url!r}")
     if parts.scheme == "http" and not allows_http and not _is_here(parts.hostname):

@@ -1,6 +1,7 @@
 //! What was printed, as lines: carriage returns, cursor movements and erasures resolved as a terminal
 //! would, so that a progress bar is one line, which says how often it was written anew.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use vte::{Params, Parser, Perform};
@@ -93,7 +94,7 @@ impl Console {
             wall,
             done,
         };
-        Parser::new().advance(&mut writing, whole.as_bytes());
+        Parser::new().advance(&mut writing, without_open_strings(whole).as_bytes());
     }
 
     /// Everything is finished: the output is at its end.
@@ -321,8 +322,10 @@ fn whole_until(text: &str) -> usize {
     let is_whole = match sequence.split_first() {
         None => false,
         Some((b'[', rest)) => rest.iter().any(|byte| (0x40..=0x7e).contains(byte)),
-        // A string: it ends with BEL, or with an escape sequence of its own.
-        Some((b']' | b'P' | b'X' | b'^' | b'_', rest)) => rest.contains(&0x07),
+        // A string: it ends with BEL, with an escape sequence of its own, or where the line does.
+        Some((b']' | b'P' | b'X' | b'^' | b'_', rest)) => {
+            rest.contains(&0x07) || rest.contains(&b'\n')
+        }
         Some(_) => true,
     };
     if is_whole || sequence.len() > MAX_ESCAPE {
@@ -330,6 +333,29 @@ fn whole_until(text: &str) -> usize {
     } else {
         at
     }
+}
+
+/// The text without the beginnings of strings that do not end in their line: a terminal would wait
+/// for their end, and show nothing until then.
+fn without_open_strings(text: &str) -> Cow<'_, str> {
+    let mut kept = String::new();
+    let mut from = 0;
+    for (at, _) in text.match_indices('\x1b') {
+        let rest = text.get(at + 1..).unwrap_or_default();
+        let ends = |letter: char| matches!(letter, '\n' | '\x07' | '\x1b');
+        if rest.starts_with([']', 'P', 'X', '^', '_'])
+            && let Some(end) = rest.find(ends)
+            && rest.get(end..).is_some_and(|end| end.starts_with('\n'))
+        {
+            kept.push_str(text.get(from..at).unwrap_or_default());
+            from = at + 2;
+        }
+    }
+    if from == 0 {
+        return text.into();
+    }
+    kept.push_str(text.get(from..).unwrap_or_default());
+    kept.into()
 }
 
 /// The screen while a piece of text is written onto it.
@@ -521,6 +547,8 @@ mod tests {
             ("|\x08/\x08-\n", vec!["-"]),
             ("a\x1b[3Cb\n", vec!["a   b"]),
             ("\x1b]0;title\x07text\n", vec!["text"]),
+            ("\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\\n", vec!["link"]),
+            ("junk \x1bP tail\nline\n", vec!["junk  tail", "line"]),
             (
                 "\x1b[31mred\x1b[0m plain\n",
                 vec!["\x1b[0;31mred\x1b[0m plain"],
@@ -580,6 +608,8 @@ mod tests {
             Just("\x1b[J".to_owned()),
             Just("\x1b[1;38;5;200m".to_owned()),
             Just("\x1b[0m".to_owned()),
+            Just("\x1b]0;t\x07".to_owned()),
+            Just("\x1b_".to_owned()),
             Just("é☃".to_owned()),
         ];
         prop::collection::vec(part, 0..30).prop_map(|parts| parts.concat())
