@@ -17,11 +17,14 @@ class Router {
   route = $state.raw<Route>({ page: 'missing' });
   /** The query string with its `?`, or empty. */
   search = $state('');
+  /** The fragment with its `#`, or empty: a line of output. */
+  hash = $state('');
 
   start(): void {
     const read = () => {
       this.route = routeOf(below(location.pathname));
       this.search = location.search;
+      this.hash = location.hash;
     };
     read();
     addEventListener('popstate', read);
@@ -34,16 +37,18 @@ class Router {
     const url = new URL(location.href);
     this.route = routeOf(below(url.pathname));
     this.search = url.search;
+    this.hash = url.hash;
     scrollTo(0, 0);
   }
 
   /** Changes the query of this page: a step of Back when `push`, in place while typing or dragging. */
-  setSearch(search: string, push: boolean): void {
-    if (search === this.search) return;
-    const url = location.pathname + search;
+  setSearch(search: string, push: boolean, hash = ''): void {
+    if (search === this.search && hash === this.hash) return;
+    const url = location.pathname + search + hash;
     if (push) history.pushState(null, '', url);
     else history.replaceState(null, '', url);
     this.search = search;
+    this.hash = hash;
   }
 
   private clicked(event: MouseEvent): void {
@@ -53,7 +58,7 @@ class Router {
     if (!link || link.target || link.origin !== location.origin || link.hasAttribute('download')) return;
     if (link.dataset['external'] !== undefined) return;
     event.preventDefault();
-    this.go(below(link.pathname) + link.search);
+    this.go(below(link.pathname) + link.search + link.hash);
   }
 }
 

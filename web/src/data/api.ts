@@ -4,6 +4,9 @@ import { parseExact } from './exactJson';
 import type { PanelFrame } from './panelData';
 import type {
   KeyInfo,
+  LogMatches,
+  LogsAnswer,
+  LogSource,
   PanelHeader,
   PanelQuery,
   Project,
@@ -123,6 +126,61 @@ export const runFilePath = (ref: ProjectRef, run: string, { name, writer }: RunF
 /** A file as text; bytes that are none are replaced. */
 export const getRunFile = async (ref: ProjectRef, run: string, file: RunFile): Promise<string> =>
   await (await request(runFilePath(ref, run, file))).text();
+
+/** A file's bytes. */
+export const getRunBlob = async (ref: ProjectRef, run: string, file: RunFile): Promise<Blob> =>
+  await (await request(runFilePath(ref, run, file))).blob();
+
+/** Path of something of a run's output, `what` being `logs`, `logs:search` or `logs.txt`. */
+export function logsPath(
+  ref: ProjectRef,
+  run: string,
+  what: string,
+  { label, stream }: LogSource,
+  more: Readonly<Record<string, string | number>> = {},
+): string {
+  const asked = new URLSearchParams({ stream });
+  if (label !== null) asked.set('label', label);
+  for (const [name, value] of Object.entries(more)) asked.set(name, String(value));
+  return `${runPath(ref, run)}/${what}?${asked.toString()}`;
+}
+
+/** Lines from a place on; a negative `from` counts from the end. */
+export const getLogs = (
+  ref: ProjectRef,
+  run: string,
+  source: LogSource,
+  page: { from: number; limit: number; raw?: 1 },
+  signal?: AbortSignal,
+): Promise<LogsAnswer> =>
+  json<LogsAnswer>(logsPath(ref, run, 'logs', source, page), { signal: signal ?? null });
+
+export interface LogQuery {
+  q: string;
+  regex: boolean;
+  /** Whether upper and lower case differ. */
+  case: boolean;
+}
+
+/** More matches than this are counted, and not named. */
+export const MOST_MATCHES = 5000;
+
+export const searchLogs = (
+  ref: ProjectRef,
+  run: string,
+  source: LogSource,
+  query: LogQuery,
+  signal?: AbortSignal,
+): Promise<LogMatches> =>
+  json<LogMatches>(
+    logsPath(ref, run, 'logs:search', source, {
+      q: query.q,
+      regex: Number(query.regex),
+      case: Number(query.case),
+      limit: MOST_MATCHES,
+    }),
+    { signal: signal ?? null },
+  );
 
 export interface SeriesAnswer {
   /** The project's data version; null when the server does not say. */

@@ -63,6 +63,17 @@ export interface Run {
   key_count: number;
   /** `Exact` beyond 2^53. */
   last_step: number | Exact | null;
+  /** The latest first. */
+  alerts?: Alert[];
+}
+
+/** What a run told people. */
+export interface Alert {
+  title: string;
+  text: string;
+  level: string;
+  /** Epoch seconds. */
+  time: number;
 }
 
 export interface KeyInfo {
@@ -129,6 +140,42 @@ export interface RunFile {
   logged: number;
   writer: string;
   label: string;
+}
+
+export type LogStream = 'all' | 'out' | 'err';
+
+/** A line of output: its number, epoch milliseconds, stream, label, text with colours, how often it was rewritten. */
+export type LogLine = [
+  number: number,
+  millis: number,
+  stream: 'o' | 'e',
+  label: string,
+  text: string,
+  rewrites: number,
+  versions?: string[],
+];
+
+/** Which output is meant: of a label (null for the first), of one stream or all. */
+export interface LogSource {
+  label: string | null;
+  stream: LogStream;
+}
+
+export interface LogsAnswer {
+  total: number;
+  /** The place of the first line among those of the stream. */
+  first: number;
+  labels: string[];
+  lines: LogLine[];
+}
+
+export interface LogMatches {
+  total: number;
+  matched: number;
+  /** Their numbers, the first of them. */
+  lines: number[];
+  /** How many are in each of equal parts of the whole. */
+  map: number[];
 }
 
 /** What is sampled of the system; `max` is where its scale ends, null when nothing says. */

@@ -3,7 +3,7 @@ import { formatDuration, formatInstant, formatStep, formatValue } from '../chart
 import type { PanelData } from '../data/panelData';
 import { trackLength } from '../data/panelData';
 import { formatUnit } from '../chart/units';
-import type { Run, RunState, SeriesMeta } from '../data/types';
+import type { LogStream, Run, RunState, SeriesMeta } from '../data/types';
 import type { Line } from '../state/sections';
 
 export interface Chip {
@@ -113,6 +113,22 @@ export function emptySystemText(run: Pick<Run, 'state'> | null): { title: string
   return { title: 'No samples of the system', detail: `There are none: ${why}.` };
 }
 
+/** Why a run has no output. */
+export function emptyLogsText(
+  run: Pick<Run, 'state'> | null,
+  stream: LogStream,
+): { title: string; detail: string } {
+  if (stream !== 'all')
+    return { title: `Nothing went to std${stream}`, detail: 'The other stream may have something.' };
+  if (!run || mayLog(run.state))
+    return {
+      title: 'No output yet',
+      detail:
+        'What is printed comes within a second, unless the console is off, or the client is an older one.',
+    };
+  return { title: 'No output captured', detail: 'The console was off, or the client is an older one.' };
+}
+
 /** What the end of a run means; null for one that went as it should, or still goes. */
 export function endingText(run: Pick<Run, 'state' | 'exit_code' | 'updated'>): string | null {
   switch (run.state) {
@@ -136,11 +152,21 @@ export function endingText(run: Pick<Run, 'state' | 'exit_code' | 'updated'>): s
 }
 
 const SIGNALS: Readonly<Record<number, string>> = {
+  1: 'SIGHUP, a closed terminal',
   2: 'SIGINT, Ctrl-C',
-  6: 'SIGABRT',
+  3: 'SIGQUIT',
+  4: 'SIGILL, an instruction that the processor does not know',
+  6: 'SIGABRT, the program gave up by itself',
+  7: 'SIGBUS, a memory error',
+  8: 'SIGFPE, such as a division by zero',
   9: 'SIGKILL, often for want of memory',
+  10: 'SIGUSR1',
   11: 'SIGSEGV, a memory error',
+  12: 'SIGUSR2',
+  13: 'SIGPIPE',
+  14: 'SIGALRM',
   15: 'SIGTERM',
+  24: 'SIGXCPU, a limit of processor time',
 };
 
 /** What is known of an exit code, as an addition to a sentence. */

@@ -9,6 +9,13 @@ const full: RunView = {
   systemFolds: ['Disk', 'a,b'],
   devices: ['gpu.3'],
   panel: 'gpu.3.gpu',
+  logSearch: '/a|b/',
+  logCase: true,
+  logStream: 'err',
+  logLabel: 'rank 1',
+  logTime: 'clock',
+  logWrap: true,
+  file: 'abc/code/train.py',
 };
 
 test('an address without a tab shows the charts', () => {

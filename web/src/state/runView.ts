@@ -1,10 +1,13 @@
-/** The tab of a run's page and what its System tab shows, as query parameters. */
+/** The tab of a run's page and what its tabs show, as query parameters. */
+import type { LogStream } from '../data/types';
 import { joinList, readZoom, splitList, writeQuery } from './urlState';
 
 export const TABS = [
   { id: 'overview', name: 'Overview' },
   { id: 'charts', name: 'Charts' },
   { id: 'system', name: 'System' },
+  { id: 'logs', name: 'Logs' },
+  { id: 'files', name: 'Files' },
 ] as const;
 export type RunTab = (typeof TABS)[number]['id'];
 
@@ -20,7 +23,23 @@ export interface RunView {
   devices: string[];
   /** The key of the enlarged panel. */
   panel: string | null;
+  /** What is searched for in the output: a text, or `/regex/`. */
+  logSearch: string;
+  /** Whether upper and lower case differ in that. */
+  logCase: boolean;
+  logStream: LogStream;
+  /** Null for the first that printed something. */
+  logLabel: string | null;
+  logTime: LogTime;
+  /** Whether long lines are broken. */
+  logWrap: boolean;
+  /** The chosen file, as `writer/name`. */
+  file: string | null;
 }
+
+export type LogTime = 'off' | 'relative' | 'clock';
+const STREAMS = ['all', 'out', 'err'] as const;
+const TIMES = ['off', 'relative', 'clock'] as const;
 
 /** The tab of an address that names none. */
 const DEFAULT_TAB: RunTab = 'charts';
@@ -35,6 +54,13 @@ export function decodeRunView(query: string): RunView {
     systemFolds: splitList(params.get('sf') ?? ''),
     devices: splitList(params.get('dev') ?? ''),
     panel: params.get('panel'),
+    logSearch: params.get('lq') ?? '',
+    logCase: params.get('lc') === '1',
+    logStream: STREAMS.find((stream) => stream === params.get('ls')) ?? 'all',
+    logLabel: params.get('ll'),
+    logTime: TIMES.find((time) => time === params.get('lt')) ?? 'off',
+    logWrap: params.get('lw') === '1',
+    file: params.get('file'),
   };
 }
 
@@ -48,6 +74,13 @@ export function encodeRunView(view: RunView, previous = ''): string {
       sf: view.systemFolds.length ? joinList(view.systemFolds) : null,
       dev: view.devices.length ? joinList(view.devices) : null,
       panel: view.panel,
+      lq: view.logSearch || null,
+      lc: view.logCase ? '1' : null,
+      ls: view.logStream === 'all' ? null : view.logStream,
+      ll: view.logLabel,
+      lt: view.logTime === 'off' ? null : view.logTime,
+      lw: view.logWrap ? '1' : null,
+      file: view.file,
     },
     previous,
   );
