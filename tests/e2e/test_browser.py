@@ -233,3 +233,74 @@ def test_a_run_page_shows_what_was_captured(online, tmp_path, gpus, *, way):
     run_page(online, "e2e/capture.mjs", "p", "r", json.dumps(expected))
     if way == "live":
         child.communicate("\n")
+
+
+# Prints what Logs has to show; "live" goes on until its input ends.
+PRINTS = """
+import sys, threading, steplog
+which = sys.argv[1]
+run = steplog.init(project="p", id=which, settings={"quiet": True})
+if which == "over":
+    print("\\x1b[32mgreen\\x1b[0m")
+    sys.stderr.write("".join(f"\\rbar: {percent:3}%" for percent in range(101)) + "\\n")
+    for number in range(1200):
+        print("needle" if number % 100 == 0 else "hay", number)
+elif which == "failed":
+    for step in range(60):
+        run.log({"loss": float("nan") if step >= 48 else 1.0})
+    print("about to fail")
+    with run:
+        raise ValueError("CUDA out of memory")
+else:
+    for number in range(1000):
+        print("line", number)
+    over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.readline(), over.set())).start()
+    while not over.wait(0.2):
+        print("tick")
+        run.alert("something is up", level="WARN", wait_duration=5)
+run.finish()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_run_page_shows_what_was_printed_and_why_a_run_failed(online, tmp_path):
+    wanted = {"CONSOLE": "wrap", "REQUIREMENTS": "true", "MACHINE_INFO": "true"}
+    environ = online.environ | {f"STEPLOG_{name}": value for name, value in wanted.items()}
+
+    def start(which):
+        return subprocess.Popen(
+            [sys.executable, "-c", PRINTS, which],
+            cwd=tmp_path,
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    for which in ("over", "failed"):
+        start(which).communicate()
+    live = start("live")
+    while online.ask("/api/v1/projects/local/p/runs/live/logs")[0] != 200:
+        pass
+    expected = {
+        "total": 1202,
+        "last": "hay 1199",
+        "colored": {"text": "green", "look": "fg-2"},
+        "bar": {"line": 1, "updates": 100, "before": "bar:   0%"},
+        "search": {"q": "needle", "matched": 12},
+        "stderr": 1,
+        "live": "live",
+        "failed": {
+            "run": "failed",
+            "says": "exit code 1",
+            "hint": "loss is NaN from step 48 on",
+            "last": "ValueError: CUDA out of memory",
+        },
+    }
+    try:
+        run_page(online, "e2e/logs.mjs", "p", "over", json.dumps(expected))
+    finally:
+        live.communicate("\n")

@@ -24,6 +24,7 @@ const facts: Reproducible = {
   top: '/home/maria/llm',
   folder: '/home/maria/llm/my experiments',
   command: ['python', 'train.py', '--note', 'x y'],
+  upstream: null,
   hasPatch: true,
   hasRequirements: true,
 };
@@ -52,4 +53,13 @@ test('an address or a commit is not taken for an option', () => {
   const lines = reproduceLines({ ...facts, remote: '--upload-pack=evil', commit: '--force; rm' });
   expect(lines[0]).toBe('git clone -- --upload-pack=evil');
   expect(lines).not.toContainEqual(expect.stringContaining('git checkout'));
+});
+
+test('a commit that was not pushed is had from the one that was', () => {
+  const upstream = 'd5d518c0d5d518c0d5d518c0d5d518c0d5d518c0';
+  const lines = reproduceLines({ ...facts, upstream });
+  expect(lines.filter((line) => line.startsWith('git ') && !line.startsWith('git clone'))).toEqual([
+    `git checkout ${upstream}`,
+    `git apply diff_${upstream}.patch`,
+  ]);
 });

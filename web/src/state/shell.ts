@@ -27,6 +27,8 @@ export interface Reproducible {
   top: string | null;
   folder: string | null;
   command: readonly string[] | null;
+  /** The commit of the upstream branch where there is a patch against it: a commit that was not pushed is not there. */
+  upstream: string | null;
   hasPatch: boolean;
   hasRequirements: boolean;
 }
@@ -57,8 +59,12 @@ export function reproduceLines(facts: Reproducible): string[] {
     const clone = `git clone ${address.startsWith('-') ? '-- ' : ''}${quote(address)}`;
     lines.push(into && !into.startsWith('-') ? `${clone} && cd ${quote(into)}` : clone);
   }
-  if (isCommit) lines.push(`git checkout ${commit}`);
-  if (facts.hasPatch) lines.push('git apply diff.patch');
+  if (facts.upstream) {
+    lines.push(`git checkout ${facts.upstream}`, `git apply diff_${facts.upstream}.patch`);
+  } else {
+    if (isCommit) lines.push(`git checkout ${commit}`);
+    if (facts.hasPatch) lines.push('git apply diff.patch');
+  }
   if (facts.hasRequirements) lines.push('pip install -r requirements.txt');
   if (facts.command) {
     const below = isCommit && top && folder?.startsWith(`${top}/`) ? folder.slice(top.length + 1) : null;
