@@ -254,6 +254,21 @@ async def test_a_source_that_hangs_is_given_up():
     assert asked == [1]
 
 
+def test_a_part_that_fails_costs_only_itself(start, monkeypatch, capfd):
+    def fail(*_, **__):
+        raise OSError(5, "no such machine")
+
+    monkeypatch.setattr("steplog.capture.machine.describe", fail)
+    with start(settings=ALL) as run:
+        pass
+    files = files_of(run)
+    facts = json.loads(files["metadata.json"])
+    assert facts["not_available"]["machine_info"] == "OSError: [Errno 5] no such machine"
+    assert "pytest==" in files["requirements.txt"]
+    assert "git" in facts
+    assert "machine_info is not captured" in capfd.readouterr().err
+
+
 # ---- secrets, git, packages --------------------------------------------------------------------
 
 

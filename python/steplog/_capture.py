@@ -73,11 +73,6 @@ class Capture:
         if sampling is not None:
             sampling.cancel()
 
-    @property
-    def is_done(self) -> bool:
-        """Whether `stop` would not wait."""
-        return self._gathered.is_set() or os.getpid() != self._pid
-
     def _run(self) -> None:
         try:
             self._gather()
@@ -93,13 +88,7 @@ class Capture:
         finally:
             imports.end()
         if self._settings.git:
-            from steplog.capture import git  # noqa: PLC0415  # loaded by `_begin`
-
-            found = git.read(secrets, environ, with_patches=self._settings.save_code)
-            metadata.add(git=found.facts)
-            metadata.write()
-            for name, patch in found.patches.items():
-                metadata.put(name, patch)
+            self._try("git", metadata, lambda: self._read_git(metadata, secrets, environ=environ))
         if system is not None:
             self._gathered.set()
             self._sample(system, metadata, environ)
@@ -113,10 +102,14 @@ class Capture:
 
         settings = self._settings
         metadata, secrets = Metadata(self._put_file), Secrets(settings.secrets)
-        system = System(settings.stats_disk_paths) if settings.stats else None
-        if system is not None:
+        system: System | None = None
+
+        def sample() -> None:
+            nonlocal system
+            system = System(settings.stats_disk_paths)
             self._put(system.read())
-        if settings.machine_info:
+
+        def describe() -> None:
             facts = machine.describe(
                 *(secrets, environ),
                 environment=settings.environment,
@@ -124,9 +117,37 @@ class Capture:
             )
             metadata.add(startedAt=self._started, **facts)
             metadata.write()
-        if settings.requirements:
+
+        def list_packages() -> None:
             metadata.put("requirements.txt", packages.requirements(secrets).encode())
+
+        if settings.stats:
+            self._try("system", metadata, sample)
+        if settings.machine_info:
+            self._try("machine_info", metadata, describe)
+        if settings.requirements:
+            self._try("requirements", metadata, list_packages)
         return metadata, secrets, system
+
+    def _read_git(
+        self, metadata: Metadata, secrets: Secrets, *, environ: Mapping[str, str]
+    ) -> None:
+        from steplog.capture import git  # noqa: PLC0415  # loaded by `_begin`
+
+        found = git.read(secrets, environ, with_patches=self._settings.save_code)
+        metadata.add(git=found.facts)
+        metadata.write()
+        for name, patch in found.patches.items():
+            metadata.put(name, patch)
+
+    def _try(self, what: str, metadata: Metadata, gather: Callable[[], None]) -> None:
+        """Gather one part; where that fails, the others are gathered all the same."""
+        try:
+            gather()
+        except Exception as error:  # noqa: BLE001  # machines are of many kinds
+            metadata.not_available(what, f"{type(error).__name__}: {error}")
+            metadata.write()
+            self._notices.warn(what, f"{what} is not captured: {error!r}")
 
     def _sample(self, system: System, metadata: Metadata, environ: Mapping[str, str]) -> None:
         with imports.importing():

@@ -29,8 +29,8 @@ DEADLINE_SECS = 5.0
 class Sampler:
     """Takes samples every `interval_secs`, the first one after that time, until cancelled.
 
-    `put` records one, and says whether the run still takes any. A source that does not answer
-    within `deadline_secs` is not asked again, and the metadata says so.
+    `put` records one, and says whether the run still takes any. A source that fails, or does not
+    answer within `deadline_secs`, is not asked again, and the metadata says so.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Sampler:
         self._put = put
         self._interval_secs = interval_secs
         self._deadline_secs = deadline_secs
-        self._hanging: set[str] = set()
+        self._given_up: set[str] = set()
         self._gpus: Gpus | None = None
         self._unavailable = 0
 
@@ -77,12 +77,16 @@ class Sampler:
 
     async def _read(self, source: str, read: Callable[[], T]) -> T | None:
         """What a source says; None when it is not asked any more."""
-        if source in self._hanging:
+        if source in self._given_up:
             return None
+        reason = f"no answer within {self._deadline_secs:g} s"
         with anyio.move_on_after(self._deadline_secs):
-            return await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
-        self._hanging.add(source)
-        self._metadata.not_available(source, f"no answer within {self._deadline_secs:g} s")
+            try:
+                return await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
+            except Exception as error:  # what a machine does not have may be missing in many ways
+                reason = f"{type(error).__name__}: {error}"
+        self._given_up.add(source)
+        self._metadata.not_available(source, reason)
         await anyio.to_thread.run_sync(self._metadata.write)
         return None
 
