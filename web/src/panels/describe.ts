@@ -104,7 +104,7 @@ export const ALL_HIDDEN = { title: 'Every key is hidden', detail: 'Their definit
 
 /** Why a run has no samples of its system. */
 export function emptySystemText(run: Pick<Run, 'state'> | null): { title: string; detail: string } {
-  const why = 'the setting stats is off, or the run was logged by an older client';
+  const why = 'the run was killed within moments, the setting stats is off, or its client is an older one';
   if (!run || mayLog(run.state))
     return {
       title: 'No samples yet',
