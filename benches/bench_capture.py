@@ -50,6 +50,26 @@ def init_secs(folder: Path, settings: dict[str, object]) -> float:
     return float(said.stdout)
 
 
+def worst_millis(folder: Path, settings: dict[str, object]) -> float:
+    """The longest call of `log` in a fresh process's first second."""
+    code = (
+        "import json, sys, time, steplog\n"
+        "settings = {'quiet': True, **json.loads(sys.argv[1])}\n"
+        "run = steplog.init(dir=sys.argv[2], mode='offline', settings=settings)\n"
+        "until, worst, step = time.perf_counter() + 1, 0.0, 0\n"
+        "while (began := time.perf_counter()) < until:\n"
+        "    run.log({'a': step})\n"
+        "    worst, step = max(worst, time.perf_counter() - began), step + 1\n"
+        "run.finish()\n"
+        "print(worst, step)\n"
+    )
+    command = [sys.executable, "-c", code, json.dumps(settings), str(folder)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    worst, steps = said.stdout.split()
+    assert int(steps) > 10_000, steps  # noqa: PLR2004  # it has logged, and not waited
+    return float(worst) * 1e3
+
+
 def print_micros(folder: Path, lines: int, *, console: str) -> float:
     """Microseconds a `print` of a short line, to a stream that keeps it."""
     settings = {**OFF, "quiet": True, "console": console}
@@ -123,6 +143,9 @@ def main() -> None:
         print(spread("init, all captured", with_all, "ms"))
         added = statistics.median(with_all) - statistics.median(without)
         print(f"added to init {added:.1f} ms")
+        for what, settings in (("nothing captured", OFF), ("all captured", {})):
+            worst = [worst_millis(folder, settings) for _ in range(options.rounds)]
+            print(spread(f"worst log of the first second, {what}", worst, "ms"))
         plain = [print_micros(folder, options.lines, console="off") for _ in range(options.rounds)]
         kept = [print_micros(folder, options.lines, console="wrap") for _ in range(options.rounds)]
         print(spread("print", plain, "us"))

@@ -27,9 +27,10 @@ ROW = {"loss": 0.5, "acc": 0.25, "lr": 0.1, "grad_norm": 2.5}
 
 def start(folder: str, **settings: object) -> steplog.Run:
     mode = "online" if "base_url" in settings else "offline"
-    return steplog.init(
-        project="bench", dir=folder, mode=mode, settings={"quiet": True, **settings}
-    )
+    run = steplog.init(project="bench", dir=folder, mode=mode, settings={"quiet": True, **settings})
+    # What is gathered at the start takes turns with the caller: `bench_capture.py` has that.
+    time.sleep(1.0)
+    return run
 
 
 def slowest(name: str, call: Callable[[dict[str, float]], object], calls: int) -> None:
