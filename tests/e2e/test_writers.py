@@ -420,3 +420,27 @@ def test_the_later_word_of_a_parent_and_its_child_counts(tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     (folder,) = (tmp_path / "steplog-runs").glob("2*")
     assert RunLog(folder).config() == {"a": 2, "child": 1}
+
+
+def test_an_old_attempt_that_comes_late_says_what_it_hides(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+
+    def attempt(where, **arguments):
+        settings = {"base_url": server.url, "quiet": True}
+        folder = str(tmp_path / where)
+        return steplog.init(id="r", project="p", dir=folder, settings=settings, **arguments)
+
+    with attempt("a") as run:
+        run.log({"a": 0})
+    with attempt("b", resume="must") as run:
+        run.log({"a": 1})
+    with attempt("b", resume="must", mode="offline") as old:
+        old.log({"a": 2})
+    time.sleep(0.01)
+    with attempt("a", resume="must") as run:
+        run.log({"a": 3})
+    said = server.cli("sync", old.sync_dir)
+    assert said.returncode == 0
+    assert "which takes its place from step 2 on" in said.stderr
+    assert server.cli("sync", old.sync_dir).stderr.count("takes its place") == 0
+    assert [row["a"] for row in server.rows("r")] == [0, 1, 2]

@@ -10,6 +10,8 @@ from steplog import _folder, _keys, _network
 from steplog._errors import ServerError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from steplog._network import Answer
     from steplog._runs import LocalRun
     from steplog._settings import Settings
@@ -38,6 +40,30 @@ class Server:
         records = said.get("records") if isinstance(said, dict) else None
         return Standing(answer.server, at, records if isinstance(records, int) else None)
 
+    def hidden(self, run: LocalRun, writers: Collection[str]) -> dict[str, int]:
+        """The attempts that began later than one of these which hides them, and from which step on.
+
+        The server takes an attempt for the next one when it comes, however long ago it began.
+
+        Raises:
+            ServerError: It cannot be asked.
+            UsageError: There is no key for it.
+        """
+        said = self._ask(run).json()
+        attempts = said.get("writers") if isinstance(said, dict) else None
+        if not isinstance(attempts, list) or not all(isinstance(one, dict) for one in attempts):
+            return {}
+        return {
+            str(later.get("writer")): int(own["start_step"])
+            for own in attempts
+            if own.get("writer") in writers and own.get("resumed")
+            for later in attempts
+            if later.get("label") == own.get("label")
+            and later.get("generation", 0) < own.get("generation", 0)
+            and later.get("started", 0) > own.get("started", 0)
+            and later.get("end_step") is not None
+        }
+
     def forget(self, run: LocalRun, writer: str, server: str) -> None:
         """Have the server take a writer's log anew, from its first record on.
 
@@ -49,11 +75,14 @@ class Server:
         _folder.write_cursor(run.writer_dir(writer), server, 0)
         self._ask(run, writer, "/records", method="DELETE")
 
-    def _ask(self, run: LocalRun, writer: str, what: str = "", *, method: str = "GET") -> Answer:
+    def _ask(
+        self, run: LocalRun, writer: str = "", what: str = "", *, method: str = "GET"
+    ) -> Answer:
         base_url = self.settings.base_url.rstrip("/")
-        names = (run.identity["entity"], run.identity["project"], run.id, writer)
-        entity, project, run_id, writer_id = (quote(name, safe="") for name in names)
-        path = f"projects/{entity}/{project}/runs/{run_id}/writers/{writer_id}{what}"
+        names = (run.identity["entity"], run.identity["project"], run.id)
+        entity, project, run_id = (quote(name, safe="") for name in names)
+        below = f"/writers/{quote(writer, safe='')}{what}" if writer else ""
+        path = f"projects/{entity}/{project}/runs/{run_id}{below}"
         return _network.ask(
             f"{base_url}/api/v1/{path}",
             self.settings.api_key or _keys.key_from_file(base_url),

@@ -209,6 +209,7 @@ def _sync_run(
             if report["error"] is None:
                 anew = uploads.complete(filled)
                 left = [one for one in left if one.dir.name not in anew]
+                uploads.tell_hidden(filled)
             if report["error"] is None and not partial:
                 report["error"] = "; ".join(text for one in left for text in one.told()) or None
     except (SteplogError, OSError) as error:

@@ -80,6 +80,24 @@ class Uploads:
         self.send(again)
         return {writer["writer"] for writer in again}
 
+    def tell_hidden(self, writers: Sequence[dict[str, Any]]) -> None:
+        """Say which later attempts are hidden by what has just been sent.
+
+        Raises:
+            ServerError: The server cannot be asked.
+        """
+        resumed = [
+            writer["writer"]
+            for writer in writers
+            if writer["sent"] and (writer["start"] or {}).get("resumed")
+        ]
+        hidden = self.server.hidden(self.run, resumed) if resumed else {}
+        for writer, step in hidden.items():
+            say(
+                f"{self.run.id}: the attempt {writer} began later, but had come before this one, "
+                f"which takes its place from step {step} on (its rows there: branch=all)"
+            )
+
     def _take_anew(self, writer: dict[str, Any], server: str) -> None:
         self.server.forget(self.run, writer["writer"], server)
         _folder.write_left_out(self.run.writer_dir(writer["writer"]), server, {})

@@ -52,6 +52,7 @@ class Attempt:
             "generation": row.generation,
             "acknowledged": row.acknowledged,
             "resumed": row.resumed,
+            "started": row.first_wall / 1e9,
             "start_step": row.start_step,
             "next_step": self.next_step,
             "end_step": None if self.end_step == _END else self.end_step,
