@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import signal
+import sqlite3
 import sys
 
 import pytest
@@ -136,3 +137,15 @@ def test_a_run_that_printed_nothing_has_no_lines(shown):
     ask = shown(lambda: None)
     assert ask("logs") == {**ask("logs"), "total": 0, "lines": [], "labels": []}
     assert ask("logs:search?q=a")["matched"] == 0
+
+
+def test_a_server_killed_before_it_took_anything_of_a_writer_goes_on(server):
+    # The writer is known by then, and has printed nothing: what is kept of that is bytes, too.
+    database = server.folder / "data" / "meta.db"
+    with sqlite3.connect(database) as connection:
+        defaults = {
+            table: [row[4] for row in connection.execute(f"PRAGMA table_info({table})")]
+            for table in ("writers", "runs")
+        }
+    assert "x''" in defaults["writers"]
+    assert "x''" in defaults["runs"]

@@ -49,7 +49,7 @@ RUNS = sa.Table(
     sa.Column("config", sa.LargeBinary, nullable=False),  # exact msgpack
     sa.Column("summary", sa.LargeBinary, nullable=False),
     # Of each word of config and facts its attempt and time: whoever comes last may be late.
-    sa.Column("said", sa.LargeBinary, nullable=False, server_default=""),
+    sa.Column("said", sa.LargeBinary, nullable=False, server_default=sa.text("x''")),
     sa.UniqueConstraint("project_id", "run"),
     # A number is never given twice: points of a deleted run must not meet a new one.
     sqlite_autoincrement=True,
@@ -84,7 +84,7 @@ WRITERS = sa.Table(
     sa.Column("last_sample", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("summary", sa.LargeBinary, nullable=False),
     # Its lines of output that may still change; empty: it has printed nothing.
-    sa.Column("console", sa.LargeBinary, nullable=False, server_default=""),
+    sa.Column("console", sa.LargeBinary, nullable=False, server_default=sa.text("x''")),
     sa.UniqueConstraint("run_id", "writer"),
 )
 

@@ -12,5 +12,6 @@ down_revision = "0008"
 def upgrade() -> None:
     """Add the column; writers that are there have printed nothing that was taken."""
     op.add_column(
-        "writers", sa.Column("console", sa.LargeBinary, nullable=False, server_default="")
+        "writers",
+        sa.Column("console", sa.LargeBinary, nullable=False, server_default=sa.text("x''")),
     )

@@ -11,4 +11,6 @@ down_revision = "0010"
 
 def upgrade() -> None:
     """Add the column; of what is there the time is not known, and any later word counts."""
-    op.add_column("runs", sa.Column("said", sa.LargeBinary, nullable=False, server_default=""))
+    op.add_column(
+        "runs", sa.Column("said", sa.LargeBinary, nullable=False, server_default=sa.text("x''"))
+    )
