@@ -313,46 +313,57 @@ fn letters_of(text: &str) -> Vec<(char, Style)> {
     letters
 }
 
+/// A string of a terminal, such as its title: it begins so behind ESC.
+const STRINGS: [char; 5] = [']', 'P', 'X', '^', '_'];
+
 /// Where the text ends before an escape sequence that is not whole.
 fn whole_until(text: &str) -> usize {
-    let Some(at) = text.rfind('\x1b') else {
-        return text.len();
-    };
-    let sequence = text.as_bytes().get(at + 1..).unwrap_or_default();
-    let is_whole = match sequence.split_first() {
-        None => false,
-        Some((b'[', rest)) => rest.iter().any(|byte| (0x40..=0x7e).contains(byte)),
-        // A string: it ends with BEL, with an escape sequence of its own, or where the line does.
-        Some((b']' | b'P' | b'X' | b'^' | b'_', rest)) => {
-            rest.contains(&0x07) || rest.contains(&b'\n')
+    let mut end = text.len();
+    for (at, _) in text.rmatch_indices('\x1b') {
+        let sequence = text.get(at + 1..end).unwrap_or_default();
+        let is_string = sequence.starts_with(STRINGS);
+        let is_whole = match sequence.strip_prefix('[') {
+            Some(rest) => rest.bytes().any(|byte| (0x40..=0x7e).contains(&byte)),
+            // It ends with BEL, with an escape sequence that stays, or where the line does.
+            None if is_string => sequence.contains(['\x07', '\n']),
+            None => !sequence.is_empty(),
+        };
+        // What is held back may turn out to be none: then it ends no string before it.
+        if is_whole || text.len() - at > MAX_ESCAPE {
+            break;
         }
-        Some(_) => true,
-    };
-    if is_whole || sequence.len() > MAX_ESCAPE {
-        text.len()
-    } else {
-        at
+        end = at;
+        if !is_string && !sequence.is_empty() {
+            break;
+        }
     }
+    end
 }
 
 /// The text without the beginnings of strings that do not end in their line: a terminal would wait
 /// for their end, and show nothing until then.
 fn without_open_strings(text: &str) -> Cow<'_, str> {
-    let mut kept = String::new();
-    let mut from = 0;
-    for (at, _) in text.match_indices('\x1b') {
-        let rest = text.get(at + 1..).unwrap_or_default();
-        let ends = |letter: char| matches!(letter, '\n' | '\x07' | '\x1b');
-        if rest.starts_with([']', 'P', 'X', '^', '_'])
-            && let Some(end) = rest.find(ends)
-            && rest.get(end..).is_some_and(|end| end.starts_with('\n'))
-        {
-            kept.push_str(text.get(from..at).unwrap_or_default());
-            from = at + 2;
+    let mut open = Vec::new();
+    let mut next = text.len();
+    for (at, _) in text.rmatch_indices('\x1b') {
+        let sequence = text.get(at + 1..next).unwrap_or_default();
+        let ending = sequence
+            .chars()
+            .find(|letter| matches!(letter, '\x07' | '\n'));
+        if sequence.starts_with(STRINGS) && ending == Some('\n') {
+            open.push(at);
+        } else {
+            next = at;
         }
     }
-    if from == 0 {
+    if open.is_empty() {
         return text.into();
+    }
+    let mut kept = String::new();
+    let mut from = 0;
+    for at in open.into_iter().rev() {
+        kept.push_str(text.get(from..at).unwrap_or_default());
+        from = at + 2;
     }
     kept.push_str(text.get(from..).unwrap_or_default());
     kept.into()
