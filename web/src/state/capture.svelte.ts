@@ -1,8 +1,8 @@
 /** What a run recorded without being asked: its files, and what stands in them. Asked when somebody looks. */
-import { ApiError, getRunFile, getRunFiles, type ProjectRef } from '../data/api';
+import { getRunFile, getRunFiles, type ProjectRef } from '../data/api';
 import type { RunFile } from '../data/types';
-import { Again } from './again';
 import { parseMetadata, type Metadata } from './metadata';
+import { Polled } from './polled.svelte';
 
 const METADATA = 'metadata.json';
 const REQUIREMENTS = 'requirements.txt';
@@ -18,14 +18,11 @@ export interface Captured {
   requirements: string | null;
 }
 
-export class Capture {
+export class Capture extends Polled {
   files = $state.raw<readonly RunFile[]>([]);
   captured = $state.raw<Captured | null>(null);
-  status = $state<'idle' | 'loading' | 'ready' | 'error'>('idle');
-  error = $state.raw<ApiError | null>(null);
   /** Of those that recorded something; null for the first of them. */
   private chosen = $state<string | null>(null);
-  private readonly again = new Again(() => void this.load());
   private held = '';
   private wanted = '';
 
@@ -52,27 +49,25 @@ export class Capture {
   constructor(
     private readonly ref: ProjectRef,
     private readonly run: string,
-  ) {}
+  ) {
+    super();
+    this.status = 'idle';
+  }
 
   /** Asks now; what has not changed is not asked again. */
-  async load(): Promise<void> {
-    this.again.asked();
+  override load(): Promise<void> {
     if (this.status !== 'ready') this.status = 'loading';
-    try {
-      this.files = await getRunFiles(this.ref, this.run);
-      await this.read();
-      this.status = 'ready';
-      this.error = null;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.error = error;
-      this.status = 'error';
-    }
+    return super.load();
   }
 
   /** Asks soon, once it was asked at all. */
-  poke(): void {
-    if (this.status !== 'idle') this.again.poke();
+  override poke(): void {
+    if (this.status !== 'idle') super.poke();
+  }
+
+  protected override async ask(): Promise<void> {
+    this.files = await getRunFiles(this.ref, this.run);
+    await this.read();
   }
 
   choose(writer: string): void {
@@ -83,10 +78,6 @@ export class Capture {
   /** The text of a file. */
   textOf(file: RunFile): Promise<string> {
     return getRunFile(this.ref, this.run, file);
-  }
-
-  close(): void {
-    this.again.close();
   }
 
   private fileOf(name: string): RunFile | null {

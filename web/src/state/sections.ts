@@ -88,6 +88,19 @@ export function matcherOf(query: string): Matcher {
   };
 }
 
+/** The panels that a search finds, by section; a search that cannot be read finds all. */
+export function matching(sections: readonly Section[], matcher: Matcher): Section[] {
+  if (!matcher.ok) return [...sections];
+  return sections.flatMap(({ name, panels }) => {
+    const found = panels.filter((panel) => matcher.test(panel.title));
+    return found.length ? [{ name, panels: found }] : [];
+  });
+}
+
+/** The panel of a key. */
+export const panelOf = (sections: readonly Section[], key: string | null): Panel | undefined =>
+  key ? sections.flatMap((section) => section.panels).find((panel) => panel.key === key) : undefined;
+
 /** Sections that start folded: all after the first that bring the page over `limit` panels. */
 export function foldedByDefault(sections: readonly Section[], limit = 240): Set<string> {
   const folded = new Set<string>();
