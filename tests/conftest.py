@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pathlib
 import subprocess
 import sys
 
+import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 from blockbuster import blockbuster_ctx
 
@@ -44,6 +46,22 @@ def start(tmp_path):
         return steplog.init(dir=str(tmp_path), mode="offline", settings=settings, **arguments)
 
     return init
+
+
+@pytest.fixture
+def records_of():
+    """Reads the records of a run's folder as they stand in its log, kind first."""
+
+    def read(folder):
+        records = []
+        for path in sorted((pathlib.Path(folder) / "wal").glob("*/*.wal")):
+            data, at = path.read_bytes(), 256
+            while at + 8 <= len(data) and (size := int.from_bytes(data[at : at + 4], "little")):
+                records.append(msgpack.unpackb(data[at + 8 : at + 8 + size]))
+                at += 8 + (size + 7) // 8 * 8
+        return records
+
+    return read
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from typing import Any
 import anyio
 import anyio.from_thread
 import anyio.to_thread
-import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import psutil
 import pytest
 
@@ -29,6 +28,7 @@ from steplog.capture.secrets import Secrets
 from steplog.capture.system import System
 
 ALL = {"stats": True, "machine_info": True, "git": True, "requirements": True}
+FILE = 9
 SECRETS = Secrets(steplog.Settings().secrets)
 
 
@@ -441,20 +441,17 @@ def test_packages_are_spelled_so_that_pip_installs_them(tmp_path, monkeypatch):
 # ---- files of the program's own ----------------------------------------------------------------
 
 
-def logged_files(run):
-    """Name to content of the files in a run's log."""
-    found = {}
-    for path in sorted((pathlib.Path(run.sync_dir) / "wal").glob("*/*.wal")):
-        data, at = path.read_bytes(), 256
-        while at + 8 <= len(data) and (size := int.from_bytes(data[at : at + 4], "little")):
-            record = msgpack.unpackb(data[at + 8 : at + 8 + size], strict_map_key=False)
-            if record[0] == 9:
-                found[record[2]] = record[3]
-            at += 8 + (size + 7) // 8 * 8
-    return found
+@pytest.fixture
+def logged_files(records_of):
+    """Gives name and content of the files in a run's log."""
+
+    def read(run):
+        return {record[2]: record[3] for record in records_of(run.sync_dir) if record[0] == FILE}
+
+    return read
 
 
-def test_files_written_into_the_folder_are_logged(start, tmp_path, capfd):
+def test_files_written_into_the_folder_are_logged(start, tmp_path, logged_files, *, capfd):
     (tmp_path / "secret").write_text("elsewhere")
     with start() as run:
         folder = pathlib.Path(run.dir)
@@ -476,7 +473,7 @@ def test_files_written_into_the_folder_are_logged(start, tmp_path, capfd):
     assert said.count("a file in run.dir is not recorded") == 2
 
 
-def test_more_files_than_are_looked_at_are_told_of(start, capfd):
+def test_more_files_than_are_looked_at_are_told_of(start, logged_files, capfd):
     with start() as run:
         for number in range(1005):
             pathlib.Path(run.dir, f"{number:04}").write_text("x")
@@ -485,7 +482,7 @@ def test_more_files_than_are_looked_at_are_told_of(start, capfd):
 
 
 @pytest.mark.anyio
-async def test_files_are_logged_without_blocking_the_loop(start):
+async def test_files_are_logged_without_blocking_the_loop(start, logged_files):
     async with start() as run:
         await anyio.Path(run.dir, "notes.txt").write_text("kept")
     assert logged_files(run)["notes.txt"] == b"kept"

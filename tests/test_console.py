@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import pathlib
 import subprocess
 import sys
 
-import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 
 import steplog
@@ -20,24 +18,18 @@ OUTPUT = 11
 ON = {"console": "wrap"}
 
 
-def printed(folder):
-    """(stream, text) of each piece in a run's log."""
-    pieces = []
-    for path in sorted((folder / "wal").glob("*/*.wal")):
-        data, at = path.read_bytes(), 256
-        while at + 8 <= len(data):
-            size = int.from_bytes(data[at : at + 4], "little")
-            if size == 0:
-                break
-            record = msgpack.unpackb(data[at + 8 : at + 8 + size], strict_map_key=False)
-            if record[0] == OUTPUT:
-                pieces.append(tuple(record[2:]))
-            at += 8 + (size + 7) // 8 * 8
-    return pieces
+@pytest.fixture
+def printed(records_of):
+    """Gives (stream, text) of each piece in the log of a run's folder."""
+
+    def read(folder):
+        return [tuple(record[2:]) for record in records_of(folder) if record[0] == OUTPUT]
+
+    return read
 
 
 @pytest.fixture
-def program(run_program, monkeypatch):
+def program(run_program, printed, monkeypatch):
     monkeypatch.setenv("STEPLOG_CONSOLE", "wrap")
 
     def run(code, returncode=0):
@@ -102,7 +94,7 @@ def test_a_forked_child_prints_and_the_log_is_its_parents(program):
     assert said == "parent\nchild\n"
 
 
-def test_streams_are_as_before_when_the_last_run_ends(start):
+def test_streams_are_as_before_when_the_last_run_ends(start, printed):
     kept = io.BytesIO()
     stream = io.TextIOWrapper(kept, "cp1252", write_through=True)
     with contextlib.redirect_stdout(stream):
@@ -117,13 +109,9 @@ def test_streams_are_as_before_when_the_last_run_ends(start):
         two.finish()
         assert "write" not in vars(stream)
         print("after")
-    assert printed(_folder(one)) == []
-    assert printed(_folder(two)) == [(1, "é"), (1, "\n")]
+    assert printed(one.sync_dir) == []
+    assert printed(two.sync_dir) == [(1, "é"), (1, "\n")]
     assert kept.getvalue() == b"\xe9\nafter\n"
-
-
-def _folder(run):
-    return pathlib.Path(run.sync_dir)
 
 
 def test_whoever_wraps_the_stream_once_more_keeps_it(start):
@@ -137,13 +125,13 @@ def test_whoever_wraps_the_stream_once_more_keeps_it(start):
     assert stream.getvalue() == "AFTER\n"
 
 
-def test_off_is_off_and_write_logs_adds(start):
+def test_off_is_off_and_write_logs_adds(start, printed):
     with start() as run:
         print("nothing of this")
         run.write_logs("text")
         with pytest.raises(steplog.ArgumentTypeError, match="takes text, got int"):
             run.write_logs(1)
-    assert printed(_folder(run)) == [(1, "text\n")]
+    assert printed(run.sync_dir) == [(1, "text\n")]
     assert _console._tees._consoles == ()
     with pytest.raises(steplog.RunClosedError):
         run.write_logs("late")
@@ -160,7 +148,7 @@ def test_a_full_disk_warns_once_and_prints_go_on(start, capfd):
     assert RunLog(run.sync_dir).writers()[0]["exit_code"] == 0
 
 
-def test_progress_bars_and_logging_go_on_as_before(tmp_path):
+def test_progress_bars_and_logging_go_on_as_before(tmp_path, printed):
     code = (
         "import logging, steplog, sys\n"
         "run = steplog.init(mode='offline', dir=sys.argv[1], settings={'quiet': True})\n"

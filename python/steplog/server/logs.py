@@ -10,9 +10,8 @@ from aiohttp import web
 
 from steplog._errors import UsageError
 from steplog.server._decode import Pattern
-from steplog.server.query import find_run
+from steplog.server.query import find_run, versioned
 from steplog.server.schema import API, Code, Problem
-from steplog.server.store.exact import page_json
 from steplog.server.store.output import STREAMS, Line, Output
 from steplog.server.store.runs import RunRecords
 
@@ -138,11 +137,7 @@ class Logs:
 
     def _json(self, value: dict[str, object]) -> web.Response:
         version = self._hub.version
-        return web.Response(
-            body=page_json({"version": version, **value}),
-            content_type="application/json",
-            headers={"X-Data-Version": str(version)},
-        )
+        return versioned({"version": version, **value}, version)
 
 
 _STREAM_NAMES = {number: name for name, number in STREAMS.items()}

@@ -80,8 +80,7 @@ class Query:
         ]
 
     def _json(self, value: object) -> web.Response:
-        headers = {"X-Data-Version": str(self._hub.version)}
-        return web.Response(body=page_json(value), content_type="application/json", headers=headers)
+        return versioned(value, self._hub.version)
 
     async def projects(self, _: web.Request) -> web.Response:
         """Every project."""
@@ -244,6 +243,12 @@ class Query:
         self._drop(row.entity, row.project, row.run)
         self._hub.changed(row.entity, row.project, row.run)
         return web.Response(status=204)
+
+
+def versioned(value: object, version: int) -> web.Response:
+    """JSON of what there is at a version of the data."""
+    headers = {"X-Data-Version": str(version)}
+    return web.Response(body=page_json(value), content_type="application/json", headers=headers)
 
 
 async def find_run(runs: RunRecords, request: web.Request) -> sa.Row[tuple[Any, ...]]:
