@@ -153,10 +153,8 @@ class Ending:
         told = f"run {self._facts.name}: {count(rows, 'row')}"
         how = f"send it with: {self._sync_command()}"
         if folder is not None and not folder.exists():
-            how = "the folder is gone, and what was not sent with it"
-            reason = reason or "its folder is gone"
-        if reason and folder is not None and not folder.exists():
-            self._notices.warn("sync", f"{told} in {folder}; {how}")
+            gone = "the folder is gone, and what was not sent with it"
+            self._notices.warn("sync", f"{told} in {folder}; {gone}")
         elif self._settings.mode == "offline":
             self._notices.say(f"{told} in {folder}; {how}")
         elif reason:

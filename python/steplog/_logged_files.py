@@ -74,12 +74,14 @@ class LoggedFiles:
             found = path.lstat()
             if not stat.S_ISREG(found.st_mode):
                 return
-            content = b"" if found.st_size > _MAX_BYTES else path.read_bytes()
+            if self._is_too_large(name, found.st_size):
+                return
+            content = path.read_bytes()
         except OSError as error:
             self._notices.warn(name, f"{name} cannot be read: {error}")
             return
         try:
-            self._log(writer, name, content, size=max(found.st_size, len(content)))
+            self._log(writer, name, content)
         except (UsageError, UnicodeEncodeError) as error:  # its name is no text, or no name
             self._notices.warn(name, f"a file in run.dir is not recorded: {error}")
 
@@ -93,9 +95,14 @@ class LoggedFiles:
                 self._notices.warn("files", f"{name} cannot be written: {error}")
         self._log(writer, name, content)
 
-    def _log(self, writer: Writer, name: str, content: bytes, *, size: int | None = None) -> None:
-        if (len(content) if size is None else size) > _MAX_BYTES:
-            self._notices.warn(name, f"{name} is larger than 1 MiB: it stays in the run's folder")
+    def _is_too_large(self, name: str, size_bytes: int) -> bool:
+        if size_bytes <= _MAX_BYTES:
+            return False
+        self._notices.warn(name, f"{name} is larger than 1 MiB: it stays in the run's folder")
+        return True
+
+    def _log(self, writer: Writer, name: str, content: bytes) -> None:
+        if self._is_too_large(name, len(content)):
             return
         try:
             writer.put_file(name, content)

@@ -29,7 +29,7 @@ _SEARCHED = "if(plain = '', text, plain)"
 _PAGE = f"""SELECT number, wall, stream, rewrites, text, versions FROM lines
 WHERE {_OF_WRITER} AND {_OF_STREAM} AND number >= {{lo:UInt64}} AND number <= {{hi:UInt64}}
 ORDER BY number"""  # noqa: S608  # constants of this file
-_NUMBERS = f"""SELECT number FROM lines WHERE {_OF_WRITER} AND {_OF_STREAM} AND WHERE
+_NUMBERS = f"""SELECT number FROM lines WHERE {_OF_WRITER} AND {_OF_STREAM} AND CONDITION
 ORDER BY number"""  # noqa: S608  # constants of this file
 _NEXT = f"""SELECT number FROM lines
 WHERE {_OF_WRITER} AND wall >= {{wall:Int64}} ORDER BY number LIMIT 1"""  # noqa: S608  # constants of this file
@@ -117,7 +117,7 @@ class Output:
         parts = [np.empty(0, np.int64)]
         for source in sources:
             found = await self._series.read(
-                _NUMBERS.replace("WHERE\n", f"{where}\n"),
+                _NUMBERS.replace("CONDITION", where),
                 run=run_id,
                 writer=text_param(source.writer),
                 stream=STREAMS[stream],
