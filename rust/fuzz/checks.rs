@@ -79,6 +79,12 @@ fn encoded(record: &Record<'_>) -> Option<Vec<u8>> {
             name,
             content,
         } => record::file(wall(*at)?, name, content),
+        Record::Blob {
+            wall: at,
+            name,
+            sha256,
+            size,
+        } => record::blob(wall(*at)?, name, sha256, *size),
         Record::Sample {
             wall: at,
             runtime,

@@ -15,6 +15,7 @@ digits, a float `"float:"` and the 16 hex digits of its bits, text `"str:"` and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -134,6 +135,7 @@ SEGMENTS: list[list[list[Any]]] = [
         [10, wall(4), Fixed(2 * TICK_NANOS), {"cpu": 12.5, "gpu.0.temp": 41}],
         [11, wall(4), 2, "\r50%|█\x1b[31m"],
         [12, wall(4), "loss is NaN", "at step 7", "WARN", 60_000],
+        [13, wall(4), "gewichte.bin", hashlib.sha256(b"").digest(), Fixed(2**40)],
         history(2, 5, FOREIGN),
         [3, wall(6), [["n", "gone"], ["best"]], [[["best"], -0.0]]],
         LOST_ROW,

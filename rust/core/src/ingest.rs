@@ -50,6 +50,20 @@ impl From<Alert<'_>> for OwnedAlert {
     }
 }
 
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// What comes on its own.
+    Blob {
+        /// Its SHA-256.
+        sha256: [u8; 32],
+        /// Its length in bytes.
+        size: u64,
+    },
+}
+
 /// A key of a batch, for the index of keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyStats {
@@ -95,7 +109,7 @@ pub struct Decoded {
     /// Statistics of each key.
     pub keys: HashMap<String, KeyStats>,
     /// Files by name, each with when it was logged and what it holds.
-    pub files: HashMap<String, (i64, Vec<u8>)>,
+    pub files: HashMap<String, (i64, Content)>,
     /// Wall clock of the first and last record that has one.
     pub walls: Option<(i64, i64)>,
     /// Greatest step, -1 without history.
@@ -241,7 +255,18 @@ impl Decoder {
                 content,
             } => {
                 seen(wall);
-                into.files.insert(name.to_owned(), (wall, content.to_vec()));
+                let content = Content::Bytes(content.to_vec());
+                into.files.insert(name.to_owned(), (wall, content));
+            }
+            Record::Blob {
+                wall,
+                name,
+                sha256,
+                size,
+            } => {
+                seen(wall);
+                let content = Content::Blob { sha256, size };
+                into.files.insert(name.to_owned(), (wall, content));
             }
             Record::Sample {
                 wall,

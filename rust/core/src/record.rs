@@ -45,6 +45,8 @@ pub mod kind {
     pub const OUTPUT: u64 = 11;
     /// Something that a person is to be told.
     pub const ALERT: u64 = 12;
+    /// A large file of the run, which lies beside the log.
+    pub const BLOB: u64 = 13;
 }
 
 /// Kind of a seal, which is of the log, not of the run: readers keep it to themselves.
@@ -114,6 +116,18 @@ pub enum Record<'a> {
         name: &'a str,
         /// What it holds.
         content: &'a [u8],
+    },
+    /// A file of the run whose content lies beside the log; a later file of the same name, of either
+    /// kind, takes its place.
+    Blob {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// As of [`Record::File`].
+        name: &'a str,
+        /// SHA-256 of what it holds.
+        sha256: [u8; 32],
+        /// Its length in bytes.
+        size: u64,
     },
     /// What the system was doing.
     Sample {
@@ -266,13 +280,13 @@ impl<'a> Record<'a> {
                 expect(4, cursor.at())?;
                 file_of(cursor)?
             }
+            kind::BLOB => {
+                expect(5, cursor.at())?;
+                blob_of(cursor)?
+            }
             kind::SAMPLE => {
                 expect(4, cursor.at())?;
-                Self::Sample {
-                    wall: cursor.i64("sample time")?,
-                    runtime: cursor.i64("sample runtime")?,
-                    values: measures(cursor)?,
-                }
+                sample_of(cursor)?
             }
             kind::OUTPUT => {
                 expect(4, cursor.at())?;
@@ -313,20 +327,48 @@ fn summary_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
 }
 
 fn file_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
-    let wall = cursor.i64("file time")?;
-    let at = cursor.at();
-    let name = cursor.str("file name")?;
-    if !is_file_name(name) {
-        return Err(Error::Malformed {
-            what: "file name",
-            at,
-        });
-    }
     Ok(Record::File {
-        wall,
-        name,
+        wall: cursor.i64("file time")?,
+        name: file_name(cursor)?,
         content: cursor.bin("file content")?,
     })
+}
+
+fn blob_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+    let wall = cursor.i64("blob time")?;
+    let name = file_name(cursor)?;
+    let at = cursor.at();
+    let sha256 = cursor.bin("blob hash")?;
+    Ok(Record::Blob {
+        wall,
+        name,
+        sha256: sha256.try_into().map_err(|_length| Error::Malformed {
+            what: "blob hash",
+            at,
+        })?,
+        size: cursor.u64("blob size")?,
+    })
+}
+
+fn sample_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+    Ok(Record::Sample {
+        wall: cursor.i64("sample time")?,
+        runtime: cursor.i64("sample runtime")?,
+        values: measures(cursor)?,
+    })
+}
+
+fn file_name<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str> {
+    let at = cursor.at();
+    let name = cursor.str("file name")?;
+    if is_file_name(name) {
+        Ok(name)
+    } else {
+        Err(Error::Malformed {
+            what: "file name",
+            at,
+        })
+    }
 }
 
 fn output_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
@@ -548,6 +590,17 @@ pub fn file(wall: u64, name: &str, content: &[u8]) -> Vec<u8> {
     write_u64_fixed(&mut out, wall);
     write_str(&mut out, name);
     write_bin(&mut out, content);
+    out
+}
+
+/// Encodes a blob record.
+#[must_use]
+pub fn blob(wall: u64, name: &str, sha256: &[u8; 32], size: u64) -> Vec<u8> {
+    let mut out = vec![0x95, 13];
+    write_u64_fixed(&mut out, wall);
+    write_str(&mut out, name);
+    write_bin(&mut out, sha256);
+    write_u64_fixed(&mut out, size);
     out
 }
 

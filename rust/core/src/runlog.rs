@@ -410,6 +410,7 @@ impl WriterLog {
             Record::Summary { wall, .. }
             | Record::Metric { wall, .. }
             | Record::File { wall, .. }
+            | Record::Blob { wall, .. }
             | Record::Sample { wall, .. }
             | Record::Output { wall, .. }
             | Record::Alert { wall, .. } => Some(wall),

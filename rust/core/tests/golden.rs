@@ -114,6 +114,20 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
                 format!("bin:{}", hex(content))
             ])),
         ),
+        Record::Blob {
+            wall,
+            name,
+            sha256,
+            size,
+        } => (
+            13,
+            Some(json!([
+                int(wall),
+                tagged(&Value::Str(name.to_owned())),
+                format!("bin:{}", hex(&sha256)),
+                format!("int:{size}")
+            ])),
+        ),
         Record::Sample {
             wall,
             runtime,
@@ -191,6 +205,12 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             name,
             content,
         } => record::file(wall.try_into()?, name, content),
+        Record::Blob {
+            wall,
+            name,
+            sha256,
+            size,
+        } => record::blob(wall.try_into()?, name, &sha256, size),
         Record::Sample {
             wall,
             runtime,

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 use steplog_core::attempt::{Attempt, parts};
 use steplog_core::batch;
 use steplog_core::console::Console;
-use steplog_core::ingest::{self, Progress};
+use steplog_core::ingest::{self, Content, Progress};
 use steplog_core::native::{Series, lines_block};
 use steplog_core::record::Record;
 use steplog_core::value::{Cursor, Value};
@@ -221,7 +221,23 @@ impl Decoded {
     fn files<'py>(&self, py: Python<'py>) -> Vec<(&str, i64, Bound<'py, PyBytes>)> {
         let files = self.inner.files.iter();
         files
-            .map(|(name, (wall, content))| (name.as_str(), *wall, PyBytes::new(py, content)))
+            .filter_map(|(name, (wall, content))| match content {
+                Content::Bytes(bytes) => Some((name.as_str(), *wall, PyBytes::new(py, bytes))),
+                Content::Blob { .. } => None,
+            })
+            .collect()
+    }
+
+    #[getter]
+    fn blobs<'py>(&self, py: Python<'py>) -> Vec<(&str, i64, Bound<'py, PyBytes>, u64)> {
+        let files = self.inner.files.iter();
+        files
+            .filter_map(|(name, (wall, content))| match content {
+                Content::Bytes(_) => None,
+                Content::Blob { sha256, size } => {
+                    Some((name.as_str(), *wall, PyBytes::new(py, sha256), *size))
+                }
+            })
             .collect()
     }
 

@@ -158,6 +158,15 @@ fn to_commit(commit: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
     )))
 }
 
+fn check_file_name(name: &str) -> PyResult<()> {
+    if record::is_file_name(name) {
+        Ok(())
+    } else {
+        let text = format!("{name:?} is no name of a file in a run");
+        Err(UsageError::new_err(text))
+    }
+}
+
 fn step_too_large() -> PyErr {
     UsageError::new_err(format!("step must be at most {MAX_STEP}"))
 }
@@ -379,11 +388,13 @@ impl Writer {
     }
 
     fn put_file(&self, name: &str, content: &[u8]) -> PyResult<u64> {
-        if !record::is_file_name(name) {
-            let text = format!("{name:?} is no name of a file in a run");
-            return Err(UsageError::new_err(text));
-        }
+        check_file_name(name)?;
         self.append(&record::file(self.inner.wall(), name, content))
+    }
+
+    fn put_blob(&self, name: &str, sha256: [u8; 32], size: u64) -> PyResult<u64> {
+        check_file_name(name)?;
+        self.append(&record::blob(self.inner.wall(), name, &sha256, size))
     }
 
     fn put_sample(&self, values: &Bound<'_, PyDict>) -> PyResult<u64> {
