@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ use crate::record;
 use crate::signal::Signal;
 use crate::source::Source;
 use crate::termination;
-use crate::transport::{Http, Kind, Target, Transport};
+use crate::transport::{Http, Kind, Target};
 use crate::upload::{Pace, Upload};
 use crate::value::Value;
 use crate::wal::Wal;
@@ -214,17 +215,36 @@ impl Shared {
     }
 }
 
-/// Runs an upload to its end, on this thread.
-pub(crate) fn run_upload<T: Transport>(upload: &mut Upload<T>, progress: &Progress) {
+/// Sends a writer's records and large files to the end, on this thread.
+pub(crate) fn run_upload(
+    http: Http,
+    reader: LogReader,
+    progress: &Arc<Progress>,
+    wake: Arc<Notify>,
+    pace: Pace,
+) {
+    let dir = reader.dir().to_path_buf();
+    let store = http.clone();
+    let mut upload = Upload::new(http, reader, Arc::clone(progress), Arc::clone(&wake), pace);
+    let asked = upload.blobs_asked();
+    let mut blobs = Blobs::new(store, &dir, Arc::clone(progress), asked, wake);
+    let both = async {
+        tokio::select! {
+            ended = upload.run() => ended,
+            () = blobs.run() => Ok(()), // it never ends
+        }
+    };
     let refused = |reason: String| UploadState::Refused { status: 0, reason };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let failed = match runtime {
-        Ok(runtime) => runtime
-            .block_on(upload.run())
-            .err()
-            .map(|error| refused(error.to_string())),
+        Ok(runtime) => {
+            let ended = runtime.block_on(both);
+            // A disk that does not answer must not keep the end back.
+            runtime.shutdown_background();
+            ended.err().map(|error| refused(error.to_string()))
+        }
         Err(error) => Some(refused(error.to_string())),
     };
     progress.update(|state| {
@@ -277,14 +297,7 @@ pub fn start_sync(
     let pace = Pace::sync(!source.is_live);
     let reader = LogReader::new(&source.dir).with_start(start.map(record::start));
     spawn("steplog-upload", move || {
-        let mut upload = Upload::new(
-            http,
-            reader,
-            Arc::clone(&shared),
-            Arc::new(Notify::new()),
-            pace,
-        );
-        run_upload(&mut upload, &shared);
+        run_upload(http, reader, &shared, Arc::new(Notify::new()), pace);
     })?;
     Ok(progress)
 }

@@ -17,6 +17,8 @@ pub mod attempt;
 #[cfg(feature = "upload")]
 pub mod background;
 pub mod batch;
+#[cfg(feature = "upload")]
+pub mod blobs;
 pub mod clock;
 pub mod console;
 pub mod drain;

@@ -50,6 +50,27 @@ pub struct Amount {
     pub bytes: u64,
 }
 
+/// Large files of a writer, which are sent beside its records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlobState {
+    /// Contents that its records name and the server does not have.
+    pub wanted: u64,
+    /// Of records acknowledged up to here all that can be sent has been.
+    pub settled: Option<u64>,
+    /// Bytes of them that were sent.
+    pub sent_bytes: u64,
+    /// Why they are not taken at the moment.
+    pub reason: Option<String>,
+}
+
+impl BlobState {
+    /// Whether there may be some to send, of records acknowledged up to a position.
+    #[must_use]
+    pub fn is_pending(&self, acknowledged: u64) -> bool {
+        self.wanted > 0 && self.settled != Some(acknowledged)
+    }
+}
+
 /// The time that the rate is of.
 const RATE_OVER: Duration = Duration::from_secs(10);
 
@@ -104,6 +125,8 @@ pub struct State {
     pub rate: Rate,
     /// Records that this upload sent and the server acknowledged.
     pub sent: u64,
+    /// The large files that they name.
+    pub blobs: BlobState,
     /// Someone waits for the disk.
     pub sync_wanted: bool,
     /// Set by `finish`: the last moment for the upload.
@@ -154,6 +177,7 @@ impl Progress {
             taken: Amount::default(),
             rate: Rate::default(),
             sent: 0,
+            blobs: BlobState::default(),
             sync_wanted: false,
             closing: None,
             drained: false,

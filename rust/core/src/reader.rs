@@ -91,6 +91,12 @@ impl LogReader {
         }
     }
 
+    /// The writer's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Gives batches this run start record where the log's own is damaged.
     #[must_use]
     pub fn with_start(mut self, start: Option<Vec<u8>>) -> Self {

@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, 
 use reqwest::{Certificate, Client, Url};
 
 use crate::batch::PROTOCOL;
+use crate::blobs::{FOLDER, Store};
 use crate::error::{Error, Result};
 
 /// Where the key comes from.
@@ -102,8 +103,8 @@ const MAX_REPLY_BYTES: usize = 1 << 20;
 /// Longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// HTTP by reqwest, TLS by rustls on ring.
-#[derive(Debug)]
+/// HTTP by reqwest, TLS by rustls on ring. A clone shares the connections.
+#[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
     url: Url,
@@ -186,6 +187,15 @@ impl Http {
             Some(key) if !key.is_empty() => Ok(key.to_owned()),
             _ => Err(none()),
         }
+    }
+
+    /// An address below the writer's.
+    fn below(&self, names: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(names);
+        }
+        url
     }
 
     async fn reply(&self, request: reqwest::RequestBuilder) -> std::result::Result<Reply, NoReply> {
@@ -289,10 +299,7 @@ impl Transport for Http {
         follows: Follows,
         body: Vec<u8>,
     ) -> std::result::Result<Reply, NoReply> {
-        let mut url = self.url.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push("records");
-        }
+        let mut url = self.below(&["records"]);
         url.query_pairs_mut()
             .append_pair("after", &after.to_string());
         match follows {
@@ -310,5 +317,24 @@ impl Transport for Http {
             .header(CONTENT_ENCODING, "zstd")
             .body(body);
         self.reply(request).await
+    }
+}
+
+impl Store for Http {
+    async fn wanted(&mut self) -> std::result::Result<Reply, NoReply> {
+        self.reply(self.client.get(self.below(&[FOLDER]))).await
+    }
+
+    async fn put(
+        &mut self,
+        sha256: &str,
+        from: u64,
+        part: Vec<u8>,
+    ) -> std::result::Result<Reply, NoReply> {
+        let mut url = self.below(&[FOLDER, sha256]);
+        url.query_pairs_mut().append_pair("from", &from.to_string());
+        let request = self.client.put(url);
+        let request = request.header(CONTENT_TYPE, "application/octet-stream");
+        self.reply(request.body(part)).await
     }
 }

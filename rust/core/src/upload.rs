@@ -99,6 +99,7 @@ pub struct Upload<T> {
     reader: LogReader,
     progress: Arc<Progress>,
     wake: Arc<Notify>,
+    blobs_asked: Arc<Notify>,
     pace: Pace,
     max_bytes: usize,
     /// `max_bytes` grows back to this: what a server has refused as too large is not tried again.
@@ -126,6 +127,7 @@ impl<T: Transport> Upload<T> {
             reader,
             progress,
             wake,
+            blobs_asked: Arc::default(),
             pace,
             max_bytes: pace.batch_bytes,
             most_bytes: pace.batch_bytes,
@@ -137,7 +139,12 @@ impl<T: Transport> Upload<T> {
         }
     }
 
-    /// Runs until everything is acknowledged after `finish`, the time is over, or the server refuses.
+    /// Is notified when the server wants large files.
+    pub fn blobs_asked(&self) -> Arc<Notify> {
+        Arc::clone(&self.blobs_asked)
+    }
+
+    /// Runs until everything is acknowledged, and no large file to be sent, after `finish`, the time is over, or the server refuses.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -151,13 +158,15 @@ impl<T: Transport> Upload<T> {
         });
         let mut last_sent = Instant::now();
         loop {
-            let (behind, closing) = {
+            let (behind, closing, blobs) = {
                 let state = self.progress.get();
-                (state.last > state.acknowledged, state.closing)
+                let at = state.acknowledged;
+                (state.last > at, state.closing, state.blobs.is_pending(at))
             };
             // The drain may still be behind when closing is set: its end is told by `drained`.
             let drained = self.progress.get().drained;
-            if closing.is_some() && drained && !behind {
+            let sent = closing.is_some() && drained && !behind;
+            if sent && !blobs {
                 if self.pace.dead {
                     self.send(Follows::NothingEver).await?;
                 }
@@ -165,6 +174,11 @@ impl<T: Transport> Upload<T> {
             }
             if closing.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(());
+            }
+            if let (true, Some(deadline)) = (sent, closing) {
+                let wait = deadline.saturating_duration_since(Instant::now());
+                drop(tokio::time::timeout(wait, self.wake.notified()).await);
+                continue;
             }
             if behind || last_sent.elapsed() >= self.pace.heartbeat {
                 let next = self.send(Follows::More).await?;
@@ -326,10 +340,15 @@ impl<T: Transport> Upload<T> {
         }
         match (reply.status, acknowledged, expected) {
             (200, Some(position), _) | (409, _, Some(position)) => {
+                let wanted = number("wanted");
                 self.progress.update(|state| {
                     took(state, position);
                     state.server.clone_from(&reply.server);
+                    state.blobs.wanted = wanted.unwrap_or(state.blobs.wanted);
                 });
+                if wanted.is_some_and(|wanted| wanted > 0) {
+                    self.blobs_asked.notify_one();
+                }
                 Next::Go
             }
             (423, position, _) => {

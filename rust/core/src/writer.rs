@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::exit_status::{self, Ended};
 use crate::frame::{Identity, SEGMENT_HEAD};
 use crate::metric::Metric;
-use crate::progress::{Progress, Stage, UploadState};
+use crate::progress::{BlobState, Progress, Stage, UploadState};
 use crate::reader::{Limit, LogReader};
 use crate::record::{self, HistoryBuilder};
 use crate::signal::Signal;
@@ -25,7 +25,7 @@ use crate::summary::Summary;
 use crate::synced::{Head, Synced};
 use crate::termination::Watched;
 use crate::transport::{Http, Kind, Target};
-use crate::upload::{Pace, Upload};
+use crate::upload::Pace;
 use crate::value::Value;
 use crate::wal::{Mode, SegmentSizes, Wal};
 
@@ -90,6 +90,8 @@ pub struct Status {
     pub acknowledged: u64,
     /// Records that the server has.
     pub acknowledged_records: u64,
+    /// The large files that the server wants.
+    pub blobs: BlobState,
     /// Bytes of the other ones, as they are in the log.
     pub waiting_bytes: u64,
     /// Records that the server has taken in a second, over the last ten.
@@ -193,8 +195,7 @@ impl Writer {
                 ..Pace::live(options.heartbeat)
             };
             threads.push(spawn("steplog-upload", move || {
-                let mut upload = Upload::new(http, reader, Arc::clone(&progress), wake, pace);
-                run_upload(&mut upload, &progress);
+                run_upload(http, reader, &progress, wake, pace);
             })?);
         }
         Ok(Self {
@@ -386,6 +387,7 @@ impl Writer {
             synced_records: state.synced_records,
             acknowledged: state.acknowledged,
             acknowledged_records: state.taken.records,
+            blobs: state.blobs.clone(),
             waiting_bytes: drain.bytes.saturating_sub(state.taken.bytes),
             rate: state.rate.per_second(Instant::now()),
             upload: state.upload.clone(),

@@ -15,7 +15,7 @@ use crate::convert::{to_dict, to_object};
 use crate::encode::to_value;
 use crate::error::classes::UsageError;
 use crate::error::{to_py, to_py_log};
-use crate::writer::set_upload;
+use crate::writer::{set_blobs, set_upload};
 
 /// A run's folder, read once.
 #[pyclass(frozen)]
@@ -205,6 +205,7 @@ impl SyncJob {
         dict.set_item("acknowledged", state.acknowledged)?;
         dict.set_item("sent", state.sent)?;
         dict.set_item("server", &state.server)?;
+        set_blobs(&dict, &state.blobs)?;
         set_upload(&dict, &state.upload)?;
         Ok(dict)
     }

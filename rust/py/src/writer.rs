@@ -11,7 +11,7 @@ use pyo3::types::{PyBool, PyDict, PyInt};
 use steplog_core::error::Error;
 use steplog_core::frame::Identity;
 use steplog_core::metric::Metric;
-use steplog_core::progress::{Stage, UploadState};
+use steplog_core::progress::{BlobState, Stage, UploadState};
 use steplog_core::record::{self, HistoryBuilder};
 use steplog_core::steps::{LateSteps, MAX_STEP};
 use steplog_core::summary::Summary;
@@ -464,6 +464,7 @@ impl Writer {
             "storage_error",
             status.storage_error.map(|(_, reason)| reason),
         )?;
+        set_blobs(&dict, &status.blobs)?;
         set_upload(&dict, &status.upload)?;
         Ok(dict)
     }
@@ -545,4 +546,11 @@ pub(crate) fn set_upload(dict: &Bound<'_, PyDict>, upload: &UploadState) -> PyRe
     dict.set_item("upload", name)?;
     dict.set_item("upload_status", status)?;
     dict.set_item("upload_reason", reason)
+}
+
+/// Writes how far large files are into a dict: how many wait, how much was sent, and why no more.
+pub(crate) fn set_blobs(dict: &Bound<'_, PyDict>, blobs: &BlobState) -> PyResult<()> {
+    dict.set_item("files_waiting", blobs.wanted)?;
+    dict.set_item("file_bytes_sent", blobs.sent_bytes)?;
+    dict.set_item("files_reason", &blobs.reason)
 }
