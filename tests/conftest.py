@@ -29,7 +29,7 @@ def _no_blocking_in_the_event_loop():
 @pytest.fixture(scope="session", autouse=True)
 def _capture_nothing():
     """Tests that look at what is captured switch it on; the others count records and threads."""
-    names = ("STATS", "MACHINE_INFO", "REQUIREMENTS", "GIT")
+    names = ("STATS", "MACHINE_INFO", "REQUIREMENTS", "GIT", "WATCH_FILES")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEPLOG_CONSOLE", "off")
         for name in names:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         init,
         log,
         mark_preempting,
+        restore,
+        save,
         setup,
         teardown,
     )
@@ -76,7 +78,9 @@ __all__ = [
     "log",
     "login",
     "mark_preempting",
+    "restore",
     "run",
+    "save",
     "setup",
     "summary",
     "teardown",
@@ -91,7 +95,7 @@ _NOT_YET = {
     *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact", "log_code"),
     *("log_model", "patched", "pin_config_keys", "plot", "plot_table", "profiler", "proto"),
-    *("require", "restore", "sacred", "sagemaker_auth", "save", "sdk", "sklearn", "sweep", "sync"),
+    *("require", "sacred", "sagemaker_auth", "sdk", "sklearn", "sweep", "sync"),
     *("tensorboard", "tensorflow", "termerror", "termlog", "termsetup", "termwarn", "trigger"),
     *("unwatch", "use_artifact", "use_model", "util", "visualize", "wandb", "wandb_agent"),
     *("wandb_lib", "wandb_sdk", "wandb_torch", "watch", "xgboost"),
@@ -101,7 +105,7 @@ _NOT_YET = {
 # Names that are loaded when they are used: a program pays for what it uses, and when it does.
 _LATER = {
     **dict.fromkeys(("afinish", "alert", "alog", "define_metric", "finish", "init", "log"), "_api"),
-    **dict.fromkeys(("mark_preempting", "setup", "teardown"), "_api"),
+    **dict.fromkeys(("mark_preempting", "restore", "save", "setup", "teardown"), "_api"),
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
     "AlertLevel": "_alerts",
     "Config": "_hparams",

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
+    from typing import TextIO
 
     from steplog._alerts import AlertLevel
     from steplog._metric import Metric
+    from steplog._save_paths import Policy
 
 Reinit = Literal["default", "return_previous", "finish_previous", "create_new"]
 
@@ -276,6 +278,43 @@ def alert(  # noqa: PLR0917  # as in the reference
 ) -> None:
     """Tell people something of the current run; see `Run.alert`."""
     current_run().alert(title, text, level, wait_duration)
+
+
+def save(  # noqa: PLR0917  # as in the reference
+    glob_str: str | os.PathLike[str],
+    base_path: str | os.PathLike[str] | None = None,
+    policy: Policy = "live",
+    glob: bool = True,
+) -> list[str]:
+    """Have files go to the server with the current run; see `Run.save`."""
+    return current_run().save(glob_str, base_path, policy, glob)
+
+
+def restore(  # noqa: PLR0917  # as in the reference
+    name: str,
+    run_path: str | None = None,
+    replace: bool = False,
+    root: str | os.PathLike[str] | None = None,
+) -> TextIO | None:
+    """Open a file of the current run, or of another one; see `Run.restore`.
+
+    Without a current run `run_path` says whose it is, and the file comes into the working directory
+    unless `root` is given.
+
+    Raises:
+        UsageError: There is neither a current run nor a `run_path`; or as of `Run.restore`.
+    """
+    run = find_current()
+    if run is not None:
+        return run.restore(name, run_path, replace, root)
+    if run_path is None:
+        raise UsageError(
+            "restore() needs a run_path, project/id, or a run: call steplog.init() first"
+        )
+    from steplog import _restore  # noqa: PLC0415  # few programs restore
+
+    where = "." if root is None else root
+    return _restore.restore(name, run_path, settings=resolve(None), replace=replace, root=where)
 
 
 def mark_preempting() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 import time
@@ -13,14 +12,13 @@ from steplog._errors import RunClosedError, StorageError
 from steplog.capture import imports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from concurrent.futures import Future
 
     from steplog._notices import Notices
     from steplog._settings import Settings
     from steplog._writer import Writer
     from steplog.capture.metadata import Metadata
-    from steplog.capture.portal import Portal
     from steplog.capture.secrets import Secrets
     from steplog.capture.system import System
 
@@ -31,7 +29,8 @@ MAX_WAIT_SECS = 3.0
 class Capture:
     """Watches a run from the process that opened it, on threads of its own.
 
-    `put_file` keeps a file of the run by its name; it must not raise for the disk.
+    `put_file` keeps a file of the run by its name; it must not raise for the disk. `watch` goes on
+    beside the samples.
     """
 
     def __init__(
@@ -41,19 +40,25 @@ class Capture:
         *,
         writer: Writer,
         put_file: Callable[[str, bytes], None],
+        watch: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._notices = notices
         self._writer = writer
         self._put_file = put_file
+        self._watch = watch
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._is_stopped = False
         self._gathered = threading.Event()
-        self._sampling: Future[None] | None = None
-        wanted = ("stats", "machine_info", "requirements", "git")
+        self._tasks: list[Future[None]] = []
+        wanted = ("stats", "machine_info", "requirements", "git", "watch_files")
         if any(getattr(settings, name) for name in wanted):
             self._started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            # It has hooks for forks, as has `logging`, which it imports: a fork that waits for a
+            # thread that imports them would call only those behind it.
+            import concurrent.futures.thread  # noqa: F401, PLC0415  # 3 ms: only who captures pays
+
             imports.begin()
             threading.Thread(target=self._run, name="steplog-capture", daemon=True).start()
         else:
@@ -69,9 +74,8 @@ class Capture:
         self._gathered.wait(min(timeout_secs, MAX_WAIT_SECS))
         with self._lock:
             self._is_stopped = True
-            sampling = self._sampling
-        if sampling is not None:
-            sampling.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     def _run(self) -> None:
         try:
@@ -87,6 +91,8 @@ class Capture:
             metadata, secrets, system = self._begin(environ)
         finally:
             imports.end()
+        if self._settings.watch_files:
+            self._start(self._watch, "files")
         if self._settings.git:
             self._try("git", metadata, lambda: self._read_git(metadata, secrets, environ=environ))
         if system is not None:
@@ -158,18 +164,26 @@ class Capture:
             environ=environ,
             interval_secs=self._settings.stats_interval_secs,
         )
-        sampling = _portal_of(os.getpid()).start(sampler.run)
-        sampling.add_done_callback(self._tell_failure)
+        self._start(sampler.run, "samples of the system")
+
+    def _start(self, task: Callable[[], Awaitable[None]], what: str) -> None:
+        """Let a task go on beside the program, until the end of the run."""
+        with imports.importing():
+            import anyio.to_thread  # noqa: F401, PLC0415  # on this thread only
+
+            from steplog.capture.portal import portal  # noqa: PLC0415
+        started = portal().start(task)
+        started.add_done_callback(lambda task: self._tell_failure(task, what))
         with self._lock:
-            self._sampling = sampling
+            self._tasks.append(started)
             is_late = self._is_stopped
         if is_late:
-            sampling.cancel()
+            started.cancel()
 
-    def _tell_failure(self, sampling: Future[None]) -> None:
-        error = None if sampling.cancelled() else sampling.exception()
+    def _tell_failure(self, task: Future[None], what: str) -> None:
+        error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._notices.warn("capture", f"no more samples of the system are taken: {error!r}")
+            self._notices.warn("capture", f"no more {what} are taken: {error!r}")
 
     def _put(self, sample: dict[str, Any]) -> bool:
         """Record a sample; whether the run takes more of them."""
@@ -180,12 +194,3 @@ class Capture:
         except StorageError as error:
             self._notices.warn("samples", f"samples of the system are lost: {error}")
         return True
-
-
-@functools.cache
-def _portal_of(pid: int) -> Portal:
-    """The process's portal; a forked child needs another one."""
-    del pid
-    from steplog.capture.portal import Portal  # noqa: PLC0415  # on the thread of a capture only
-
-    return Portal()

@@ -97,6 +97,8 @@ class Others:
             note_cursor(self._folder, writer["writer"], status)
             if status["acknowledged"] < writer["last"]:
                 reason = status["upload_reason"] or "not reached in time"
+            elif status["files_waiting"]:
+                reason = status["files_reason"] or "files are not there"
         return reason
 
 

@@ -14,6 +14,7 @@ from steplog._terminal import count
 from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from steplog._config_file import ConfigFile
@@ -97,12 +98,19 @@ class Ending:
     def _why_not(self) -> str:
         return "the end was not waited for" if self._is_hurried else "not reached in time"
 
+    def _left(self, status: Mapping[str, Any]) -> str:
+        """Why not everything is at the server, or nothing."""
+        if status["acknowledged"] < status["last"]:
+            return str(status["upload_reason"] or self._why_not)
+        if status["files_waiting"]:
+            files = count(status["files_waiting"], "file")
+            return f"{files}: {status['files_reason'] or self._why_not}"
+        return ""
+
     def close(self, writer: Writer, config_file: ConfigFile, *, ended: bool) -> None:
         """Write the run's files, send what other processes left, and say where everything is."""
         status: dict[str, Any] = writer.status()
-        rows, reason = status["rows"], ""
-        if status["acknowledged"] < status["last"]:
-            reason = status["upload_reason"] or self._why_not
+        rows, reason = status["rows"], self._left(status)
         folder, is_child = self._process.folder, self._process.is_child
         # Of a parent that is gone nobody else sends what it left.
         is_last = not is_child or self._process.is_orphan

@@ -1,18 +1,14 @@
-"""Files of a run that go through its log, and so to the server."""
+"""Files that a run itself writes: they go through its log, and so to the server."""
 
 from __future__ import annotations
 
-import itertools
-import os
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steplog import _folder
-from steplog._errors import RunClosedError, StorageError, UsageError
+from steplog._errors import RunClosedError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from steplog._config_file import ConfigFile
     from steplog._notices import Notices
@@ -20,19 +16,21 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 1 << 20
 """One that is larger stays in the run's folder."""
-_MOST_WRITTEN = 1_000
-"""Files of the program's own that are looked at."""
 
 
 class LoggedFiles:
-    """Logs `config.yaml` at the start, again at the end if it has changed, and `summary.json`."""
+    """Logs `config.yaml` at the start, again at the end if it has changed, and `summary.json`.
+
+    Attributes:
+        names: What they are called.
+    """
 
     def __init__(self, config_file: ConfigFile, notices: Notices, *, folder: Path | None) -> None:
         self._config_file = config_file
         self._folder = folder
         self._notices = notices
         self._config = ""
-        self._own = {"config.yaml", "summary.json"}
+        self.names = {"config.yaml", "summary.json"}
 
     def log_config(self, writer: Writer) -> None:
         """Log the config unless it is logged already; never raises for the disk."""
@@ -51,43 +49,9 @@ class LoggedFiles:
             return
         self._log(writer, "summary.json", _folder.json_text(summary).encode())
 
-    def log_written(self, writer: Writer) -> None:
-        """Log what the program has written into `run.dir`; never raises for the disk.
-
-        Links are not followed, and hidden files are left alone.
-        """
-        if self._folder is None:
-            return
-        base = self._folder / "files"
-        paths = _written(base)
-        for path in itertools.islice(paths, _MOST_WRITTEN):
-            name = path.relative_to(base).as_posix()
-            if name not in self._own:
-                self._log_written(writer, name, path)
-        if next(paths, None) is not None:
-            self._notices.warn(
-                "written", f"run.dir holds over {_MOST_WRITTEN:,} files: the others stay there"
-            )
-
-    def _log_written(self, writer: Writer, name: str, path: Path) -> None:
-        try:
-            found = path.lstat()
-            if not stat.S_ISREG(found.st_mode):
-                return
-            if self._is_too_large(name, found.st_size):
-                return
-            content = path.read_bytes()
-        except OSError as error:
-            self._notices.warn(name, f"{name} cannot be read: {error}")
-            return
-        try:
-            self._log(writer, name, content)
-        except (UsageError, UnicodeEncodeError) as error:  # its name is no text, or no name
-            self._notices.warn(name, f"a file in run.dir is not recorded: {error}")
-
     def put(self, writer: Writer, name: str, content: bytes) -> None:
         """Write another file into the run's folder, and log it; never raises for the disk."""
-        self._own.add(name)
+        self.names.add(name)
         if self._folder is not None:
             try:
                 _folder.write_bytes(self._folder / "files" / name, content)
@@ -110,10 +74,3 @@ class LoggedFiles:
             return  # what comes behind the end is in the folder
         except StorageError as error:
             self._notices.tell_lost(1, error.strerror or error)
-
-
-def _written(base: Path) -> Iterator[Path]:
-    """The files below a folder, but for what is hidden; links to folders are files here."""
-    for folder, folders, names in os.walk(base):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))

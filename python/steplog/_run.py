@@ -1,4 +1,4 @@
-"""A run: what it is and is called, its definitions, alerts and status."""
+"""A run: what it is and is called, its definitions and status."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from steplog import _names, _sync
-from steplog._alerts import AlertLevel, alert_of
 from steplog._capture import Capture
 from steplog._config_file import ConfigFile
 from steplog._console import Console
 from steplog._ending import Ending
-from steplog._errors import ArgumentTypeError, RunClosedError, UsageError
+from steplog._errors import UsageError
 from steplog._hparams import Config
 from steplog._later import LateValues
 from steplog._logged_files import LoggedFiles
@@ -26,13 +25,13 @@ from steplog._process_writer import Parent, ProcessWriter
 from steplog._reaching import Ack, Lost
 from steplog._recording import Recording
 from steplog._reference import Reference
-from steplog._run_end import Ends
+from steplog._run_files import RunFiles
+from steplog._run_records import Records
 from steplog._summary import Summary
 from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import timedelta
 
     from typing_extensions import Self
 
@@ -47,7 +46,7 @@ _FIXED = frozenset(
 """What a run has from its start on."""
 
 
-class Run(Reference, Ends):
+class Run(Reference, Records):
     """One run, recorded into its folder and, when online, uploaded from there.
 
     Made by `steplog.init`. Use it as `with` or `async with`, or call `finish`; a run that is not
@@ -72,6 +71,7 @@ class Run(Reference, Ends):
         "_console",
         "_ending",
         "_facts",
+        "_files",
         "_logged_files",
         "_lost",
         "_owed",
@@ -138,6 +138,12 @@ class Run(Reference, Ends):
         self._logged_files = LoggedFiles(
             self._config_file, self._notices, folder=self._process.folder
         )
+        self._files = RunFiles(
+            *(self._process, self._notices),
+            own_writer=self._own_writer,
+            own=lambda: self._logged_files.names,
+            takes_written=settings.watch_files,
+        )
         self._capture: Capture | None = None
         self._console: Console | None = None
         writer = self._process.writer
@@ -164,7 +170,12 @@ class Run(Reference, Ends):
         writer = self._process.writer
         if self._capture is None and not isinstance(writer, NullWriter):
             put_file = functools.partial(self._logged_files.put, writer)
-            self._capture = Capture(self.settings, self._notices, writer=writer, put_file=put_file)
+            self._capture = Capture(
+                *(self.settings, self._notices),
+                writer=writer,
+                put_file=put_file,
+                watch=self._files.watch,
+            )
 
     # ---- what the run is -------------------------------------------------------------------
 
@@ -217,25 +228,10 @@ class Run(Reference, Ends):
         self._record(lambda: self._own_writer().put_facts({what: plain}))
         self._facts = facts
 
-    def _record(self, put: Callable[[], object]) -> None:
-        """Make a record, unless a daemon thread asks for it while the interpreter ends."""
-        if self._is_over:
-            return
-        try:
-            self._owed.put(put)
-        except RunClosedError:
-            if not self._is_over:
-                raise
-
     @property
     def sync_dir(self) -> str:
         """The run's folder; empty when disabled."""
         return str(self._process.folder or "")
-
-    @property
-    def dir(self) -> str:
-        """The folder of the run's files; empty when disabled."""
-        return str(self._process.folder / "files") if self._process.folder else ""
 
     @property
     def step(self) -> int:
@@ -271,15 +267,17 @@ class Run(Reference, Ends):
         `rate` is how many records the server has taken in a second, over the last ten. `rows` and
         `values` are what the records come to. `refused` are smaller steps, `skipped` values that
         cannot be stored, `lost` records that the disk had no room for, `deferred` values that are
-        taken over and not in the log yet. `upload` is `off`, `connecting`, `connected`, `waiting`
-        or `refused`; `error` is the last reason why disk or server do not take it, or None, and
-        `server` the id of the one that answered. `mapped` says how the log is written. A disabled
-        run has only some of these.
+        taken over and not in the log yet. `files_waiting` are large files that the server wants,
+        and `file_bytes_sent` is what this process has sent of such. `upload` is `off`,
+        `connecting`, `connected`, `waiting` or `refused`; `error` is the last reason why disk or
+        server do not take it, or None, and `server` the id of the one that answered. `mapped` says
+        how the log is written. A disabled run has only some of these.
         """
         status = dict(self._own_writer().status())
         for position in ("last", "synced", "acknowledged"):
             status.pop(position, None)
-        status["error"] = status.get("storage_error") or status.get("upload_reason")
+        errors = ("storage_error", "upload_reason", "files_reason")
+        status["error"] = next(filter(None, map(status.get, errors)), None)
         return {**status, **self._notices.counts, "deferred": self._late.waiting}
 
     def _own_writer(self) -> Writer | NullWriter:
@@ -338,60 +336,6 @@ class Run(Reference, Ends):
         record = metric.as_record()
         self._record(lambda: self._own_writer().define_metric(record, overwrite=bool(overwrite)))
         return metric
-
-    def write_logs(self, text: str) -> None:
-        """Add text and a line's end to the run's output, as if they were printed.
-
-        In the log when it returns.
-
-        Raises:
-            ArgumentTypeError: It is no text.
-            RunClosedError: The run has finished.
-        """
-        if not isinstance(text, str):
-            raise ArgumentTypeError(f"write_logs() takes text, got {type(text).__name__}")
-        writer = self._own_writer()
-        if not isinstance(writer, NullWriter):
-            self._record(lambda: writer.put_output(1, _names.whole_text(text) + "\n"))
-
-    def alert(  # noqa: PLR0917  # as in the reference
-        self,
-        title: str,
-        text: str = "",
-        level: str | AlertLevel | None = None,
-        wait_duration: float | timedelta | None = None,
-    ) -> None:
-        """Tell people something: it is shown on the page, and the server's webhook hears of it.
-
-        In the log when it returns; without a server people are told by `steplog sync`.
-
-        Args:
-            title: What it is about.
-            text: More of it.
-            level: `INFO`, which is the default, `WARN` or `ERROR`.
-            wait_duration: Of one title no other alert is told within so many seconds; a minute by
-                default.
-
-        Raises:
-            ArgumentTypeError: An argument is of a wrong type.
-            UsageError: It is out of range.
-            RunClosedError: The run has finished.
-        """
-        alert = alert_of(title, text, level=level, wait_duration=wait_duration)
-        writer = self._own_writer()
-        if not isinstance(writer, NullWriter):
-            self._record(lambda: writer.put_alert(*alert))
-
-    def mark_preempting(self) -> None:
-        """Say that this process is about to be preempted.
-
-        If it then ends without success, the run is `preempted` rather than failed or crashed. In
-        the log when it returns.
-
-        Raises:
-            RunClosedError: The run has finished.
-        """
-        self._record(lambda: self._own_writer().mark_preempting())
 
     def note_for_resume(self) -> None:
         """Have `init(resume="auto")` in this folder go on with the run, until it ends well."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from steplog._owed import Owed
     from steplog._process_writer import ProcessWriter
     from steplog._reaching import Lost
+    from steplog._run_files import RunFiles
 
 # Of the time that an end may take, how much goes to values that are not ready.
 _LATE_SHARE = 0.8
@@ -40,6 +41,7 @@ class Ends(Logger):
     _config_file: ConfigFile
     _console: Console | None
     _ending: Ending
+    _files: RunFiles
     _logged_files: LoggedFiles
     _lost: Lost
     _owed: Owed
@@ -156,12 +158,12 @@ class Ends(Logger):
         self._end(exit_code, max(until - time.monotonic(), 0.0))
 
     def _gather_last(self, timeout_secs: float) -> None:
-        """What is still being captured, and the files that the program has written."""
+        """What is still being captured, and the files of the program."""
+        until = time.monotonic() + timeout_secs * _LATE_SHARE
         if self._capture is not None:
             self._capture.stop(timeout_secs)
-        writer = self._process.writer
-        if not (isinstance(writer, NullWriter) or writer.is_closed or self._process.is_child):
-            self._logged_files.log_written(writer)
+        if not self.is_finished:
+            self._files.finish(max(until - time.monotonic(), 0.0))
 
     def _end(self, exit_code: int, timeout_secs: float) -> None:
         _sync.forget(self)

@@ -102,6 +102,7 @@ class Settings:
         requirements: Record the installed packages.
         git: Record the commit that the working directory is at.
         save_code: Record how the files differ from it, too.
+        watch_files: Record what the program writes into `run.dir`, when it changes.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -142,6 +143,7 @@ class Settings:
     requirements: bool = True
     git: bool = True
     save_code: bool = False
+    watch_files: bool = True
 
     def __new__(cls, **given: object) -> Self:
         """Remember which fields are given: those win over the environment, whatever they are."""

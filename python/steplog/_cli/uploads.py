@@ -14,7 +14,7 @@ from steplog._runs import generation
 from steplog._terminal import count, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from steplog._cli.standing import Server
     from steplog._runs import LocalRun
@@ -98,6 +98,14 @@ class Uploads:
                 f"which takes its place from step {step} on (its rows there: branch=all)"
             )
 
+    def _tell_files(self, writer: dict[str, Any], status: Mapping[str, Any]) -> None:
+        """Say which large files did not come, though all records have."""
+        waiting = status["files_waiting"]
+        if waiting:
+            folder = self.run.writer_dir(writer["writer"]) / "blobs"
+            why = status["files_reason"] or f"not as they were recorded in {folder}"
+            self.report["error"] = f"{count(waiting, 'large file')} did not come: {why}"
+
     def _take_anew(self, writer: dict[str, Any], server: str) -> None:
         self.server.forget(self.run, writer["writer"], server)
         _folder.write_left_out(self.run.writer_dir(writer["writer"]), server, {})
@@ -137,12 +145,18 @@ class Uploads:
                 _closing.note_cursor(self.run.dir, writer["writer"], status)
             if status["acknowledged"] >= writer["last"]:
                 report["records_already"] += writer["records"] - writer["sent"]
+                self._tell_files(writer, status)
             else:
                 reason = status["upload_reason"]
                 if not progressing:
                     silent = reason or "the server is silent"
                     reason = f"no progress for {timeout_secs:g} s ({silent})"
                 report["error"] = f"{reason or 'not everything was taken'}: {settings.base_url}"
+
+
+def _moved(jobs: list[SyncJob]) -> int:
+    """What grows while something comes to the server."""
+    return _total(jobs, "acknowledged") + _total(jobs, "file_bytes_sent")
 
 
 def _wait(jobs: list[SyncJob], timeout_secs: float, show: Callable[[int], None]) -> bool:
@@ -152,9 +166,8 @@ def _wait(jobs: list[SyncJob], timeout_secs: float, show: Callable[[int], None])
         while not job.wait(_LOOK_SECS):
             sent = _total(jobs, "sent")
             show(sent)
-            acknowledged = _total(jobs, "acknowledged")
-            if acknowledged != moved:
-                moved_at, moved = time.monotonic(), acknowledged
+            if _moved(jobs) != moved:
+                moved_at, moved = time.monotonic(), _moved(jobs)
             elif time.monotonic() - moved_at > timeout_secs:
                 return False
     show(_total(jobs, "sent"))

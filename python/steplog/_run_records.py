@@ -1,0 +1,172 @@
+"""What a run records beside values: output, alerts, files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steplog import _names
+from steplog._alerts import AlertLevel, alert_of
+from steplog._errors import ArgumentTypeError, RunClosedError
+from steplog._restore import restore
+from steplog._run_end import Ends
+from steplog._save_paths import Policy, wish
+from steplog._writer import NullWriter
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from datetime import timedelta
+    from typing import TextIO
+
+    from steplog._settings import Settings
+
+
+class Records(Ends):
+    """The calls of a run that record something else than values."""
+
+    __slots__ = ()
+
+    entity: str
+    project: str
+    id: str
+    settings: Settings
+
+    @property
+    def dir(self) -> str:
+        """The folder of the run's files; empty when disabled."""
+        return str(self._process.folder / "files") if self._process.folder else ""
+
+    def _record(self, put: Callable[[], object]) -> None:
+        """Make a record, unless a daemon thread asks for it while the interpreter ends."""
+        if self._is_over:
+            return
+        try:
+            self._owed.put(put)
+        except RunClosedError:
+            if not self._is_over:
+                raise
+
+    def write_logs(self, text: str) -> None:
+        """Add text and a line's end to the run's output, as if they were printed.
+
+        In the log when it returns.
+
+        Raises:
+            ArgumentTypeError: It is no text.
+            RunClosedError: The run has finished.
+        """
+        if not isinstance(text, str):
+            raise ArgumentTypeError(f"write_logs() takes text, got {type(text).__name__}")
+        writer = self._own_writer()
+        if not isinstance(writer, NullWriter):
+            self._record(lambda: writer.put_output(1, _names.whole_text(text) + "\n"))
+
+    def alert(  # noqa: PLR0917  # as in the reference
+        self,
+        title: str,
+        text: str = "",
+        level: str | AlertLevel | None = None,
+        wait_duration: float | timedelta | None = None,
+    ) -> None:
+        """Tell people something: it is shown on the page, and the server's webhook hears of it.
+
+        In the log when it returns; without a server people are told by `steplog sync`.
+
+        Args:
+            title: What it is about.
+            text: More of it.
+            level: `INFO`, which is the default, `WARN` or `ERROR`.
+            wait_duration: Of one title no other alert is told within so many seconds; a minute by
+                default.
+
+        Raises:
+            ArgumentTypeError: An argument is of a wrong type.
+            UsageError: It is out of range.
+            RunClosedError: The run has finished.
+        """
+        alert = alert_of(title, text, level=level, wait_duration=wait_duration)
+        writer = self._own_writer()
+        if not isinstance(writer, NullWriter):
+            self._record(lambda: writer.put_alert(*alert))
+
+    def save(  # noqa: PLR0917  # as in the reference
+        self,
+        glob_str: str | os.PathLike[str],
+        base_path: str | os.PathLike[str] | None = None,
+        policy: Policy = "live",
+        glob: bool = True,
+    ) -> list[str]:
+        """Have files go to the server with the run, of any size.
+
+        A file of up to 1 MiB is in the log when it returns. A larger one is copied into the run's
+        folder soon after, from what is open now, so that it may be removed at once; `finish` waits
+        for that. A folder stands for all files below it.
+
+        Args:
+            glob_str: A path, or a pattern of paths with `*`, `?`, `[…]` and `**`, looked up now.
+            base_path: The folder that names are relative to; by default the working directory, for
+                an absolute path the folder two above, and for what is in `run.dir` that.
+            policy: `live`: again whenever it has changed; `now`: once; `end`: when the run ends.
+            glob: Whether `glob_str` is a pattern.
+
+        Returns:
+            Where the files are in the run's folder.
+
+        Raises:
+            ArgumentTypeError: An argument is of a wrong type.
+            UsageError: The path leads out of the base, or there is no such policy.
+            RunClosedError: The run has finished.
+        """
+        wanted = wish(glob_str, base_path, policy=policy, is_glob=glob, run_dir=self.dir)
+        if self.is_finished and not self._is_over:
+            raise RunClosedError("the run is finished: it takes nothing more")
+        if wanted is None:
+            self._notices.warn("remote", f"{glob_str} is not saved: it is in another storage")
+            return []
+        if wanted.is_short:
+            self._notices.warn(
+                "short",
+                f"of {glob_str} only the last folder's name is kept; with a base_path all below it",
+            )
+        return self._files.save(wanted)
+
+    def restore(  # noqa: PLR0917  # as in the reference
+        self,
+        name: str,
+        run_path: str | None = None,
+        replace: bool = False,
+        root: str | os.PathLike[str] | None = None,
+    ) -> TextIO | None:
+        """Open a file of this run, or of another one, to read it as text.
+
+        What is in `root` counts; else it is downloaded from the server into it.
+
+        Args:
+            name: What it is called in the run.
+            run_path: `project/id` or `entity/project/id`; this run when it is online.
+            replace: Download it also where it is there.
+            root: A folder; `run.dir` by default.
+
+        Returns:
+            The file, open; `.name` is its path. None when the run has no such file.
+
+        Raises:
+            ArgumentTypeError: An argument is of a wrong type.
+            UsageError: The name leads out of the folder, or `run_path` is no path of a run.
+            ServerError: The server refused or cannot be reached.
+        """
+        if run_path is None and self.settings.mode == "online":
+            run_path = f"{self.entity}/{self.project}/{self.id}"
+        where = self.dir or "." if root is None else root
+        return restore(name, run_path, settings=self.settings, replace=replace, root=where)
+
+    def mark_preempting(self) -> None:
+        """Say that this process is about to be preempted.
+
+        If it then ends without success, the run is `preempted` rather than failed or crashed. In
+        the log when it returns.
+
+        Raises:
+            RunClosedError: The run has finished.
+        """
+        self._record(lambda: self._own_writer().mark_preempting())
