@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         finish,
         init,
         log,
+        log_code,
         mark_preempting,
         restore,
         save,
@@ -76,6 +77,7 @@ __all__ = [
     "finish",
     "init",
     "log",
+    "log_code",
     "login",
     "mark_preempting",
     "restore",
@@ -93,7 +95,7 @@ _NOT_YET = {
     *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "Video", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "box3d", "catboost", "controller"),
     *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
-    *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact", "log_code"),
+    *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
     *("log_model", "patched", "pin_config_keys", "plot", "plot_table", "profiler", "proto"),
     *("require", "sacred", "sagemaker_auth", "sdk", "sklearn", "sweep", "sync"),
     *("tensorboard", "tensorflow", "termerror", "termlog", "termsetup", "termwarn", "trigger"),
@@ -105,7 +107,9 @@ _NOT_YET = {
 # Names that are loaded when they are used: a program pays for what it uses, and when it does.
 _LATER = {
     **dict.fromkeys(("afinish", "alert", "alog", "define_metric", "finish", "init", "log"), "_api"),
-    **dict.fromkeys(("mark_preempting", "restore", "save", "setup", "teardown"), "_api"),
+    **dict.fromkeys(
+        ("log_code", "mark_preempting", "restore", "save", "setup", "teardown"), "_api"
+    ),
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
     "AlertLevel": "_alerts",
     "Config": "_hparams",

@@ -16,7 +16,7 @@ from steplog._turns import prepare
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
     from typing import TextIO
 
@@ -288,6 +288,16 @@ def save(  # noqa: PLR0917  # as in the reference
 ) -> list[str]:
     """Have files go to the server with the current run; see `Run.save`."""
     return current_run().save(glob_str, base_path, policy, glob)
+
+
+def log_code(  # noqa: PLR0917  # as in the reference
+    root: str | os.PathLike[str] | None = ".",
+    name: str | None = None,
+    include_fn: Callable[[str], bool] | Callable[[str, str], bool] | None = None,
+    exclude_fn: Callable[[str], bool] | Callable[[str, str], bool] | None = None,
+) -> list[str] | None:
+    """Record the code in a folder with the current run; see `Run.log_code`."""
+    return current_run().log_code(root, name, include_fn, exclude_fn)
 
 
 def restore(  # noqa: PLR0917  # as in the reference

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from steplog import _settings
+from steplog import _code, _settings
 from steplog._errors import RunClosedError, StorageError
 from steplog.capture import imports
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from steplog._notices import Notices
+    from steplog._run_files import RunFiles
     from steplog._settings import Settings
     from steplog._writer import Writer
     from steplog.capture.metadata import Metadata
@@ -29,8 +30,8 @@ MAX_WAIT_SECS = 3.0
 class Capture:
     """Watches a run from the process that opened it, on threads of its own.
 
-    `put_file` keeps a file of the run by its name; it must not raise for the disk. `watch` goes on
-    beside the samples.
+    `put_file` keeps a file of the run by its name; it must not raise for the disk. `files` are
+    watched beside the samples.
     """
 
     def __init__(
@@ -40,19 +41,19 @@ class Capture:
         *,
         writer: Writer,
         put_file: Callable[[str, bytes], None],
-        watch: Callable[[], Awaitable[None]],
+        files: RunFiles,
     ) -> None:
         self._settings = settings
         self._notices = notices
         self._writer = writer
         self._put_file = put_file
-        self._watch = watch
+        self._files = files
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._is_stopped = False
         self._gathered = threading.Event()
         self._tasks: list[Future[None]] = []
-        wanted = ("stats", "machine_info", "requirements", "git", "watch_files")
+        wanted = ("stats", "machine_info", "requirements", "git", "watch_files", "save_code")
         if any(getattr(settings, name) for name in wanted):
             self._started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             # It has hooks for forks, as has `logging`, which it imports: a fork that waits for a
@@ -92,7 +93,9 @@ class Capture:
         finally:
             imports.end()
         if self._settings.watch_files:
-            self._start(self._watch, "files")
+            self._start(self._files.watch, "files")
+        if self._settings.save_code:
+            self._try("code", metadata, lambda: self._save_code(metadata, environ))
         if self._settings.git:
             self._try("git", metadata, lambda: self._read_git(metadata, secrets, environ=environ))
         if system is not None:
@@ -134,6 +137,21 @@ class Capture:
         if settings.requirements:
             self._try("requirements", metadata, list_packages)
         return metadata, secrets, system
+
+    def _save_code(self, metadata: Metadata, environ: Mapping[str, str]) -> None:
+        """The script or notebook, which may be saved again while the run goes on, and a folder."""
+        source = _code.source(environ)
+        if source is not None and self._files.save_found([source], "live"):
+            metadata.add(codePath=source.name)
+            metadata.write()
+        if self._settings.code_dir:
+            self._files.save_found(_code.collect(self._settings.code_dir, None, None), "now")
+
+    def keep_session(self) -> None:
+        """Keep the cells that were run, if this is a notebook or a prompt of IPython."""
+        session = _code.session() if self._settings.save_code else None
+        if session is not None and os.getpid() == self._pid:
+            self._put_file(_code.SESSION, session)
 
     def _read_git(
         self, metadata: Metadata, secrets: Secrets, *, environ: Mapping[str, str]

@@ -174,7 +174,7 @@ class Run(Reference, Records):
                 *(self.settings, self._notices),
                 writer=writer,
                 put_file=put_file,
-                watch=self._files.watch,
+                files=self._files,
             )
 
     # ---- what the run is -------------------------------------------------------------------

@@ -162,6 +162,8 @@ class Ends(Logger):
         until = time.monotonic() + timeout_secs * _LATE_SHARE
         if self._capture is not None:
             self._capture.stop(timeout_secs)
+            if not self.is_finished:
+                self._capture.keep_session()
         if not self.is_finished:
             self._files.finish(max(until - time.monotonic(), 0.0))
 

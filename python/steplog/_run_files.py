@@ -8,6 +8,7 @@ import math
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from steplog._blob_folder import BlobFolder
@@ -19,7 +20,7 @@ from steplog._writer import NullWriter
 from steplog.capture.imports import importing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from concurrent.futures import Future
 
     from steplog._notices import Notices
@@ -83,15 +84,22 @@ class RunFiles:
             self._notices.warn(wish.pattern, f"save() has found no file {wish.pattern}")
         for path in outside:
             self._notices.warn(str(path), f"{path} is not saved: it leads out of {wish.base}")
-        saved = [str(folder / "files" / one.name) for one in found if self._add(one, wish.policy)]
-        if wish.policy == "live" and saved and not self._is_watched:
+        return self.save_found(found, wish.policy)
+
+    def save_found(self, found: Sequence[Found], policy: Policy) -> list[str]:
+        """Take these files; where they are in the run's folder."""
+        saved = [str(self._files_dir / one.name) for one in found if self._add(one, policy)]
+        if policy == "live" and saved and not self._is_watched:
             POOL.submit(self._start)
         return saved
 
+    @property
+    def _files_dir(self) -> Path:
+        return (self._process.folder or Path()) / "files"
+
     def _add(self, found: Found, policy: Policy) -> bool:
         """Have a file taken as its policy says; false when it cannot be one of the run's."""
-        folder = self._process.folder
-        is_own = folder is not None and found.path == folder / "files" / found.name
+        is_own = found.path == self._files_dir / found.name
         if found.name in self._own() and not is_own:
             self._notices.warn(
                 found.name,

@@ -101,7 +101,8 @@ class Settings:
         secrets: Patterns, with `*`, of names whose values are masked: of variables, of arguments.
         requirements: Record the installed packages.
         git: Record the commit that the working directory is at.
-        save_code: Record how the files differ from it, too.
+        save_code: Record how the files differ from it, and the program's script or notebook.
+        code_dir: Record the code in this folder, too, where code is saved.
         watch_files: Record what the program writes into `run.dir`, when it changes.
     """
 
@@ -143,6 +144,7 @@ class Settings:
     requirements: bool = True
     git: bool = True
     save_code: bool = False
+    code_dir: str | os.PathLike[str] = ""
     watch_files: bool = True
 
     def __new__(cls, **given: object) -> Self:
