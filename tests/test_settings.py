@@ -68,6 +68,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch):
         "max_unsent_bytes": "2000000",
         "batch_bytes": "2000000",
         **{name: "a, b,," for name, field in FIELDS.items() if "tuple" in str(field.type)},
+        "capture_loggers": "root=INFO, a=20",
         **{name: "On" for name, field in FIELDS.items() if field.type == "bool"},
         **{name: "2.5" for name, field in FIELDS.items() if field.type == "float"},
     }
@@ -79,6 +80,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch):
         "2.5": 2.5,
         "dryrun": "offline",
         "a, b,,": ("a", "b"),
+        "root=INFO, a=20": ("root=INFO", "a=20"),
     }
     assert dataclasses.asdict(resolve(None)) == {
         name: spelled.get(text, text) for name, text in texts.items()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from steplog._facts import Facts
+    from steplog._loggers import Loggers
     from steplog._metric import Metric
     from steplog._settings import Settings
     from steplog._writer import Writer
@@ -73,6 +74,7 @@ class Run(Reference, Records):
         "_facts",
         "_files",
         "_logged_files",
+        "_loggers",
         "_lost",
         "_owed",
         "_process",
@@ -161,6 +163,11 @@ class Run(Reference, Records):
         if not isinstance(writer, NullWriter) and parent is None and settings.console != "off":
             self._console = Console(writer, self._notices)
             self._console.start()
+        self._loggers: Loggers | None = None
+        if settings.capture_loggers and not isinstance(writer, NullWriter) and parent is None:
+            from steplog._loggers import Loggers  # noqa: PLC0415  # imports `logging`, for few
+
+            self._loggers = Loggers(writer, self._notices, settings.capture_loggers)
 
     def start_capture(self) -> None:
         """Begin to record what nobody asked for.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from steplog._console import Console
     from steplog._ending import Ending
     from steplog._logged_files import LoggedFiles
+    from steplog._loggers import Loggers
     from steplog._owed import Owed
     from steplog._process_writer import ProcessWriter
     from steplog._reaching import Lost
@@ -43,6 +44,7 @@ class Ends(Logger):
     _ending: Ending
     _files: RunFiles
     _logged_files: LoggedFiles
+    _loggers: Loggers | None
     _lost: Lost
     _owed: Owed
     _process: ProcessWriter
@@ -244,6 +246,8 @@ class Ends(Logger):
     def _stop_console(self) -> None:
         if self._console is not None:
             self._console.stop()
+        if self._loggers is not None:
+            self._loggers.stop()
 
     # ---- contexts --------------------------------------------------------------------------
 

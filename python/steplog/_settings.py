@@ -92,6 +92,8 @@ class Settings:
         exit_timeout_secs: The same at interpreter exit.
         console: Record what Python prints: `wrap`, which `auto` stands for, or `off`. `redirect` is
             `wrap` as yet.
+        capture_loggers: What these loggers of `logging` say is in the run's output, too, such as
+            `{"root": "INFO"}`, or `root=INFO`.
         stats: Take samples of what the system does: docs/capture.md.
         stats_interval_secs: Time between two of them; 0.1 or more.
         stats_disk_paths: Folders of the file systems whose use is sampled; none of them that is not
@@ -135,6 +137,7 @@ class Settings:
     finish_timeout_secs: float = 30.0
     exit_timeout_secs: float = 10.0
     console: ConsoleWay = "auto"
+    capture_loggers: tuple[str, ...] = ()
     stats: bool = True
     stats_interval_secs: float = 10.0
     stats_disk_paths: tuple[str, ...] = ("/",)
@@ -163,6 +166,9 @@ class Settings:
             if isinstance(given, (str, list)):
                 listed = (given,) if isinstance(given, str) else tuple(given)
                 object.__setattr__(self, name, listed)
+        if isinstance(self.capture_loggers, Mapping):
+            spelled = tuple(f"{name}={level}" for name, level in self.capture_loggers.items())
+            object.__setattr__(self, "capture_loggers", spelled)
         for name in FIELDS:
             _check(name, getattr(self, name))
 
@@ -232,6 +238,7 @@ _BYTES = {"batch_bytes": (64 << 10, 64 << 20), "max_unsent_bytes": (1 << 20, (1 
 _NO_LIMIT = {"max_unsent_bytes"}
 """Those that may be 0."""
 _CONTROL = re.compile(f"[{CONTROL}]")
+_LEVEL = re.compile("[0-9]{1,3}|DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MAX_NAME_BYTES = 128
 _FORBIDDEN = re.compile(rf"[/\\#?%:{CONTROL}]")
@@ -251,6 +258,8 @@ def _check(name: str, value: object) -> None:
         raise ArgumentTypeError(f"{name} must be {wanted}, got {type(value).__name__}")
     if name in _LISTS and name != "run_tags":
         _check_texts(name, value)
+    if name == "capture_loggers":
+        _check_loggers(value)
     _check_range(name, value)
     if name.startswith("run_") and value is not None:
         _check_called(name, value)
@@ -300,6 +309,16 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         raise UsageError(
             f"label must have at most {_MAX_NAME_BYTES} bytes and no control characters"
         )
+
+
+def _check_loggers(value: Any) -> None:  # noqa: ANN401  # of the setting's type
+    for one in value:
+        logger, _, level = one.rpartition("=")
+        if not logger or not _LEVEL.fullmatch(level):
+            raise UsageError(
+                "capture_loggers must be names with levels, such as root=INFO or uvicorn=20, "
+                f"got {one!r}"
+            )
 
 
 def _check_called(name: str, value: Any) -> None:  # noqa: ANN401  # of the setting's type
