@@ -40,6 +40,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 class RunningServer:
     """`steplog server`, started, killed and started again on the same folder and port."""
 
+    options: tuple[str, ...] = ()
+
     def __init__(self, folder):
         self.folder = folder
         self.environ = {**os.environ, "STEPLOG_CONFIG_DIR": str(folder / "config")}
@@ -58,6 +60,7 @@ class RunningServer:
                     str(self.port),
                     "--data",
                     str(self.folder / "data"),
+                    *self.options,
                 ),
             ],
             stdout=subprocess.PIPE,

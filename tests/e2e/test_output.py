@@ -10,6 +10,9 @@ import sqlite3
 import sys
 
 import pytest
+from tests.e2e.conftest import RunningServer
+
+import steplog
 
 BAR = "".join(f"\r{percent:3}%|{'█' * (percent // 10)}" for percent in range(0, 101, 10))
 
@@ -161,3 +164,65 @@ def test_a_writer_of_which_a_killed_server_had_taken_nothing_goes_on(server, sta
     assert server.cli("sync", run.sync_dir).returncode == 0
     assert [row["a"] for row in server.rows("r")] == [1]
     assert texts(server.get("/projects/local/p/runs/r/logs")) == ["one"]
+
+
+class LimitedServer(RunningServer):
+    """Keeps 1 MiB of each process's output."""
+
+    options = ("--max-log-mib", "1")
+
+
+def write_lines(run, numbers):
+    for number in numbers:
+        run.write_logs(f"line {number:06} {'x' * 85}")
+
+
+def test_of_a_long_output_the_middle_is_left_out(tmp_path, monkeypatch):
+    """A line counts for some 160 bytes: half of a MiB is 3,200 lines."""
+    server = LimitedServer(tmp_path)
+    try:
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        run = steplog.init(project="p", id="r", settings={"quiet": True})
+        write_lines(run, range(20_000))
+        run.finish()
+
+        def shown(what):
+            return server.get(f"/projects/local/p/runs/r/{what}")
+
+        total = shown("logs")["total"]
+        assert total == 20_000
+        lines = [
+            line
+            for first in range(0, total, 5000)
+            for line in shown(f"logs?from={first}&limit=5000")["lines"]
+        ]
+        assert [line[0] for line in lines] == list(range(total))
+        (mark,) = (line for line in lines if line[4].startswith("["))
+        cut = int(mark[4][1:].split(" lines")[0].replace(",", ""))
+        kept = [*range(mark[0]), *range(mark[0] + cut, total)]
+        assert 2_500 < mark[0] < 4_000
+        assert 1_000 < total - mark[0] - cut < 6_500
+        assert all(lines[number][4].startswith(f"line {number:06}") for number in kept)
+        assert {line[4] for line in lines[mark[0] + 1 : mark[0] + cut]} == {""}
+        assert mark[1] == pytest.approx(lines[0][1], abs=60_000)
+        found = shown("logs:search?q=line&limit=5000")
+        assert found["matched"] == len(kept)
+        _, _, text = server.ask("/api/v1/projects/local/p/runs/r/logs.txt")
+        assert len(text.splitlines()) == len(kept) + 1
+        # Started anew, and sent anew, it is the same.
+        server.kill()
+        server.start()
+        assert shown("logs?from=0&limit=5000")["lines"] == lines[:5000]
+        assert (
+            server.ask(
+                f"/api/v1/projects/local/p/runs/r/writers/{run._process.id}/records",
+                method="DELETE",
+            )[0]
+            == 204
+        )
+        assert server.cli("sync", run.sync_dir).returncode == 0
+        assert shown("logs")["total"] == total
+        assert shown("logs?from=0&limit=2000")["lines"][:2000] == lines[:2000]
+    finally:
+        server.kill()

@@ -27,10 +27,23 @@ _REQUEST_SECS = 30
     type=click.Path(path_type=Path),
     help="Folder of the data; ~/.local/share/steplog by default.",
 )
+@click.option(
+    "--max-log-mib",
+    type=click.IntRange(0, 1 << 20),
+    default=1024,
+    show_default=True,
+    help="Of a process's output that is longer the middle is left out; 0 keeps all.",
+)
 @click.option("--webhook", metavar="URL", help="Address that is told of alerts: https, or here.")
 @click.option("--webhook-allow-http", is_flag=True, help="Let it be elsewhere without TLS.")
 def server(
-    host: str, port: int, data: Path | None, *, webhook: str | None, webhook_allow_http: bool
+    host: str,
+    port: int,
+    data: Path | None,
+    *,
+    max_log_mib: int,
+    webhook: str | None,
+    webhook_allow_http: bool,
 ) -> None:
     """Run the server until it is interrupted."""
     try:
@@ -43,6 +56,7 @@ def server(
         host=host,
         port=port,
         data=data or Path.home() / ".local" / "share" / "steplog",
+        max_log_bytes=max_log_mib << 20,
         webhook=webhook,
         webhook_allows_http=webhook_allow_http,
     )

@@ -58,6 +58,7 @@ class Server:
         data: The data folder; this process holds it alone.
         fsync: Whether an acknowledged record survives power loss, too.
         crashed_secs: Silence after which a writer is taken for dead.
+        max_log_bytes: Of a writer's output that is longer the middle is left out; 0 for no limit.
         webhook: Is told of alerts.
     """
 
@@ -67,6 +68,7 @@ class Server:
         *,
         fsync: bool = True,
         crashed_secs: float = CRASHED_SECS,
+        max_log_bytes: int = 0,
         webhook: Webhook | None = None,
     ) -> None:
         self._webhook = webhook
@@ -75,7 +77,10 @@ class Server:
         self.series = SeriesStore(self._folder.series, fsync=fsync)
         self.hub = Hub()
         self.ingest = Ingest(
-            *(self.meta, self.series, self.hub), crashed_secs=crashed_secs, tell=self._tell
+            *(self.meta, self.series, self.hub),
+            crashed_secs=crashed_secs,
+            max_log_bytes=max_log_bytes,
+            tell=self._tell,
         )
         self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
         self.charts = Charts(self.meta, self.series, self.hub)
@@ -252,7 +257,13 @@ class Server:
 
 
 async def serve(
-    *, host: str, port: int, data: Path, fsync: bool = True, webhook: Webhook | None = None
+    *,
+    host: str,
+    port: int,
+    data: Path,
+    fsync: bool = True,
+    max_log_bytes: int = 0,
+    webhook: Webhook | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; prints where, and a login link.
 
@@ -265,7 +276,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     listener = _listen(host, port)
     try:
-        server = Server(data, fsync=fsync, webhook=webhook)
+        server = Server(data, fsync=fsync, max_log_bytes=max_log_bytes, webhook=webhook)
     except BaseException:
         listener.close()
         raise
@@ -321,6 +332,7 @@ def run_server(
     host: str,
     port: int,
     data: Path,
+    max_log_bytes: int = 0,
     webhook: str | None = None,
     webhook_allows_http: bool = False,
 ) -> None:
@@ -334,4 +346,6 @@ def run_server(
     logging.basicConfig(level=logging.WARNING, format="steplog server: %(message)s")
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(host=host, port=port, data=data, webhook=told))
+        asyncio.run(
+            serve(host=host, port=port, data=data, max_log_bytes=max_log_bytes, webhook=told)
+        )

@@ -28,6 +28,7 @@ from steplog.server.schema import (
 )
 from steplog.server.store.alerts import Alert
 from steplog.server.store.changes import Change, Changes
+from steplog.server.store.log_limit import LogLimit
 from steplog.server.store.writers import Writer, WriterRecords
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Ingest:
         hub: Hub,
         *,
         crashed_secs: float,
+        max_log_bytes: int = 0,
         tell: Callable[[dict[str, object]], None] = lambda _: None,
     ) -> None:
         self._tell = tell
@@ -92,6 +94,7 @@ class Ingest:
         self._hub = hub
         self._records = WriterRecords(meta)
         self._changes = Changes(meta)
+        self._log_limit = LogLimit(meta, series, max_log_bytes)
         self._locks = Locks()
         self._leases = Leases()
         self._sessions: dict[tuple[str, str, str, str], _Session] = {}
@@ -137,6 +140,7 @@ class Ingest:
         if not writer.is_stale:
             await self._records.mark_stale(writer)
         await self._series.delete_writer(writer.run_id, writer.writer)
+        self._log_limit.forget(writer.run_id, writer.writer)
         await self._records.forget(writer, await self._series.key_counts(writer.run_id))
 
     async def _locked(self, name: tuple[str, str, str, str], wait_secs: float) -> Problem:
@@ -303,6 +307,7 @@ class Ingest:
         for alert in told:
             run = {"entity": batch.entity, "project": batch.project, "run": batch.run}
             self._tell({**run, **alert.answer()})
+        await self._log_limit.note(writer.run_id, writer.writer, len(decoded.lines))
         session.writer = replace(
             writer,
             acknowledged=change.acknowledged,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from steplog.server._decode import open_lines
 from steplog.server.store.engine import text_param
+from steplog.server.store.log_limit import cut_of
 from steplog.server.store.tables import WRITERS
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class Source:
     first: int
     count: int
     open: Sequence[Line]
+    cut: range
+    """The numbers of the lines that are left out."""
+    cut_wall_nanos: int
 
 
 class Output:
@@ -90,12 +94,19 @@ class Output:
         )
         async with self._meta.read() as connection:
             rows = list(await connection.execute(query))
+            cuts = [await cut_of(connection, run_id, row.writer) for row in rows]
         sources: list[Source] = []
         first = 0
-        for row in rows:
+        for row, cut in zip(rows, cuts, strict=True):
             count, lines = open_lines(bytes(row.console))
             still = [Line(line[0] + first, *line[1:]) for line in lines]
-            sources.append(Source(row.writer, label, first, count, still))
+            sources.append(
+                Source(
+                    *(row.writer, label, first, count, still),
+                    cut=range(first + cut.first, first + cut.behind),
+                    cut_wall_nanos=cut.wall_nanos,
+                )
+            )
             first += count
         return sources
 
@@ -123,7 +134,9 @@ class Output:
                 stream=STREAMS[stream],
                 q=text_param(query),
             )
-            parts.append(found.uints("number").astype(np.int64) + source.first)
+            numbers = found.uints("number").astype(np.int64) + source.first
+            is_cut = (numbers >= source.cut.start) & (numbers < source.cut.stop)
+            parts.append(numbers[~is_cut])
             if not query:
                 still = [line.number for line in source.open if _is_of(line, stream)]
                 parts.append(np.array(still, np.int64))
@@ -147,6 +160,8 @@ class Output:
             )
             still = [line for line in source.open if lo <= line.number <= hi]
             own = [*_lines(found, source.first), *(line for line in still if _is_of(line, stream))]
+            if stream == "all":
+                own = _marked(own, source, lo=lo, hi=hi)
             lines += sorted(own, key=lambda line: line.number)
         return lines
 
@@ -168,7 +183,23 @@ class Output:
         total = sum(source.count for source in sources)
         for lo in range(0, total, step):
             for line in await self.page(run_id, sources, lo=lo, hi=lo + step - 1, stream="all"):
-                yield line
+                # Of those that are left out, one says so.
+                if not any(line.number in source.cut[1:] for source in sources):
+                    yield line
+
+
+def _marked(lines: Sequence[Line], source: Source, *, lo: int, hi: int) -> list[Line]:
+    """Among lines from `lo` to `hi` an empty one for each that is left out; the first says so."""
+    cut, wall = source.cut, source.cut_wall_nanos
+    kept = [line for line in lines if line.number not in cut]
+    missing = range(max(cut.start, lo), min(cut.stop, hi + 1))
+    mark = f"[{len(cut):,} lines are left out here: the output is longer than the server keeps]"
+    texts = (mark if number == cut.start else "" for number in missing)
+    out = STREAMS["out"]
+    return [
+        *kept,
+        *(Line(n, wall, out, 0, text, "", "") for n, text in zip(missing, texts, strict=True)),
+    ]
 
 
 def _is_of(line: Line, stream: str) -> bool:

@@ -89,6 +89,11 @@ _DELETE_WRITER = """ALTER TABLE {table}
 DELETE WHERE run = {{run:UInt64}} AND writer = {{writer:String}} SETTINGS mutations_sync = 1"""
 
 
+_DELETE_LINES = """ALTER TABLE lines
+DELETE WHERE run = {run:UInt64} AND writer = {writer:String}
+    AND number >= {first:UInt64} AND number < {behind:UInt64} SETTINGS mutations_sync = 1"""
+
+
 @dataclass
 class _Gathered:
     """Blocks for one table that wait to be inserted together."""
@@ -230,6 +235,12 @@ class SeriesStore:
         for table in STRUCTURES:
             statement = _DELETE_WRITER.format(table=table)
             await self.engine.command(statement, run=run, writer=text_param(writer))
+
+    async def delete_lines(self, run: int, writer: str, *, first: int, behind: int) -> None:
+        """Remove a writer's lines of output from one number on, as far as before another."""
+        await self.engine.command(
+            _DELETE_LINES, run=run, writer=text_param(writer), first=first, behind=behind
+        )
 
     async def aclose(self) -> None:
         """Wait for accepted blocks, then close the engine."""

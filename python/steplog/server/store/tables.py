@@ -122,6 +122,18 @@ FILES = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 
+# Lines of a writer's output that are left out, since it is too long: from `first` on, as far as the
+# one before `behind`.
+LOG_CUTS = sa.Table(
+    "log_cuts",
+    METADATA,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("writer", sa.String(63), primary_key=True),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("behind", sa.BigInteger, nullable=False),
+    sa.Column("wall", sa.BigInteger, nullable=False),  # nanoseconds: when the first was begun
+)
+
 # What people were told.
 ALERTS = sa.Table(
     "alerts",

@@ -10,7 +10,15 @@ import sqlalchemy as sa
 from steplog._errors import InternalError
 from steplog._states import LIVE, STATES
 from steplog.server.store.exact import pack
-from steplog.server.store.tables import DELETED, DELETED_WRITERS, KEYS, PROJECTS, RUNS, WRITERS
+from steplog.server.store.tables import (
+    DELETED,
+    DELETED_WRITERS,
+    KEYS,
+    LOG_CUTS,
+    PROJECTS,
+    RUNS,
+    WRITERS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -252,6 +260,10 @@ class WriterRecords:
         """
         async with self._meta.write() as connection:
             await connection.execute(sa.delete(WRITERS).where(is_writer(writer)))
+            is_its = sa.and_(
+                LOG_CUTS.c.run_id == writer.run_id, LOG_CUTS.c.writer == writer.writer
+            )
+            await connection.execute(sa.delete(LOG_CUTS).where(is_its))
             await connection.execute(
                 sa.update(RUNS)
                 .where(RUNS.c.id == writer.run_id)
