@@ -69,6 +69,16 @@ def test_pages_searches_and_times_of_many_lines(shown, server):
     found = ask("logs:search?q=ERROR&limit=3")
     assert (found["matched"], found["lines"]) == (30, [0, 100, 200])
     assert (sum(found["map"]), len(found["map"]), found["map"][0]) == (30, 400, 1)
+    for asked, first, lines in (
+        ("from=150&limit=2", 2, [200, 300]),
+        ("from=2900&limit=2", 29, [2900]),
+        ("from=2901&limit=2", 30, []),
+        ("to=150&limit=2", 0, [0, 100]),
+        ("to=200&limit=2", 1, [100, 200]),
+        ("to=99999&limit=2", 28, [2800, 2900]),
+    ):
+        found = ask(f"logs:search?q=ERROR&{asked}")
+        assert (found["matched"], found["first"], found["lines"]) == (30, first, lines), asked
     assert ask("logs:search?q=ERROR&case=1")["matched"] == 0
     assert ask("logs:search?q=%5Eline%20%5Cd%7B2%7D%24&regex=1")["matched"] == 90
     assert ask("logs:search?q=2999")["lines"] == [2999]

@@ -18,6 +18,8 @@ from steplog.server.store.runs import RunRecords
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.output import Source
@@ -78,7 +80,10 @@ class Logs:
         )
 
     async def search(self, request: web.Request) -> web.Response:
-        """The numbers of the lines that match, and where they are in the whole."""
+        """The numbers of some of the lines that match, and where all are in the whole.
+
+        Those from a line on, or the last ones up to a line.
+        """
         run_id, sources, _ = await self._sources(request)
         asked = request.query
         limit = _number(asked, "limit", 500, least=1, most=_MAX_MATCHES)
@@ -92,13 +97,15 @@ class Logs:
             if stream in {"all", _STREAM_NAMES[line.stream]} and is_match(line.plain or line.text)
         ]
         numbers = np.sort(np.concatenate([numbers, np.array(still, np.int64)]))
+        first = _first_shown(asked, numbers, limit)
         total = sum(source.count for source in sources)
         bins, _ = np.histogram(numbers, bins=_BINS, range=(0, max(total, 1)))
         return self._json(
             {
                 "total": total,
                 "matched": len(numbers),
-                "lines": numbers[:limit].tolist(),
+                "first": first,
+                "lines": numbers[first : first + limit].tolist(),
                 "map": bins.tolist(),
             }
         )
@@ -165,6 +172,15 @@ def _number(asked: Mapping[str, str], name: str, default: int, *, least: int, mo
     if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
         raise Problem(Code.INVALID, f"`{name}` is a number from {least:,} to {most:,}", field=name)
     return int(text)
+
+
+def _first_shown(asked: Mapping[str, str], numbers: NDArray[np.int64], limit: int) -> int:
+    """The index of the first match that is named."""
+    if "to" in asked:
+        last = _number(asked, "to", 0, least=0, most=_MAX_NUMBER)
+        return max(int(np.searchsorted(numbers, last, "right")) - limit, 0)
+    first = _number(asked, "from", 0, least=0, most=_MAX_NUMBER)
+    return int(np.searchsorted(numbers, first))
 
 
 def _matcher(asked: Mapping[str, str]) -> tuple[str, str, Callable[[str], bool]]:

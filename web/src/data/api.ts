@@ -165,11 +165,15 @@ export interface LogQuery {
 /** More matches than this are counted, and not named. */
 export const MOST_MATCHES = 5000;
 
+/** The matches from a line on, or the last ones up to a line. */
+export type MatchRange = { from: number } | { to: number };
+
 export const searchLogs = (
   ref: ProjectRef,
   run: string,
   source: LogSource,
   query: LogQuery,
+  wanted: MatchRange,
   signal?: AbortSignal,
 ): Promise<LogMatches> =>
   json<LogMatches>(
@@ -178,6 +182,7 @@ export const searchLogs = (
       regex: Number(query.regex),
       case: Number(query.case),
       limit: MOST_MATCHES,
+      ...wanted,
     }),
     { signal: signal ?? null },
   );

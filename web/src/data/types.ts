@@ -172,8 +172,9 @@ export interface LogsAnswer {
 export interface LogMatches {
   total: number;
   matched: number;
-  /** Their numbers, the first of them. */
+  /** The numbers of some of them in a row, and which of all the first of these is. */
   lines: number[];
+  first: number;
   /** How many are in each of equal parts of the whole. */
   map: number[];
 }

@@ -1,8 +1,8 @@
 /** The matches of a search in the output, and which of them is looked at. */
-import { ApiError, searchLogs, type LogQuery, type ProjectRef } from '../data/api';
+import { ApiError, searchLogs, type LogQuery, type MatchRange, type ProjectRef } from '../data/api';
 import type { LogMatches, LogSource } from '../data/types';
 import { Again } from './again';
-import { matchAfter, stepMatch } from './logMatches';
+import { matchAfter, nextMatch } from './logMatches';
 
 /** Whoever types is not done yet. */
 const TYPING_MILLIS = 200;
@@ -17,6 +17,8 @@ export class LogSearch {
   private source: LogSource = { label: null, stream: 'all' };
   private timer: number | undefined;
   private asking = new AbortController();
+  /** Which matches are named: an answer has some thousands. */
+  private range: MatchRange = { from: 0 };
   private readonly again = new Again(() => void this.ask(false));
 
   constructor(
@@ -41,7 +43,10 @@ export class LogSearch {
       [this.found, this.line, this.invalid] = [null, null, null];
       return;
     }
-    this.timer = window.setTimeout(() => void this.ask(true), TYPING_MILLIS);
+    this.timer = window.setTimeout(() => {
+      this.range = { from: 0 };
+      void this.ask(true);
+    }, TYPING_MILLIS);
   }
 
   /** There may be more matches. */
@@ -49,10 +54,19 @@ export class LogSearch {
     if (this.query && this.found) this.again.poke();
   }
 
-  /** The line of the next match, or of the one before. */
-  step(by: 1 | -1): number | null {
-    this.line = stepMatch(this.found?.lines ?? [], this.line, by);
-    return this.line;
+  /** The line of the next match, or of the one before; null when it cannot be asked. */
+  async step(by: 1 | -1): Promise<number | null> {
+    const next = this.found && nextMatch(this.found, this.line, by);
+    if (next === null || typeof next === 'number') return (this.line = next);
+    return this.look(next);
+  }
+
+  /** The first match of a range, or the last one up to where it ends. */
+  async look(range: MatchRange): Promise<number | null> {
+    this.range = range;
+    if (!(await this.ask(false))) return null;
+    const lines = this.found?.lines ?? [];
+    return (this.line = ('from' in range ? lines[0] : lines.at(-1)) ?? this.line);
   }
 
   close(): void {
@@ -61,23 +75,25 @@ export class LogSearch {
     this.again.close();
   }
 
-  private async ask(isNew: boolean): Promise<void> {
-    if (!this.query) return;
+  private async ask(isNew: boolean): Promise<boolean> {
+    if (!this.query) return false;
     this.again.asked();
     this.asking.abort();
     this.asking = new AbortController();
     const { signal } = this.asking;
     try {
-      this.found = await searchLogs(this.ref, this.run, this.source, this.query, signal);
+      this.found = await searchLogs(this.ref, this.run, this.source, this.query, this.range, signal);
       this.invalid = null;
-      if (!isNew) return;
+      if (!isNew) return true;
       this.line = null;
       this.arrived(this.found);
+      return true;
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       if (!(error instanceof ApiError)) throw error;
       this.invalid = error.detail || error.message;
       if (isNew) this.found = null;
+      return false;
     }
   }
 }
