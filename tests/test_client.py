@@ -16,6 +16,7 @@ import pytest
 import steplog
 from steplog import _network
 from steplog.client import Api, AsyncApi, AsyncRun, Run
+from steplog.client.files import AsyncFile, File
 
 VALUES = {
     "nan": math.nan,
@@ -210,9 +211,9 @@ async def test_the_async_side_reads_the_same(here):
         await other.run("p/steps")
 
 
-@pytest.mark.parametrize("pair", [(Api, AsyncApi), (Run, AsyncRun)])
+@pytest.mark.parametrize("pair", [(Api, AsyncApi), (Run, AsyncRun), (File, AsyncFile)])
 def test_both_sides_take_the_same_arguments(pair):
-    for name in ("runs", "run", "scan_history", "history"):
+    for name in ("runs", "run", "scan_history", "history", "files", "file", "read", "download"):
         if hasattr(pair[0], name):
             one, other = (inspect.signature(getattr(side, name)) for side in pair)
             assert one.parameters == other.parameters

@@ -11,7 +11,7 @@ SteplogError
 │  └─ CorruptLogError            bytes disagree with their checksum, not at the tail
 ├─ ServerError                   the server refused for good; never for "try again"
 │  └─ RefusedError                   … with a status of HTTP
-│     └─ NotFoundError(LookupError)     … since it has no such run
+│     └─ NotFoundError(LookupError)     … since it has no such run or file
 └─ InternalError(RuntimeError)   our bug; asks for a report
 """
 
@@ -70,7 +70,7 @@ class RefusedError(ServerError):
 
 
 class NotFoundError(RefusedError, LookupError):
-    """The server has no such run."""
+    """The server has no such run, or no such file of it, or not yet what the file holds."""
 
 
 class InternalError(SteplogError, RuntimeError):

@@ -152,15 +152,29 @@ class RunningServer:
         )
 
 
-@pytest.fixture
-def server(tmp_path):
+@contextlib.contextmanager
+def _running(tmp_path):
     folder = tmp_path / "server"
     folder.mkdir()
     running = RunningServer(folder)
-    yield running
-    with contextlib.suppress(ProcessLookupError):
-        running.process.kill()
-    running.process.communicate()
+    try:
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            running.process.kill()
+        running.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def running_server():
+    """Makes servers that several tests ask and none changes."""
+    return _running
+
+
+@pytest.fixture
+def server(tmp_path):
+    with _running(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

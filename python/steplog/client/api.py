@@ -135,6 +135,20 @@ class Run(Facts):
         found = self.portal.call(self.portal.reader.files, self)
         return [File(**vars(facts), run=self, portal=self.portal) for facts in found]
 
+    def file(self, name: str) -> File:
+        """A file of the run; of the same name in several processes the latest.
+
+        Args:
+            name: Its path in the run's folder `files`.
+
+        Raises:
+            NotFoundError: The run has none of that name.
+            ArgumentTypeError: The name is no text.
+            ServerError: The server refused or cannot be reached.
+        """
+        facts = self.portal.call(self.portal.reader.named, self, name)
+        return File(**vars(facts), run=self, portal=self.portal)
+
 
 class Api:
     """Reads runs from a server; calls block, and may come from any thread.

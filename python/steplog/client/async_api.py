@@ -92,6 +92,20 @@ class AsyncRun(Facts):
         found = await self.reader.files(self)
         return [AsyncFile(**vars(facts), run=self, reader=self.reader) for facts in found]
 
+    async def file(self, name: str) -> AsyncFile:
+        """A file of the run; of the same name in several processes the latest.
+
+        Args:
+            name: Its path in the run's folder `files`.
+
+        Raises:
+            NotFoundError: The run has none of that name.
+            ArgumentTypeError: The name is no text.
+            ServerError: The server refused or cannot be reached.
+        """
+        facts = await self.reader.named(self, name)
+        return AsyncFile(**vars(facts), run=self, reader=self.reader)
+
 
 class AsyncApi:
     """Reads runs from a server. Use it in one asyncio event loop, with `async with` or `aclose`.

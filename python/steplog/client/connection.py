@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio  # noqa: TID251  # aiohttp runs on nothing else
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from steplog._errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
 MSGPACK = "application/msgpack"
 
@@ -31,6 +32,38 @@ _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _PAUSES_SECS = (0.2, 0.5, 1.0, 2.0)
 _MAX_PAUSE_SECS = 10.0
+_PIECE_BYTES = 1 << 20
+
+
+class Body:
+    """An answer's body that is read piece by piece."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, url: str) -> None:
+        self._answer = answer
+        self._url = url
+
+    @property
+    def etag(self) -> str:
+        """What its ETag names; empty where it has none."""
+        return self._answer.headers.get("ETag", "").removeprefix("W/").strip('"')
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """All of it, in pieces of a MiB or more.
+
+        Raises:
+            ServerError: It ended early.
+        """
+        piece = bytearray()
+        try:
+            async for chunk in self._answer.content.iter_any():
+                piece += chunk
+                if len(piece) >= _PIECE_BYTES:
+                    yield bytes(piece)
+                    piece.clear()
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unreachable(error, self._url) from error
+        if piece:
+            yield bytes(piece)
 
 
 class Connection:
@@ -76,11 +109,39 @@ class Connection:
             await anyio.sleep(_retry_after(answer.headers) or pause_secs)
             answer, data = await self._send(url, body, accept)
         if answer.status != HTTPStatus.OK:
-            reason = problem_text(data) or f"{answer.status} {answer.reason}"
-            is_missing = answer.status == HTTPStatus.NOT_FOUND
-            kind = NotFoundError if is_missing else RefusedError
-            raise kind(f"the server refused: {reason}: {url}", status=answer.status)
+            raise _refused(answer, data, url)
         return data, answer.headers.get("Steplog-Cursor")
+
+    @asynccontextmanager
+    async def open(self, path: str) -> AsyncIterator[Body]:
+        """The body of what is at a path, however large; a busy server is asked again.
+
+        Raises:
+            ServerError: The server refused, stayed busy or could not be reached.
+            UsageError: There is no key, or the connection is closed.
+        """
+        url = f"{self.base_url}/api/v1{path}"
+        answer = await self._begin(url)
+        for pause_secs in _PAUSES_SECS:
+            if answer.status not in _BUSY:
+                break
+            answer.release()
+            await anyio.sleep(_retry_after(answer.headers) or pause_secs)
+            answer = await self._begin(url)
+        async with answer:
+            if answer.status != HTTPStatus.OK:
+                raise _refused(answer, await answer.read(), url)
+            yield Body(answer, url)
+
+    async def _begin(self, url: str) -> aiohttp.ClientResponse:
+        session = await self._open()
+        headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/octet-stream"}
+        try:
+            return await session.get(
+                URL(url, encoded=True), headers=headers, allow_redirects=False, proxy=self._proxy
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unreachable(error, url) from error
 
     async def _send(
         self, url: str, body: dict[str, object] | None, accept: str
@@ -99,7 +160,7 @@ class Connection:
             ) as answer:
                 return answer, await answer.read()
         except (aiohttp.ClientError, OSError) as error:
-            raise ServerError(f"the server cannot be reached: {_reason(error)}: {url}") from error
+            raise _unreachable(error, url) from error
 
     async def _open(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -123,6 +184,16 @@ class Connection:
         self._closed = True
         if self._session is not None:
             await self._session.close()
+
+
+def _refused(answer: aiohttp.ClientResponse, data: bytes, url: str) -> RefusedError:
+    reason = problem_text(data) or f"{answer.status} {answer.reason}"
+    kind = NotFoundError if answer.status == HTTPStatus.NOT_FOUND else RefusedError
+    return kind(f"the server refused: {reason}: {url}", status=answer.status)
+
+
+def _unreachable(error: Exception, url: str) -> ServerError:
+    return ServerError(f"the server cannot be reached: {_reason(error)}: {url}")
 
 
 def _reason(error: Exception) -> str:

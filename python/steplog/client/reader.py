@@ -14,14 +14,23 @@ from urllib.parse import quote, urlencode
 import anyio
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
 
-from steplog._errors import ArgumentTypeError, RefusedError, ServerError, UsageError
+from steplog._errors import (
+    ArgumentTypeError,
+    NotFoundError,
+    RefusedError,
+    ServerError,
+    UsageError,
+)
 from steplog._settings import check_name
 from steplog.client.connection import MSGPACK, Connection
+from steplog.client.download import download
 from steplog.client.files import FileFacts
 from steplog.client.names import Names
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 Row = dict[str, Any]
 
@@ -202,15 +211,43 @@ class Reader:
         where = f"{_run_path(run)}/files"
         data, _ = await self.connection.ask(where)
         try:
-            return [FileFacts(**file) for file in json.loads(data)["files"]]
+            return [FileFacts.of(file) for file in json.loads(data)["files"]]
         except (ValueError, KeyError, TypeError) as error:
             raise _unreadable(self.connection.base_url + where) from error
 
     async def file(self, run: Facts, file: FileFacts) -> bytes:
         """What a file of a run holds."""
-        where = f"{_run_path(run)}/files/{quote(file.name)}?{urlencode({'writer': file.writer})}"
-        data, _ = await self.connection.ask(where, accept="application/octet-stream")
+        data, _ = await self.connection.ask(
+            _file_path(run, file), accept="application/octet-stream"
+        )
         return data
+
+    async def named(self, run: Facts, name: str) -> FileFacts:
+        """The latest file of a name.
+
+        Raises:
+            NotFoundError: The run has none.
+            ArgumentTypeError: The name is no text.
+        """
+        _check_text("name", name)
+        for file in await self.files(run):
+            if file.name == name:
+                return file
+        where = f"{run.entity}/{run.project}/{run.id}"
+        raise NotFoundError(f"the run {where} has no file {name!r}", status=HTTPStatus.NOT_FOUND)
+
+    async def download(
+        self, run: Facts, file: FileFacts, *, root: str | os.PathLike[str], replace: bool
+    ) -> Path:
+        """Write what a file of a run holds into a folder; see `download`."""
+        return await download(
+            self.connection,
+            _file_path(run, file),
+            name=file.name,
+            sha256=file.sha256,
+            root=root,
+            replace=replace,
+        )
 
     async def _keys(self, run: Facts) -> list[str]:
         """The keys of a run, as the server spells them."""
@@ -275,6 +312,10 @@ def _unreadable(url: str) -> ServerError:
 
 def _run_path(run: Facts) -> str:
     return f"{_project_path(run.entity, run.project)}/runs/{quote(run.id, safe='')}"
+
+
+def _file_path(run: Facts, file: FileFacts) -> str:
+    return f"{_run_path(run)}/files/{quote(file.name)}?{urlencode({'writer': file.writer})}"
 
 
 def _project_path(entity: str, project: str) -> str:

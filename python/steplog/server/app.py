@@ -17,7 +17,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from steplog._errors import StorageError
 from steplog._keys import keys_file
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
+from steplog.server.blobs import Blobs
 from steplog.server.charts import Charts
+from steplog.server.contents import Contents
 from steplog.server.files import Files
 from steplog.server.hub import Hub
 from steplog.server.ingest import Ingest
@@ -26,6 +28,7 @@ from steplog.server.logs import Logs
 from steplog.server.query import Query
 from steplog.server.rows import Rows
 from steplog.server.schema import API, MAX_BODY_BYTES, MAX_LINE_BYTES, PROBLEM, Code, Problem
+from steplog.server.store.blobs import BlobStore
 from steplog.server.store.exact import page_json
 from steplog.server.store.folder import DataFolder
 from steplog.server.store.meta import MetaStore
@@ -75,6 +78,7 @@ class Server:
         self._folder = DataFolder(data)
         self.meta = MetaStore.at(self._folder.meta)
         self.series = SeriesStore(self._folder.series, fsync=fsync)
+        self.store = BlobStore.at(self._folder.blobs, fsync=fsync)
         self.hub = Hub()
         self.ingest = Ingest(
             *(self.meta, self.series, self.hub),
@@ -84,6 +88,8 @@ class Server:
         )
         self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
         self.charts = Charts(self.meta, self.series, self.hub)
+        self.blobs = Blobs(self.meta, self.store, self.hub)
+        self._contents = Contents(self.meta, self.store, self.hub)
         self._logs = Logs(self.meta, self.series, self.hub)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
@@ -103,7 +109,9 @@ class Server:
         await self.meta.start()
         await self.series.start()
         await self.auth.start()
-        self._tasks.append(asyncio.create_task(self._look_after()))
+        runs = self._look_after(self.ingest.expire, self.ingest.forget_deleted)
+        # Apart: a content may take minutes.
+        self._tasks += map(asyncio.create_task, (runs, self._look_after(self.blobs.sweep)))
         if self._webhook is not None:
             self._tasks.append(asyncio.create_task(self._webhook.run()))
 
@@ -143,6 +151,8 @@ class Server:
                 web.post(f"{API}/logout", self._logout),
                 web.get(f"{API}/session", self._session),
                 *self.ingest.routes(),
+                *self.blobs.routes(),
+                *self._contents.routes(),
                 *self.query.routes(),
                 *self.charts.routes(),
                 *self._logs.routes(),
@@ -153,22 +163,27 @@ class Server:
         )
         app.on_response_prepare.append(self._sign)
         app.on_shutdown.append(self._live.close)
+        app.on_shutdown.append(self._stop_blobs)
         return app
 
-    async def _look_after(self) -> None:
+    async def _look_after(self, *works: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.ingest.expire()
-                await self.ingest.forget_deleted()
+                for work in works:
+                    await work()
             except StorageError:
                 _log.exception("looking after the runs failed")
             await asyncio.sleep(_EXPIRE_SECS)
+
+    async def _stop_blobs(self, _: web.Application) -> None:
+        self.store.stop()
 
     async def aclose(self) -> None:
         """Store what was accepted and close the stores."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.store.aclose()
         await self.series.aclose()
         await self.meta.aclose()
         self._folder.close()

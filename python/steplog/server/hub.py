@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
+
+_T = TypeVar("_T")
 
 
 class Hub:
@@ -73,3 +75,13 @@ class _Held:
             del self._locks[self._name]
         else:
             self._locks[self._name] = (lock, users - 1)
+
+
+async def to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do it, and be cancelled only then: a client that goes away must not leave it half done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

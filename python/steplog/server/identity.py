@@ -1,14 +1,23 @@
-"""Who a run is: its start record, checked."""
+"""Who a run is, and a writer of it: its start record and a request's path, checked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steplog.server.schema import MAX_INT64, Code, Problem, check_run, check_writer
+from steplog.server.schema import (
+    MAX_INT64,
+    Code,
+    Problem,
+    check_project,
+    check_run,
+    check_writer,
+)
 from steplog.server.store.writers import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp import web
 
 _MAX_GENERATION = (1 << 32) - 1
 
@@ -69,4 +78,19 @@ def _forked(forked: object) -> tuple[str, int]:
     return check_run(run), step
 
 
-__all__ = ["identity_of"]
+def writer_of(request: web.Request) -> tuple[str, str, str, str]:
+    """Entity, project, run and writer of a request's path, checked.
+
+    Raises:
+        Problem: One of them cannot be that.
+    """
+    match = request.match_info
+    return (
+        check_project(match["entity"], field="entity"),
+        check_project(match["project"]),
+        check_run(match["run"]),
+        check_writer(match["writer"]),
+    )
+
+
+__all__ = ["identity_of", "writer_of"]

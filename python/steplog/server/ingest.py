@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from steplog._errors import BatchError, BatchTooLargeError
 from steplog.server._decode import Decoded, Decoder, peek_start
-from steplog.server.hub import Locks
-from steplog.server.identity import identity_of
+from steplog.server.hub import Locks, to_its_end
+from steplog.server.identity import identity_of, writer_of
 from steplog.server.leases import Leases
 from steplog.server.schema import (
     API,
@@ -22,23 +22,19 @@ from steplog.server.schema import (
     PROTOCOL,
     Code,
     Problem,
-    check_project,
-    check_run,
-    check_writer,
 )
 from steplog.server.store.alerts import Alert
+from steplog.server.store.blob_records import BlobRecords
 from steplog.server.store.changes import Change, Changes
 from steplog.server.store.log_limit import LogLimit
 from steplog.server.store.writers import Writer, WriterRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
 
     from steplog.server.hub import Hub
     from steplog.server.store.meta import MetaStore
     from steplog.server.store.series import SeriesStore
-
-_T = TypeVar("_T")
 
 _MAX_SESSIONS = 4096
 """Writers whose decoder is kept; another one is opened again from the stores."""
@@ -58,6 +54,8 @@ class _Session:
     patches_after: int
     samples_after: int
     lines_after: tuple[int, int]
+    wanted: int
+    """Contents of its large files that had not come when it was last asked: 0 stays 0."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,7 @@ class Ingest:
         self._series = series
         self._hub = hub
         self._records = WriterRecords(meta)
+        self._blobs = BlobRecords(meta)
         self._changes = Changes(meta)
         self._log_limit = LogLimit(meta, series, max_log_bytes)
         self._locks = Locks()
@@ -114,15 +113,18 @@ class Ingest:
         `steplog sync` asks, which may bring a deleted run back. `records` is how many of its log
         there are; null where that is not known.
         """
-        name = _writer_of(request)
+        name = writer_of(request)
         found = await self._records.find(*name[:3], writer=name[3])
         if found is None or found.is_stale:
-            return web.json_response({"acknowledged": 0, "records": 0})
-        return web.json_response({"acknowledged": found.acknowledged, "records": found.records})
+            return web.json_response({"acknowledged": 0, "records": 0, "wanted": 0})
+        wanted = await self._blobs.count_wanted(found.run_id, found.writer)
+        return web.json_response(
+            {"acknowledged": found.acknowledged, "records": found.records, "wanted": wanted}
+        )
 
     async def delete(self, request: web.Request) -> web.Response:
         """Forget a writer's records, so that its log is taken anew, from its first record on."""
-        name = _writer_of(request)
+        name = writer_of(request)
         wait_secs = self._leases.held_secs(name)
         if wait_secs:
             raise await self._locked(name, wait_secs)
@@ -131,7 +133,7 @@ class Ingest:
             if writer is None:
                 raise Problem(Code.NOT_FOUND, "there is no such writer")
             self._sessions.pop(name, None)
-            await _to_its_end(self._forget(writer))
+            await to_its_end(self._forget(writer))
         self._hub.changed(*name[:3])
         return web.Response(status=204)
 
@@ -154,7 +156,7 @@ class Ingest:
 
     async def post(self, request: web.Request) -> web.Response:
         """Store a batch; when this answers, it survives the server's death."""
-        entity, project, run, writer = _writer_of(request)
+        entity, project, run, writer = writer_of(request)
         _check_headers(request)
         after = _after(request)
         closed = request.query.get("closed") == "1"
@@ -177,7 +179,7 @@ class Ingest:
             raise await self._locked(name, wait_secs)
         async with self._locks.of(name):
             try:
-                acknowledged = await _to_its_end(self._take(name, batch))
+                answer = await to_its_end(self._take(name, batch))
             except Problem as problem:
                 if problem.code is Code.DELETED:
                     # It asks again and again, and must not keep out who brings the run back.
@@ -188,9 +190,9 @@ class Ingest:
             except Exception:
                 self._sessions.pop(name, None)
                 raise
-        return web.json_response({"acknowledged": acknowledged})
+        return web.json_response(answer)
 
-    async def _take(self, name: tuple[str, str, str, str], batch: _Batch) -> int:
+    async def _take(self, name: tuple[str, str, str, str], batch: _Batch) -> dict[str, int]:
         session = self._sessions.pop(name, None) or await self._open(batch)
         if batch.after > session.writer.acknowledged:
             self._keep(name, session)
@@ -214,12 +216,15 @@ class Ingest:
             self._keep(name, session)
             raise Problem(Code.MALFORMED, str(error)) from error
         await self._store(session, decoded, batch)
+        writer = session.writer
+        if session.wanted or decoded.blobs:
+            session.wanted = await self._blobs.count_wanted(writer.run_id, writer.writer)
         if decoded.exit_code is None and not batch.closed:
             self._keep(name, session)
         if decoded.exit_code is not None or batch.closed or batch.last:
             self._leases.give_back(name)
         self._hub.changed(batch.entity, batch.project, batch.run)
-        return session.writer.acknowledged
+        return {"acknowledged": writer.acknowledged, "wanted": session.wanted}
 
     def _keep(self, name: tuple[str, str, str, str], session: _Session) -> None:
         self._sessions[name] = session
@@ -244,7 +249,8 @@ class Ingest:
         decoder = Decoder(writer.run_id, writer.writer, writer.label, writer.generation)
         decoder.restore(last_steps, writer.summary, writer.console)
         lines = await self._series.line_counts(writer.run_id, writer.writer)
-        return _Session(writer, decoder, *found, lines)
+        wanted = await self._blobs.count_wanted(writer.run_id, writer.writer)
+        return _Session(writer, decoder, *found, lines, wanted)
 
     async def _create(self, batch: _Batch) -> Writer:
         where = (batch.entity, batch.project, batch.run)
@@ -296,6 +302,7 @@ class Ingest:
             exit_code=decoded.exit_code,
             facts=decoded.facts,
             files=decoded.files,
+            blobs=decoded.blobs,
             alerts=[Alert(*alert) for alert in decoded.alerts],
             preempting=decoded.preempting,
             closed=batch.closed,
@@ -336,16 +343,6 @@ class Ingest:
             del self._sessions[name]
 
 
-async def _to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Do it, and be cancelled only then: a client that goes away must not leave it half done."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
-
-
 def _has_all(writer: Writer, found: tuple[int, int, int]) -> bool:
     """Whether power loss took none of the points that were acknowledged, nor are they to go."""
     known = (writer.last_point, writer.last_patch, writer.last_sample)
@@ -363,16 +360,6 @@ def _conflict(expected: int) -> Problem:
         Code.CONFLICT,
         f"the server has this writer up to position {expected}",
         extra={"expected": expected},
-    )
-
-
-def _writer_of(request: web.Request) -> tuple[str, str, str, str]:
-    match = request.match_info
-    return (
-        check_project(match["entity"], field="entity"),
-        check_project(match["project"]),
-        check_run(match["run"]),
-        check_writer(match["writer"]),
     )
 
 

@@ -18,14 +18,12 @@ from steplog.server.schema import (
     Problem,
     check_project,
     check_run,
-    check_writer,
     flatten,
 )
 from steplog.server.store import alerts
 from steplog.server.store.exact import pack, page_json
 from steplog.server.store.keys import KeyRecords
 from steplog.server.store.moment import summary_before
-from steplog.server.store.run_files import RunFiles
 from steplog.server.store.runs import (
     RunRecords,
     config_of,
@@ -57,7 +55,6 @@ class Query:
         self._meta = meta
         self._runs = RunRecords(meta)
         self._keys = KeyRecords(meta)
-        self._files = RunFiles(meta)
         self._series = series
         self._hub = hub
         self._drop = drop
@@ -75,8 +72,6 @@ class Query:
             web.delete(run, self.delete_run),
             web.get(f"{run}/keys", self.run_keys),
             web.get(f"{run}/system/layout", self.system_layout),
-            web.get(f"{run}/files", self.run_files),
-            web.get(f"{run}/files/{{name:.+}}", self.run_file),
         ]
 
     def _json(self, value: object) -> web.Response:
@@ -207,25 +202,6 @@ class Query:
         """What samples of the system a run has."""
         row = await self._find(request)
         return self._json({"hosts": layout(await self._series.sampled(row.id))})
-
-    async def run_files(self, request: web.Request) -> web.Response:
-        """The files of one run."""
-        row = await self._find(request)
-        files = await self._files.of_run(row.id)
-        return self._json({"files": [file.answer() for file in files]})
-
-    async def run_file(self, request: web.Request) -> web.Response:
-        """What a file holds, as it is; `writer` chooses among those of one name."""
-        row = await self._find(request)
-        name, writer = request.match_info["name"], request.query.get("writer")
-        content = await self._files.content(
-            row.id, name, None if writer is None else check_writer(writer)
-        )
-        if content is None:
-            raise Problem(Code.NOT_FOUND, f"the run {row.run!r} has no file {name!r}")
-        # Whatever it is, a browser keeps it, and runs nothing of it.
-        headers = {"Content-Disposition": "attachment"}
-        return web.Response(body=content, content_type="application/octet-stream", headers=headers)
 
     async def change_run(self, request: web.Request) -> web.Response:
         """Change a run's name, notes or tags."""

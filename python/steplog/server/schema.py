@@ -18,6 +18,7 @@ PROTOCOL = "1"
 ARROW = "application/vnd.apache.arrow.stream"
 MSGPACK = "application/msgpack"
 NDJSON = "application/x-ndjson"
+OCTETS = "application/octet-stream"
 PROBLEM = "application/problem+json"
 
 MAX_BODY_BYTES = 64 << 20
@@ -74,6 +75,8 @@ class Code(Enum):
     PRECONDITION = ("precondition_failed", 412, "The thing has changed meanwhile")
     TOO_LARGE = ("too_large", 413, "The request is too large")
     MEDIA_TYPE = ("media_type", 415, "The content type is not accepted here")
+    RANGE = ("range", 416, "The file has no such part")
+    WRONG_CONTENT = ("wrong_content", 422, "The content is not what it is said to be")
     LOCKED = ("locked", 423, "Another one is at it")
     PROTOCOL = ("protocol", 426, "Another version of the protocol is needed")
     INTERNAL = ("internal", 500, "The server failed")
@@ -130,6 +133,8 @@ _CONTROL = re.compile(f"[{CONTROL}]")
 _RUN_FORBIDDEN = re.compile(r"[:;,#?/']")
 _PROJECT_FORBIDDEN = re.compile(r"[/\\#?%:]")
 _WRITER = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGITS = re.compile(r"[0-9]{1,19}")
 _MAX_ID_BYTES = 128
 
 
@@ -179,6 +184,28 @@ def check_writer(value: str) -> str:
             Code.INVALID, "the writer is not 1 to 63 characters of A-Z a-z 0-9 _ -", field="writer"
         )
     return value
+
+
+def check_sha256(value: str) -> str:
+    """A SHA-256 in lower-case hexadecimal, if it is one.
+
+    Raises:
+        Problem: It is not.
+    """
+    if not _SHA256.fullmatch(value):
+        raise Problem(Code.INVALID, "the hash is not 64 digits of 0-9 a-f: SHA-256", field="sha256")
+    return value
+
+
+def whole_number(text: str, *, field: str) -> int:
+    """A number of an address, 0 to 2^63 - 1.
+
+    Raises:
+        Problem: It is none.
+    """
+    if not _DIGITS.fullmatch(text) or int(text) > MAX_INT64:
+        raise Problem(Code.INVALID, f"`{field}` is a number from 0 on", field=field)
+    return int(text)
 
 
 def escape_segment(segment: str) -> str:

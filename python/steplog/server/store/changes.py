@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from steplog.server._decode import merge_summaries
 from steplog.server.schema import flatten
 from steplog.server.store import alerts
 from steplog.server.store.attempts import Attempts
+from steplog.server.store.blob_records import hashes_of, loosen
 from steplog.server.store.exact import pack, unpack_tree
 from steplog.server.store.tables import FILES, KEYS, RUNS, VALUES, WRITERS
 from steplog.server.store.writers import Writer, is_writer, key_rows, run_state
@@ -51,6 +53,8 @@ class Change:
     facts: Sequence[tuple[int, dict[str, object]]] = ()
     files: Sequence[tuple[str, int, bytes]] = ()
     """Name, wall clock in nanoseconds, content."""
+    blobs: Sequence[tuple[str, int, bytes, int]] = ()
+    """Name, wall clock in nanoseconds, SHA-256 and size of a content that comes on its own."""
     alerts: Sequence[Alert] = ()
     closed: bool = False
 
@@ -89,6 +93,11 @@ def called(facts: dict[str, object]) -> dict[str, object]:
     if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
         found["tags"] = tags
     return found
+
+
+def hash_of(content: bytes) -> str:
+    """The SHA-256 of a content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 class Said:
@@ -223,12 +232,24 @@ class Changes:
         await connection.execute(sa.update(WRITERS).where(where).values(**values))
 
     async def _files(self, connection: AsyncConnection, change: Change) -> None:
-        of_writer = {"run_id": change.writer.run_id, "writer": change.writer.writer}
+        if not change.files and not change.blobs:
+            return
+        run_id, writer = change.writer.run_id, change.writer.writer
         rows: list[dict[str, object]] = [
-            {**of_writer, "name": name, "wall": wall, "content": content}
+            {"name": name, "wall": wall, "content": content, "sha256": hash_of(content)}
             for name, wall, content in change.files
         ]
-        await self._meta.upsert(connection, FILES, rows)
+        rows += [
+            {"name": name, "wall": wall, "content": b"", "sha256": sha256.hex(), "size": size}
+            for name, wall, sha256, size in change.blobs
+        ]
+        before = await hashes_of(connection, run_id, writer)
+        replaced = [
+            before[writer, str(row["name"])] for row in rows if (writer, row["name"]) in before
+        ]
+        of_writer = {"run_id": run_id, "writer": writer, "size": None}
+        await self._meta.upsert(connection, FILES, [{**of_writer, **row} for row in rows])
+        await loosen(self._meta, connection, replaced)
 
     async def _keys(self, connection: AsyncConnection, change: Change) -> None:
         rows = key_rows(change.writer.run_id, change.keys)

@@ -43,7 +43,7 @@ class DataFolder:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode("ascii"), 0)
         self.series.mkdir(exist_ok=True, mode=0o700)
-        (path / "blobs").mkdir(exist_ok=True, mode=0o700)
+        self.blobs.mkdir(exist_ok=True, mode=0o700)
 
     @property
     def meta(self) -> Path:
@@ -54,6 +54,11 @@ class DataFolder:
     def series(self) -> Path:
         """The series store's folder."""
         return self.path / "series"
+
+    @property
+    def blobs(self) -> Path:
+        """The blob store's folder."""
+        return self.path / "blobs"
 
     def close(self) -> None:
         """Let others have the folder; harmless when called again."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from steplog.server.store.tables import FILES, WRITERS
+from steplog.server.store.changes import hash_of
+from steplog.server.store.tables import BLOBS, FILES, WRITERS
 
 if TYPE_CHECKING:
     from steplog.server.store.meta import MetaStore
+
+_IS_BLOB = FILES.c.size.is_not(None)
+_IS_STORED = sa.or_(FILES.c.size.is_(None), BLOBS.c.sha256.is_not(None))
+# The size of what is there is known better than from what a client says.
+_SIZE = sa.func.coalesce(BLOBS.c.size, FILES.c.size, sa.func.length(FILES.c.content))
+_IS_ITS_BLOB = sa.and_(_IS_BLOB, BLOBS.c.sha256 == FILES.c.sha256)
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,8 @@ class RunFile:
         wall_nanos: When it was logged.
         writer: Whose it is.
         label: The writer's label.
+        sha256: Of what it holds, in hexadecimal.
+        is_stored: Whether that is there.
     """
 
     name: str
@@ -30,6 +40,8 @@ class RunFile:
     wall_nanos: int
     writer: str
     label: str
+    sha256: str
+    is_stored: bool
 
     def answer(self) -> dict[str, object]:
         """As the API has it."""
@@ -39,7 +51,26 @@ class RunFile:
             "logged": self.wall_nanos / 1e9,
             "writer": self.writer,
             "label": self.label,
+            "sha256": self.sha256,
+            "state": "stored" if self.is_stored else "wanted",
         }
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file holds.
+
+    Attributes:
+        sha256: Its hash, in hexadecimal.
+        size_bytes: How long it is.
+        is_stored: Whether it is there.
+        whole: All of it, of a small file; None: it is in the blob store.
+    """
+
+    sha256: str
+    size_bytes: int
+    is_stored: bool
+    whole: bytes | None
 
 
 class RunFiles:
@@ -50,21 +81,25 @@ class RunFiles:
 
     async def of_run(self, run_id: int) -> list[RunFile]:
         """All of them, by name; of one name the latest first."""
-        columns = (FILES.c.name, sa.func.length(FILES.c.content), FILES.c.wall, FILES.c.writer)
+        await self._hash_old(run_id)
+        columns = (FILES.c.name, _SIZE, FILES.c.wall, FILES.c.writer, WRITERS.c.label)
         is_its = sa.and_(WRITERS.c.run_id == FILES.c.run_id, WRITERS.c.writer == FILES.c.writer)
         statement = (
-            sa.select(*columns, WRITERS.c.label)
+            sa.select(*columns, FILES.c.sha256, _IS_STORED)
             .join(WRITERS, is_its)
+            .outerjoin(BLOBS, _IS_ITS_BLOB)
             .where(FILES.c.run_id == run_id)
             .order_by(FILES.c.name, FILES.c.wall.desc(), FILES.c.writer)
         )
         async with self._meta.read() as connection:
             return [RunFile(*row) for row in await connection.execute(statement)]
 
-    async def content(self, run_id: int, name: str, writer: str | None) -> bytes | None:
+    async def content(self, run_id: int, name: str, writer: str | None) -> Content | None:
         """What the latest file of a name holds, or that of a writer; None where there is none."""
+        columns = (FILES.c.sha256, _SIZE, _IS_STORED.label("is_stored"), _IS_BLOB.label("is_blob"))
         statement = (
-            sa.select(FILES.c.content)
+            sa.select(*columns, FILES.c.content)
+            .outerjoin(BLOBS, _IS_ITS_BLOB)
             .where(FILES.c.run_id == run_id, FILES.c.name == name)
             .order_by(FILES.c.wall.desc(), FILES.c.writer)
             .limit(1)
@@ -72,5 +107,26 @@ class RunFiles:
         if writer is not None:
             statement = statement.where(FILES.c.writer == writer)
         async with self._meta.read() as connection:
-            found = (await connection.execute(statement)).scalar_one_or_none()
-        return None if found is None else bytes(found)
+            found = (await connection.execute(statement)).one_or_none()
+        if found is None:
+            return None
+        sha256, size, is_stored, is_blob, content = found
+        if is_blob:
+            return Content(sha256, size, bool(is_stored), None)
+        return Content(sha256 or hash_of(content), size, is_stored=True, whole=bytes(content))
+
+    async def _hash_old(self, run_id: int) -> None:
+        """Those of before hashes were kept have none: it is computed once."""
+        of_run = sa.and_(FILES.c.run_id == run_id, FILES.c.sha256 == "")
+        async with self._meta.read() as connection:
+            columns = (FILES.c.writer, FILES.c.name)
+            old = list(await connection.execute(sa.select(*columns).where(of_run)))
+        for writer, name in old:
+            is_it = sa.and_(of_run, FILES.c.writer == writer, FILES.c.name == name)
+            # Read and written in one transaction: the file may be replaced meanwhile.
+            async with self._meta.write() as connection:
+                content = await connection.scalar(sa.select(FILES.c.content).where(is_it))
+                if content is not None:
+                    sha256 = await asyncio.to_thread(hash_of, content)
+                    values = sa.update(FILES).where(is_it).values(sha256=sha256)
+                    await connection.execute(values)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from steplog._states import LIVE
 from steplog.server.store.attempts import Attempts
+from steplog.server.store.blob_records import hashes_of, loosen
 from steplog.server.store.exact import unpack_tree
 from steplog.server.store.lineage import Lineage
 from steplog.server.store.tables import (
@@ -232,6 +233,7 @@ class RunRecords:
             await connection.execute(
                 sa.insert(DELETED_WRITERS).from_select(["project_id", "run", "writer"], writers)
             )
+            await loosen(self._meta, connection, (await hashes_of(connection, run_id)).values())
             for table in (KEYS, VALUES, WRITERS):
                 await connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             await connection.execute(sa.delete(RUNS).where(RUNS.c.id == run_id))

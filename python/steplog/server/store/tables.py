@@ -111,7 +111,7 @@ VALUES = sa.Table(
     sa.Column("text", sa.Text),
 )
 
-# Small files of a run, whole; each writer's own.
+# Files of a run, each writer's own: small ones whole, of large ones what they hold is a blob.
 FILES = sa.Table(
     "files",
     METADATA,
@@ -120,6 +120,27 @@ FILES = sa.Table(
     sa.Column("name", sa.String(255), primary_key=True),
     sa.Column("wall", sa.BigInteger, nullable=False),  # nanoseconds of the client's clock
     sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column(
+        "sha256", sa.String(64), nullable=False, server_default=""
+    ),  # empty: not computed yet
+    sa.Column("size", sa.BigInteger),  # of a blob; null where the content is here
+)
+
+# Contents that are stored, whole and checked.
+BLOBS = sa.Table(
+    "blobs",
+    METADATA,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("stored", sa.BigInteger, nullable=False),  # when: nanoseconds of the server's clock
+)
+
+# Those that lost a name: when nobody names them at that time, they and their parts go.
+LOOSE = sa.Table(
+    "loose_blobs",
+    METADATA,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("due", sa.BigInteger, nullable=False),  # nanoseconds of the server's clock
 )
 
 # Lines of a writer's output that are left out, since it is too long: from `first` on, as far as the
@@ -179,4 +200,5 @@ TOKENS = sa.Table(
 
 sa.Index("runs_by_created", RUNS.c.project_id, RUNS.c.created)
 sa.Index("writers_by_state", WRITERS.c.state, WRITERS.c.seen)
+sa.Index("files_by_hash", FILES.c.sha256)
 sa.Index("values_by_key", VALUES.c.section, VALUES.c.key)

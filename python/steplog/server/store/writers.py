@@ -9,10 +9,12 @@ import sqlalchemy as sa
 
 from steplog._errors import InternalError
 from steplog._states import LIVE, STATES
+from steplog.server.store.blob_records import AGAIN_NANOS, hashes_of, loosen
 from steplog.server.store.exact import pack
 from steplog.server.store.tables import (
     DELETED,
     DELETED_WRITERS,
+    FILES,
     KEYS,
     LOG_CUTS,
     PROJECTS,
@@ -259,6 +261,11 @@ class WriterRecords:
         `keys` are those of the run without it, as `SeriesStore.key_counts` counts them.
         """
         async with self._meta.write() as connection:
+            blobs = await hashes_of(connection, writer.run_id, writer.writer)
+            # Its log names them again, and what they hold need not come twice.
+            await loosen(self._meta, connection, blobs.values(), wait_nanos=AGAIN_NANOS)
+            is_its = sa.and_(FILES.c.run_id == writer.run_id, FILES.c.writer == writer.writer)
+            await connection.execute(sa.delete(FILES).where(is_its))
             await connection.execute(sa.delete(WRITERS).where(is_writer(writer)))
             is_its = sa.and_(
                 LOG_CUTS.c.run_id == writer.run_id, LOG_CUTS.c.writer == writer.writer

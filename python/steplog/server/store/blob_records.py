@@ -1,0 +1,158 @@
+"""Contents in the metadata store: which are stored, which are wanted, which nobody names."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from steplog.server.store.tables import BLOBS, FILES, LOOSE, PROJECTS, RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from steplog.server.store.meta import MetaStore
+
+AGAIN_NANOS = 24 * 3600 * 1_000_000_000
+"""How long the contents of a writer that is taken anew wait for their names to come again."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A content that has not come yet: its hash, its bytes and a file that holds it."""
+
+    sha256: str
+    size_bytes: int
+    name: str
+
+
+async def loosen(
+    meta: MetaStore, connection: AsyncConnection, hashes: Iterable[str], *, wait_nanos: int = 0
+) -> None:
+    """Contents lose a name: those that nobody names after some time are removed then."""
+    due = time.time_ns() + wait_nanos
+    rows: list[dict[str, object]] = [{"sha256": one, "due": due} for one in sorted(set(hashes))]
+    await meta.upsert(connection, LOOSE, rows, greatest=["due"])
+
+
+class BlobRecords:
+    """Reads and changes what is said of contents."""
+
+    def __init__(self, meta: MetaStore) -> None:
+        self._meta = meta
+
+    async def count_wanted(self, run_id: int, writer: str) -> int:
+        """How many contents of a writer's files have not come."""
+        count = sa.func.count(sa.distinct(FILES.c.sha256))
+        async with self._meta.read() as connection:
+            found = await connection.scalar(_wanted(count).where(_is_of(run_id, writer)))
+        return int(found or 0)
+
+    async def wanted(self, run_id: int, writer: str, most: int) -> list[Wanted]:
+        """The contents of a writer's files that have not come, the smallest first."""
+        size = sa.func.max(FILES.c.size)
+        statement = (
+            _wanted(FILES.c.sha256, size, sa.func.min(FILES.c.name))
+            .where(_is_of(run_id, writer))
+            .group_by(FILES.c.sha256)
+            .order_by(size, FILES.c.sha256)
+            .limit(most)
+        )
+        async with self._meta.read() as connection:
+            return [Wanted(*row) for row in await connection.execute(statement)]
+
+    async def wanted_size(self, sha256: str, run_id: int, writer: str) -> int | None:
+        """The size of a content that a writer's files name, as they say it."""
+        of_writer = sa.and_(_is_of(run_id, writer), FILES.c.sha256 == sha256)
+        async with self._meta.read() as connection:
+            found = await connection.scalar(_wanted(sa.func.max(FILES.c.size)).where(of_writer))
+        return None if found is None else int(found)
+
+    async def sizes(self, sha256: str) -> set[int]:
+        """What the files that name a content that has not come say of its size."""
+        statement = _wanted(FILES.c.size).where(FILES.c.sha256 == sha256)
+        async with self._meta.read() as connection:
+            return set(await connection.scalars(statement))
+
+    async def stored_size(self, sha256: str) -> int | None:
+        """The size of a content that is stored."""
+        statement = sa.select(BLOBS.c.size).where(BLOBS.c.sha256 == sha256)
+        async with self._meta.read() as connection:
+            return await connection.scalar(statement)
+
+    async def add(self, sha256: str, size: int) -> list[tuple[str, str, str]]:
+        """A content is stored.
+
+        Returns:
+            (entity, project, run) of the runs that have it.
+        """
+        runs = (
+            sa.select(PROJECTS.c.entity, PROJECTS.c.project, RUNS.c.run)
+            .join(RUNS, RUNS.c.project_id == PROJECTS.c.id)
+            .join(FILES, FILES.c.run_id == RUNS.c.id)
+            .where(FILES.c.sha256 == sha256, FILES.c.size.is_not(None))
+            .distinct()
+        )
+        async with self._meta.write() as connection:
+            row: dict[str, object] = {"sha256": sha256, "size": size, "stored": time.time_ns()}
+            await self._meta.upsert(connection, BLOBS, [row])
+            found = [tuple(row) for row in await connection.execute(runs)]
+            if not found:  # they were deleted while it came
+                await loosen(self._meta, connection, [sha256])
+        return found
+
+    async def loose(self, most: int) -> list[str]:
+        """Contents that lost a name and whose time is over."""
+        statement = sa.select(LOOSE.c.sha256).where(LOOSE.c.due <= time.time_ns()).limit(most)
+        async with self._meta.read() as connection:
+            return list(await connection.scalars(statement))
+
+    async def give_up(self, sha256: str) -> bool:
+        """A content is stored no longer, unless somebody names it; whether nobody does."""
+        named = sa.select(FILES.c.name).where(FILES.c.sha256 == sha256, FILES.c.size.is_not(None))
+        # It may have lost another name since it was listed, and be kept for that one's sake.
+        waits = sa.select(LOOSE.c.due).where(LOOSE.c.sha256 == sha256, LOOSE.c.due > time.time_ns())
+        async with self._meta.write() as connection:
+            for reason in (named, waits):
+                if (await connection.execute(reason.limit(1))).first() is not None:
+                    return False
+            await connection.execute(sa.delete(BLOBS).where(BLOBS.c.sha256 == sha256))
+        return True
+
+    async def settle(self, sha256: str) -> None:
+        """A content that lost a name was looked at."""
+        is_over = sa.and_(LOOSE.c.sha256 == sha256, LOOSE.c.due <= time.time_ns())
+        async with self._meta.write() as connection:
+            await connection.execute(sa.delete(LOOSE).where(is_over))
+
+
+def _is_of(run_id: int, writer: str) -> sa.ColumnElement[bool]:
+    return sa.and_(FILES.c.run_id == run_id, FILES.c.writer == writer)
+
+
+def _wanted(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Of files whose content has not come."""
+    return (
+        sa.select(*columns)
+        .select_from(FILES.outerjoin(BLOBS, BLOBS.c.sha256 == FILES.c.sha256))
+        .where(FILES.c.size.is_not(None), BLOBS.c.sha256.is_(None))
+    )
+
+
+async def hashes_of(
+    connection: AsyncConnection, run_id: int, writer: str | None = None
+) -> dict[tuple[str, str], str]:
+    """The hashes of the large files of a run, or of a writer of it, by writer and name."""
+    statement = sa.select(FILES.c.writer, FILES.c.name, FILES.c.sha256).where(
+        FILES.c.run_id == run_id, FILES.c.size.is_not(None)
+    )
+    if writer is not None:
+        statement = statement.where(FILES.c.writer == writer)
+    return {(row.writer, row.name): row.sha256 for row in await connection.execute(statement)}
+
+
+__all__ = ["AGAIN_NANOS", "BlobRecords", "Wanted", "hashes_of", "loosen"]
