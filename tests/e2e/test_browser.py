@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -233,6 +234,45 @@ def test_a_run_page_shows_what_was_captured(online, tmp_path, gpus, *, way):
     run_page(online, "e2e/capture.mjs", "p", "r", json.dumps(expected))
     if way == "live":
         child.communicate("\n")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_large_file_appears_on_a_run_page_as_it_comes(online, tmp_path):
+    large, text = bytes(2 << 20), b"".join(b"line %d\n" % number for number in range(99_999))
+    settings = {"base_url": online.url, "quiet": True, "finish_timeout_secs": 60.0}
+    with steplog.init(project="p", dir=str(tmp_path), id="r", settings=settings) as run:
+        run.log({"loss": 1.0})
+        for name, content in (("ckpt/model.pt", large), ("train.log", text)):
+            digest = hashlib.sha256(content).digest()
+            run._process.writer.put_blob(name, digest, len(content))
+
+    (writer,) = online.get("/projects/local/p/runs/r")["writers"]
+    blobs = f"/api/v1/projects/local/p/runs/r/writers/{writer['writer']}/blobs"
+
+    def put(content, start, stop):
+        path = f"{blobs}/{hashlib.sha256(content).hexdigest()}?from={start}"
+        headers = {"Content-Type": "application/octet-stream"}
+        status, _, data = online.ask(path, content[start:stop], method="PUT", headers=headers)
+        assert status == 200, data
+
+    put(text, 0, None)
+    put(large, 0, 1 << 20)
+    wanted = {"name": "model.pt", "sha256": hashlib.sha256(large).hexdigest()}
+    wanted |= {"path": "ckpt/model.pt", "arrived": "1 of 2 MiB"}
+    expected = json.dumps({"wanted": wanted, "long": "train.log"})
+    page = subprocess.Popen(
+        ["node", "e2e/files.mjs", online.url, online.login, "local", "p", "r", expected],
+        cwd=WEB,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert page.stdout is not None
+    assert page.stdout.readline() == "waiting\n", page.communicate()[1]
+    put(large, 1 << 20, None)
+    _, errors = page.communicate()
+    assert (errors, page.returncode) == ("", 0)
 
 
 # Prints what Logs has to show; "live" goes on until its input ends.

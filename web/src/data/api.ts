@@ -123,9 +123,16 @@ export const getRunFiles = async (ref: ProjectRef, run: string): Promise<RunFile
 export const runFilePath = (ref: ProjectRef, run: string, { name, writer }: RunFile): string =>
   `${runPath(ref, run)}/files/${name.split('/').map(encodeURIComponent).join('/')}?writer=${encodeURIComponent(writer)}`;
 
-/** A file as text; bytes that are none are replaced. */
-export const getRunFile = async (ref: ProjectRef, run: string, file: RunFile): Promise<string> =>
-  await (await request(runFilePath(ref, run, file))).text();
+/** A file as text, `most` bytes of it; those that are none are replaced. */
+export const getRunFile = async (
+  ref: ProjectRef,
+  run: string,
+  file: RunFile,
+  most: number,
+): Promise<string> => {
+  const headers: HeadersInit = file.size > most ? { Range: `bytes=0-${most - 1}` } : {};
+  return await (await request(runFilePath(ref, run, file), { headers })).text();
+};
 
 /** A file's bytes. */
 export const getRunBlob = async (ref: ProjectRef, run: string, file: RunFile): Promise<Blob> =>

@@ -140,6 +140,12 @@ export interface RunFile {
   logged: number;
   writer: string;
   label: string;
+  /** Of what it holds, in hexadecimal. */
+  sha256: string;
+  /** What a `wanted` one holds has not come to the server yet. */
+  state: 'stored' | 'wanted';
+  /** Of a `wanted` one: how many bytes have. */
+  have?: number;
 }
 
 export type LogStream = 'all' | 'out' | 'err';

@@ -4,6 +4,8 @@ import type { RunFile } from '../data/types';
 import { parseMetadata, type Metadata } from './metadata';
 import { Polled } from './polled.svelte';
 
+/** Of a text: whoever wants all of more has to download it. */
+const MOST_READ_BYTES = 4 * 2 ** 20;
 const METADATA = 'metadata.json';
 const REQUIREMENTS = 'requirements.txt';
 export const PATCH = 'diff.patch';
@@ -20,6 +22,8 @@ export interface Captured {
 
 export class Capture extends Polled {
   files = $state.raw<readonly RunFile[]>([]);
+  /** Those of which something can be read. */
+  private readonly stored = $derived(this.files.filter(({ state }) => state === 'stored'));
   captured = $state.raw<Captured | null>(null);
   /** Of those that recorded something; null for the first of them. */
   private chosen = $state<string | null>(null);
@@ -28,7 +32,7 @@ export class Capture extends Polled {
 
   /** The writers that recorded something: each may have run on another machine. */
   readonly writers = $derived.by(() => {
-    const own = this.files.filter(({ name }) => name === METADATA || name === REQUIREMENTS);
+    const own = this.stored.filter(({ name }) => name === METADATA || name === REQUIREMENTS);
     return own
       .filter(({ writer }, i) => own.findIndex((other) => other.writer === writer) === i)
       .sort((a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }));
@@ -40,7 +44,7 @@ export class Capture extends Polled {
   readonly requirements = $derived(this.fileOf(REQUIREMENTS));
   readonly patch = $derived(this.fileOf(PATCH));
   readonly upstreamPatches = $derived(
-    this.files.flatMap((file) => {
+    this.stored.flatMap((file) => {
       const commit = UPSTREAM_PATCH.exec(file.name)?.[1];
       return commit && file.writer === this.writer?.writer ? [{ file, commit }] : [];
     }),
@@ -75,13 +79,13 @@ export class Capture extends Polled {
     void this.load();
   }
 
-  /** The text of a file. */
-  textOf(file: RunFile): Promise<string> {
-    return getRunFile(this.ref, this.run, file);
+  /** The text of a file, or the begin of it. */
+  textOf(file: RunFile, most = MOST_READ_BYTES): Promise<string> {
+    return getRunFile(this.ref, this.run, file, most);
   }
 
   private fileOf(name: string): RunFile | null {
-    return this.files.find((file) => file.name === name && file.writer === this.writer?.writer) ?? null;
+    return this.stored.find((file) => file.name === name && file.writer === this.writer?.writer) ?? null;
   }
 
   private async read(): Promise<void> {

@@ -1,7 +1,8 @@
 /** Files of a run: who recorded them, and how they can be looked at. */
+import { formatUnit } from '../chart/units';
 import type { RunFile } from '../data/types';
 
-/** More than this is downloaded, not shown. */
+/** Of a text no more than its begin is shown. */
 export const MOST_SHOWN_BYTES = 300 * 1024;
 /** An image is decoded by the browser: it may be larger. */
 export const MOST_IMAGE_BYTES = 20 * 2 ** 20;
@@ -17,17 +18,30 @@ const IMAGES: Readonly<Record<string, string>> = {
 const TEXTS =
   /\.(txt|log|md|rst|csv|tsv|json|jsonl|ndjson|ya?ml|toml|ini|cfg|conf|env|patch|diff|py|ipynb|sh|js|ts|c|h|cc|cpp|cu|rs|go|java|html|css|xml|sql|lock)$/i;
 
-export type Preview = { kind: 'image'; type: string } | { kind: 'patch' | 'text' | 'large' | 'none' };
+/** `begin` is a text of which the begin is shown. */
+export type Preview =
+  { kind: 'image'; type: string } | { kind: 'patch' | 'text' | 'begin' | 'large' | 'none' | 'wanted' };
 
 /** How a file is shown, by its name and size. */
-export function previewOf({ name, size }: Pick<RunFile, 'name' | 'size'>): Preview {
+export function previewOf({ name, size, state }: Pick<RunFile, 'name' | 'size' | 'state'>): Preview {
+  if (state === 'wanted') return { kind: 'wanted' };
   const type = IMAGES[name.split('.').at(-1)?.toLowerCase() ?? ''];
   if (type && name.includes('.'))
     return size <= MOST_IMAGE_BYTES ? { kind: 'image', type } : { kind: 'large' };
   const base = name.split('/').at(-1) ?? '';
   if (!TEXTS.test(base) && base.includes('.')) return { kind: 'none' };
-  if (size > MOST_SHOWN_BYTES) return { kind: 'large' };
+  if (size > MOST_SHOWN_BYTES) return { kind: 'begin' };
   return { kind: /\.(patch|diff)$/i.test(base) ? 'patch' : 'text' };
+}
+
+/** The whole lines of a text that was cut anywhere; of one without lines all. */
+export const wholeLines = (begin: string): string => begin.slice(0, begin.lastIndexOf('\n') + 1) || begin;
+
+/** How much of a file has come: `312 of 900 MiB`. */
+export function arrivedOf({ size, have = 0 }: Pick<RunFile, 'size' | 'have'>): string {
+  const [part, whole] = [formatUnit(have, 'B', 3), formatUnit(size, 'B', 3)];
+  const unit = whole.slice(whole.lastIndexOf(' '));
+  return `${part.endsWith(unit) ? part.slice(0, -unit.length) : part} of ${whole}`;
 }
 
 export interface FolderOf {
