@@ -14,10 +14,8 @@ import pytest
 import steplog
 
 CONTENT = bytes(range(256)) * 9000
-RUN = dict.fromkeys(("entity", "project", "id", "name", "state"), "r") | {
-    "config": {},
-    "summary": {},
-}
+NAMES = ("entity", "project", "id", "name", "state")
+RUN: dict[str, object] = {**dict.fromkeys(NAMES, "r"), "config": {}, "summary": {}}
 
 
 def sha256_of(content):

@@ -131,7 +131,8 @@ def metadata(server):
 def test_a_large_file_comes_by_parts_and_is_read_back(server, online, tmp_path):
     content = content_of(1, 3_000_000)
     with online("r") as run:
-        run._process.writer.put_blob("ckpt/a.pt", hashlib.sha256(content).digest(), len(content))
+        digest = hashlib.sha256(content).digest()
+        run._own_writer().put_blob("ckpt/a.pt", digest, len(content))
     (said,) = server.get("/projects/local/p/runs/r")["writers"]
     writer = Writer(server, "r", said["writer"])
     assert writer.count() == 1
@@ -399,6 +400,22 @@ def test_two_uploads_of_one_content_at_once_do_not_hinder_each_other(server):
     for writer in writers:
         assert read(server, f"ckpt.pt?writer={writer.name}")[2] == content
     assert len(objects(server)) == 1
+
+
+def test_a_size_that_no_file_has_is_refused_and_the_writer_goes_on(server):
+    writer, content = Writer(server), content_of(1, 1000)
+    writer.say()
+    digest = hashlib.sha256(content).digest()
+    path = f"{writer.path}/records?after={writer.end}"
+    for size in (2**63, 2**64 - 1):
+        batch, _ = batch_of(writer.end, [(writer.end + 8, [13, 1, "a", digest, size])])
+        status, _, data = server.ask(path, batch, headers=ZSTD)
+        assert (status, json.loads(data)["code"]) == (400, "malformed")
+    assert writer.name_blob("a", content, size=2**63 - 1)["wanted"] == 1
+    assert files_of(server)["a"]["size"] == 2**63 - 1
+    assert writer.name_blob("a", content)["wanted"] == 1
+    writer.upload(content)
+    assert read(server, "a")[2] == content
 
 
 def test_a_size_that_is_none_of_the_content_harms_only_who_says_it(server):

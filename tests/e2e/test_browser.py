@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -244,8 +245,8 @@ def test_a_large_file_appears_on_a_run_page_as_it_comes(online, tmp_path):
     with steplog.init(project="p", dir=str(tmp_path), id="r", settings=settings) as run:
         run.log({"loss": 1.0})
         for name, content in (("ckpt/model.pt", large), ("train.log", text)):
-            digest = hashlib.sha256(content).digest()
-            run._process.writer.put_blob(name, digest, len(content))
+            log: Any = run._own_writer()
+            log.put_blob(name, hashlib.sha256(content).digest(), len(content))
 
     (writer,) = online.get("/projects/local/p/runs/r")["writers"]
     blobs = f"/api/v1/projects/local/p/runs/r/writers/{writer['writer']}/blobs"

@@ -46,6 +46,7 @@ class Blobs:
         self._writers = WriterRecords(meta)
         self._locks = Locks()
         self._parts = asyncio.Semaphore(_PARTS_AT_ONCE)
+        self._completing: set[str] = set()
         self._scan_at = 0.0
 
     def routes(self) -> list[web.RouteDef]:
@@ -78,11 +79,21 @@ class Blobs:
         if request.content_type != OCTETS or "Content-Encoding" in request.headers:
             raise Problem(Code.MEDIA_TYPE, f"a part is {OCTETS} without Content-Encoding")
         writer = await self._writer(request)
+        have = None
         async with self._parts:
             body = await _body(request)
-            async with self._locks.of(sha256):
-                have = await to_its_end(self._take(sha256, start, body, writer=writer))
+            if sha256 not in self._completing:
+                have = await self._locked_take(sha256, start, body, writer=writer)
+        if have is None:
+            # That takes long, and needs no part: nobody waits for it with one in memory.
+            have = await self._locked_take(sha256, start, bytearray(), writer=writer)
         return web.json_response({"have": have})
+
+    async def _locked_take(
+        self, sha256: str, start: int, body: bytearray, *, writer: Writer
+    ) -> int:
+        async with self._locks.of(sha256):
+            return await to_its_end(self._take(sha256, start, body, writer=writer))
 
     async def _writer(self, request: web.Request) -> Writer:
         name = writer_of(request)
@@ -117,6 +128,7 @@ class Blobs:
         return have
 
     async def _complete(self, sha256: str, size: int) -> None:
+        self._completing.add(sha256)
         try:
             await self._store.complete(sha256)
         except WrongContentError as error:
@@ -126,6 +138,8 @@ class Blobs:
                 "the content came whole, but its SHA-256 is another one: none of it is kept",
                 extra={"have": 0},
             ) from error
+        finally:
+            self._completing.discard(sha256)
         runs = await self._records.add(sha256, size)
         await self._store.remove_parts(sha256)
         for run in runs:

@@ -215,6 +215,8 @@ class Ingest:
         except BatchError as error:
             self._keep(name, session)
             raise Problem(Code.MALFORMED, str(error)) from error
+        if any(size > MAX_INT64 for *_, size in decoded.blobs):
+            raise Problem(Code.MALFORMED, "a file of over 2^63 - 1 bytes")
         await self._store(session, decoded, batch)
         writer = session.writer
         if session.wanted or decoded.blobs:
