@@ -347,17 +347,22 @@ def test_a_writer_that_is_taken_anew_need_not_send_its_contents_again(server):
         with metadata(server) as database:
             return database.execute("UPDATE loose_blobs SET due = ?", [due]).rowcount
 
+    def waits_secs():
+        with metadata(server) as database:
+            ((due,),) = database.execute("SELECT due FROM loose_blobs").fetchall()
+            return due / 1e9 - time.time()
+
     def is_looked_at():
         with metadata(server) as database:
             return not database.execute("SELECT * FROM loose_blobs WHERE due = 1").fetchall()
 
     for is_named in (True, False):
         writer.forget()
+        assert waits_secs() > 23 * 3600
         if is_named:
             assert writer.say()["wanted"] == 0
             assert read(server, "a")[2] == content
         else:
-            # The time until then is a day: it is over at once.
             assert len(objects(server)) == 1
         assert server.stop()[0] == 0
         assert loose(1) == 1
@@ -381,6 +386,27 @@ def test_parts_that_nobody_goes_on_with_are_removed_after_a_day(server):
     for content in (old, fresh):
         writer.upload(content)
     assert (read(server, "old")[2], read(server, "fresh")[2]) == (old, fresh)
+
+
+def test_all_parts_without_a_content_are_put_together_by_whoever_sends_one(server):
+    writer, content = Writer(server), content_of(1, 5000)
+    sha256 = hash_of(content)
+    writer.name_blob("a", content)
+    # As a server that was killed behind the last part has left it.
+    folder = server.folder / "data" / "blobs" / "incoming" / sha256
+    folder.mkdir(parents=True)
+    for start in (0, 3000):
+        (folder / str(start)).write_bytes(content[start : start + 3000])
+    assert writer.wanted()[0]["have"] == 5000
+    assert writer.put(sha256, 3000, content[3000:]) == (200, {"have": 5000})
+    assert read(server, "a")[2] == content
+    # And one that was killed before it had removed them.
+    folder.mkdir(parents=True)
+    (folder / "0").write_bytes(content[:3000])
+    server.kill()
+    server.start()
+    until(lambda: not folder.exists())
+    assert read(server, "a")[2] == content
 
 
 def test_two_uploads_of_one_content_at_once_do_not_hinder_each_other(server):
