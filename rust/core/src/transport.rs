@@ -334,6 +334,9 @@ impl Store for Http {
         let mut url = self.below(&[FOLDER, sha256]);
         url.query_pairs_mut().append_pair("from", &from.to_string());
         let request = self.client.put(url);
+        // With the last part the server puts all of them together, some 300 MB in a second.
+        let timeout = REQUEST_TIMEOUT + Duration::from_secs(from >> 26);
+        let request = request.timeout(timeout);
         let request = request.header(CONTENT_TYPE, "application/octet-stream");
         self.reply(request.body(part)).await
     }

@@ -267,9 +267,7 @@ class WriterRecords:
             is_its = sa.and_(FILES.c.run_id == writer.run_id, FILES.c.writer == writer.writer)
             await connection.execute(sa.delete(FILES).where(is_its))
             await connection.execute(sa.delete(WRITERS).where(is_writer(writer)))
-            is_its = sa.and_(
-                LOG_CUTS.c.run_id == writer.run_id, LOG_CUTS.c.writer == writer.writer
-            )
+            is_its = sa.and_(LOG_CUTS.c.run_id == writer.run_id, LOG_CUTS.c.writer == writer.writer)
             await connection.execute(sa.delete(LOG_CUTS).where(is_its))
             await connection.execute(
                 sa.update(RUNS)

@@ -1,0 +1,185 @@
+"""Files that a program saves: to the server and back, whatever happens on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import steplog
+
+MIB = 1 << 20
+BLOB = 13
+
+
+def content(seed, size):
+    return random.Random(seed).randbytes(size)
+
+
+def files_at(server, run="r"):
+    """What the server has of a run, by name; None for what has not come."""
+    listed = server.get(f"/projects/local/p/runs/{run}/files")["files"]
+    found = {}
+    for file in listed:
+        if file["name"] in {"summary.json", "config.yaml"}:
+            continue
+        base = f"/api/v1/projects/local/p/runs/{run}/files/{file['name']}"
+        status, _, body = server.ask(f"{base}?writer={file['writer']}")
+        found[file["name"]] = body if status == 200 else None
+        assert (status == 200) == (file["state"] == "stored")
+    return found
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A folder with large files, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    made = {"a.bin": content(1, 3 * MIB), "b.bin": content(2, 5 * MIB + 1), "small.txt": b"x"}
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+    return made
+
+
+def test_files_of_any_size_come_to_the_server_and_back(server, online, large, *, tmp_path):
+    with online("r") as run:
+        run.log({"a": 1})
+        run.save("*.bin", policy="now")
+        run.save("small.txt")
+        run.finish()
+        assert run.status()["files_waiting"] == 0
+    assert files_at(server) == large
+    with steplog.Api(server.url, server.key) as api:
+        for file in api.run("p/r").files():
+            if file.name in large:
+                path = file.download(tmp_path / "copy")
+                assert path.read_bytes() == large[file.name]
+                assert file.sha256 == hashlib.sha256(large[file.name]).hexdigest()
+
+
+def test_an_offline_run_is_synced_with_its_files(server, large):
+    with steplog.init(project="p", id="r", mode="offline") as run:
+        run.save("*.bin", policy="now")
+    report = server.cli("sync", run.sync_dir, "--json")
+    assert (report.returncode, json.loads(report.stdout)["state"]) == (0, "synced")
+    assert files_at(server) == {name: large[name] for name in ("a.bin", "b.bin")}
+    # The folder is all that there is to it: copied elsewhere, another run of it is the same.
+    assert server.cli("sync", run.sync_dir).returncode == 0
+
+
+def test_a_content_that_was_changed_is_not_sent_and_told(server, large):
+    with steplog.init(project="p", id="r", mode="offline") as run:
+        run.save("*.bin", policy="now")
+    (kept,) = (
+        path
+        for path in pathlib.Path(run.sync_dir, "wal").glob("*/blobs/*")
+        if path.stat().st_size == 3 * MIB
+    )
+    with kept.open("r+b") as file:
+        file.seek(2 * MIB)
+        file.write(b"changed")
+    report = server.cli("sync", run.sync_dir)
+    assert report.returncode == 1
+    assert "1 large file did not come: not as they were recorded in" in report.stderr
+    assert files_at(server) == {"a.bin": None, "b.bin": large["b.bin"]}
+    kept.unlink()
+    assert server.cli("sync", run.sync_dir).returncode == 1
+    kept.write_bytes(large["a.bin"])
+    assert server.cli("sync", run.sync_dir).returncode == 0
+    assert files_at(server)["a.bin"] == large["a.bin"]
+
+
+def test_what_does_not_come_in_time_is_told_and_synced(server, online, large, *, capfd):
+    server.kill()
+    with online("r", settings={"finish_timeout_secs": 1.0}) as run:
+        run.save("*.bin", policy="now")
+        run.save("small.txt")
+    assert "not all at the server" in capfd.readouterr().err
+    server.start()
+    assert server.cli("sync", run.sync_dir).returncode == 0
+    assert files_at(server) == large
+
+
+KILLED = """
+import pathlib, random, sys, steplog
+run = steplog.init(project="p", id="r")
+for number in range(5):
+    data = random.Random(number).randbytes(3 << 20)
+    pathlib.Path(f"{number}.bin").write_bytes(data)
+    run.save(f"{number}.bin", policy="now")
+    run.log({"number": number})
+    print(number, flush=True)
+run.finish(timeout_secs=60)
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("kills", range(3))
+def test_a_server_killed_on_the_way_has_every_file_in_the_end(server, tmp_path, kills):
+    with server.python(tmp_path, KILLED) as child:
+        for _ in range(kills):
+            assert child.stdout.readline()
+            server.kill()
+            server.start()
+        assert child.stdout.read().endswith("done\n")
+        assert child.wait() == 0
+    # A server that was not there at the end is not waited for.
+    assert server.cli("sync", str(tmp_path / "steplog-runs")).returncode == 0
+    assert files_at(server) == {f"{n}.bin": content(n, 3 * MIB) for n in range(5)}
+    assert [row["number"] for row in server.rows("r")] == list(range(5))
+
+
+def test_a_killed_program_loses_no_file_that_was_taken(server, tmp_path, records_of):
+    child = server.python(tmp_path, KILLED)
+    for _ in range(5):
+        assert child.stdout.readline()
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    server.cli("sync", str(folder))
+    found = files_at(server)
+    # What was still being copied is not there.
+    taken = [record[2] for record in records_of(folder) if record[0] == BLOB]
+    assert taken
+    assert found == {name: content(int(name[0]), 3 * MIB) for name in taken}
+
+
+def test_rows_do_not_wait_for_files(server, online, tmp_path, *, monkeypatch):
+    """The server takes the parts of a file while rows of later steps come."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "huge.bin").write_bytes(content(7, 64 * MIB))
+    with online("r") as run:
+        run.save("huge.bin", policy="now")
+        for step in range(200):
+            run.log({"step": step})
+        run.flush()
+    assert len(server.rows("r")) == 200
+    assert files_at(server) == {"huge.bin": content(7, 64 * MIB)}
+
+
+@pytest.mark.usefixtures("large")
+def test_restore_reads_a_file_of_another_run(server, online, tmp_path):
+    with online("r") as run:
+        run.save("small.txt")
+    (tmp_path / "small.txt").unlink()
+    with online("other") as other:
+        with other.restore("small.txt", "p/r") as file:
+            assert (file.read(), file.name) == ("x", str(pathlib.Path(other.dir, "small.txt")))
+        assert other.restore("none", "p/r") is None
+        assert other.restore("small.txt", "p/none", replace=True) is None
+    code = "import steplog; print(steplog.restore('small.txt', 'p/r', root='back').read())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=server.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "x\n"
+    assert (tmp_path / "back" / "small.txt").read_text() == "x"
