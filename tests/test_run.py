@@ -144,6 +144,33 @@ def test_log_refuses_what_is_not_a_mapping(start, data):
         run.log(data)
 
 
+class _Unreadable(collections.UserDict[str, object]):
+    def __iter__(self):
+        raise ValueError("of its own")
+
+
+def _alog_at_once(run, values):
+    async def alog():
+        await run.alog(values)
+
+    anyio.run(alog)
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+@pytest.mark.parametrize("call", [Run.log, _alog_at_once])
+def test_a_mapping_that_cannot_be_read_costs_only_itself(start, capsys, call, *, is_nested):
+    values = {"nested": _Unreadable()} if is_nested else _Unreadable()
+    with start() as run:
+        call(run, values)
+        run.log({"a": 1})
+        assert (run.step, run.status()["skipped"]) == (2, 1)
+    assert "reading it raised ValueError: of its own" in capsys.readouterr().err
+    with start(settings={"strict": True}) as run:
+        with pytest.raises(steplog.UsageError, match="of its own"):
+            call(run, values)
+        assert run.step == 0
+
+
 @pytest.mark.parametrize("ack", [["log"], {}, "now", None])
 async def test_alog_refuses_what_is_no_ack(start, ack):
     async with start() as run:

@@ -45,7 +45,7 @@ class Logger(Recorder):
         """Log what `Recorder.log` leaves to Python: no dict, or no writer that it can use."""
         if self._is_over:
             return None
-        values = data if isinstance(data, dict) else _as_dict(data)
+        values = data if isinstance(data, dict) else self._read(data)
         try:
             writer = self._own_writer()
         except StorageError as error:
@@ -56,6 +56,16 @@ class Logger(Recorder):
             return None
         outcome = writer.log(values, step, commit)
         return self._settle(outcome, (values, step, commit), tickets=tickets)
+
+    def _read(self, data: object) -> dict[str, object]:
+        """The entries of a mapping that is no dict; none, where its own code raises."""
+        from collections.abc import Mapping  # noqa: PLC0415  # only for what is not a dict
+
+        if not isinstance(data, Mapping):
+            raise ArgumentTypeError(f"log() takes a dict, got {type(data).__name__}")
+        values, skipped = _values.entries_of(data)
+        self._notices.skip(skipped)
+        return values
 
     def _settle(
         self,
@@ -174,11 +184,3 @@ class Logger(Recorder):
         else:
             self._settle(rest, call, tickets=tickets)
         return tickets
-
-
-def _as_dict(data: object) -> dict[str, object]:
-    from collections.abc import Mapping  # noqa: PLC0415  # only for what is not a dict
-
-    if not isinstance(data, Mapping):
-        raise ArgumentTypeError(f"log() takes a dict, got {type(data).__name__}")
-    return _values.copied(data)
