@@ -288,6 +288,18 @@ def test_a_key_file_without_a_key_is_refused_at_start(tmp_path, text):
     assert not (tmp_path / "config").exists()
 
 
+def test_a_data_folder_of_a_newer_server_is_refused_at_start(server):
+    assert server.stop() == (0, "")
+    path = server.folder / "data" / "meta.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    done = server.cli("server", "--port", "0", "--data", str(server.folder / "data"))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "a newer steplog has written the metadata store" in done.stderr
+    assert str(path) in done.stderr
+
+
 def test_an_empty_key_is_nobodys_even_where_one_is_stored(server):
     empty = hashlib.sha256(b"").hexdigest()
     with contextlib.closing(sqlite3.connect(server.folder / "data" / "meta.db")) as database:
@@ -630,6 +642,19 @@ def test_a_position_that_no_log_has_is_refused_and_the_writer_goes_on(server, on
     run.log({"y": 2.0})
     run.finish()
     assert [row["y"] for row in server.rows("r")] == [1.0, 2.0]
+
+
+def test_a_step_that_no_writer_comes_to_is_refused(server):
+    start = msgpack.packb([0, {"run": "r", "writer": "w"}])
+    path = f"{RUN}/writers/w/records?after=0"
+    rows = {step: msgpack.packb([2, step, 1, 1, True, {"y": 1}]) for step in (2**62 - 1, 2**62)}
+    status, _, data = server.ask(
+        path, batch_of(0, [(272, start), (280, rows[2**62])]), headers=ZSTD
+    )
+    assert (status, json.loads(data)["code"]) == (400, "malformed")
+    batch = batch_of(0, [(272, start), (280, rows[2**62 - 1])])
+    assert server.ask(path, batch, headers=ZSTD)[0] == 200
+    assert [row["_step"] for row in server.rows("r")] == [2**62 - 1]
 
 
 def test_a_first_batch_that_is_none_makes_no_run(server):
