@@ -12,10 +12,12 @@ import math
 import os
 import pathlib
 import pickle
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import Any
 
 import anyio
@@ -25,6 +27,7 @@ import pytest
 import steplog
 from steplog._core import RunLog
 from steplog._run import Run
+from steplog._turns import TURNS
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -136,6 +139,66 @@ def test_smaller_steps_are_refused_with_a_warning(start, capsys):
         assert run.status()["refused"] == 1
     assert "step 4 is smaller than the current step 5" in capsys.readouterr().err
     assert [row["_step"] for row in rows(run)] == [5]
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (-3, "step -3 is smaller"),
+        (1 - 2**63, "step -9223372036854775807 is smaller"),
+        (-(2**70), "a step of -9223372036854775808 or below is smaller"),
+    ],
+)
+def test_a_refused_step_is_told_as_it_was_given(start, capsys, *, step, words):
+    with start() as run:
+        run.log({"a": 1}, step=step)
+    assert words in capsys.readouterr().err
+
+
+def _rename(run):
+    run.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda run: run.log({"a": 1}), "log()"),
+        (lambda run: run.log({"a": np.float32(1)}), "log()"),
+        (lambda run: run.log(collections.UserDict(a=1)), "log()"),
+        (lambda run: _alog_at_once(run, {"a": 1}), "alog()"),
+        (lambda run: _alog_at_once(run, {"a": np.zeros(9999)}), "alog()"),
+        (lambda run: run.summary.update({"a": 1}), "summary"),
+        (lambda run: run.config.update({"a": 1}), "config"),
+        (lambda run: run.define_metric("a"), "define_metric()"),
+        (_rename, "name"),
+        (lambda run: run.alert("a"), "alert()"),
+        (lambda run: run.mark_preempting(), "mark_preempting()"),
+        (lambda run: run.write_logs("a"), "write_logs()"),
+        (lambda run: run.save("a"), "save()"),
+    ],
+)
+def test_what_comes_after_the_end_is_refused_by_name(start, call, name):
+    run = start()
+    run.finish()
+    words = re.escape(f"the run is finished: {name} takes nothing more")
+    with pytest.raises(steplog.RunClosedError, match=words):
+        call(run)
+
+
+def test_alog_without_an_event_loop_records_or_refuses(start):
+    def drive(coroutine):
+        with pytest.raises(StopIteration):
+            coroutine.send(None)
+
+    with start() as run:
+        for number in range(3):
+            while time.perf_counter() - TURNS.since <= TURNS.secs:
+                pass  # a turn is over
+            drive(run.alog({"a": number}))
+        for coroutine in (run.alog({"a": 9}, ack="disk"), run.alog({"a": np.zeros(9999)})):
+            with pytest.raises(steplog.UsageError, match="no event loop"):
+                coroutine.send(None)
+    assert [row["a"] for row in rows(run)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("data", [None, [1], "text", 5])

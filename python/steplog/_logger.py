@@ -9,7 +9,7 @@ from steplog import _values
 from steplog._errors import ArgumentTypeError, InternalError, RunClosedError, StorageError
 from steplog._later import keys_of
 from steplog._reaching import Tickets, check_ack, reach, reach_call
-from steplog._turns import TURNS
+from steplog._turns import TURNS, check_loop
 from steplog._writer import NullWriter, Outcome, Recorder
 
 if TYPE_CHECKING:
@@ -54,7 +54,10 @@ class Logger(Recorder):
         if isinstance(writer, NullWriter):
             writer.log(values)
             return None
-        outcome = writer.log(values, step, commit)
+        try:
+            outcome = writer.log(values, step, commit)
+        except RunClosedError:
+            raise _closed(tickets) from None
         return self._settle(outcome, (values, step, commit), tickets=tickets)
 
     def _read(self, data: object) -> dict[str, object]:
@@ -85,7 +88,7 @@ class Logger(Recorder):
             except RunClosedError:
                 if self._is_over:  # a daemon thread, while the interpreter ends
                     return None
-                raise
+                raise _closed(tickets) from None
         self._notices.settle(outcome, call[0])
         return outcome
 
@@ -99,6 +102,8 @@ class Logger(Recorder):
     ) -> Outcome:
         plain, late, skipped = _values.split(data, lent=tickets is not None)
         self._notices.skip(skipped)
+        if late and tickets is not None:
+            check_loop()  # before anything is recorded
         writer = self._own_writer()
         if isinstance(writer, NullWriter):
             raise InternalError("a disabled run converts nothing")
@@ -146,7 +151,8 @@ class Logger(Recorder):
 
         Raises:
             ArgumentTypeError: `data` is not a mapping with str keys, or `step` is not an integer.
-            UsageError: `ack="server"` in a run that is offline.
+            UsageError: `ack="server"` in a run that is offline; or there is something to wait for,
+                and no event loop. Nothing is recorded then.
             RunClosedError: The run has finished.
             StorageError: `ack="disk"` or `"server"`, and there was no room for the record, or it
                 could not be put on the disk.
@@ -163,6 +169,7 @@ class Logger(Recorder):
                 await TURNS.give_way()
             return
         check_ack(ack, self.settings.mode)
+        check_loop()
         writer = self._own_writer()
         tickets = Tickets()
         outcome = self._log_otherwise(data, step, commit, tickets=tickets)
@@ -184,3 +191,7 @@ class Logger(Recorder):
         else:
             self._settle(rest, call, tickets=tickets)
         return tickets
+
+
+def _closed(tickets: Tickets | None) -> RunClosedError:
+    return RunClosedError.at("log()" if tickets is None else "alog()")
