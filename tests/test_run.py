@@ -285,6 +285,19 @@ def test_the_summary_is_updated_by_mappings_alone(start):
         assert run.summary["a"] == 1
 
 
+def test_keys_of_the_summary_are_read_as_they_are_written(start):
+    with start() as run:
+        run.summary[5] = {6: 1}
+        run.summary.update({"b\ud800": 2, None: 3})
+        assert (run.summary[5][6], run.summary.get(5)["6"]) == (1, 1)
+        assert (run.summary["b\ud800"], run.summary.get(None)) == (2, 3)
+        assert (5 in run.summary, 6 in run.summary) == (True, False)
+        del run.summary[5][6], run.summary[None]
+        with pytest.raises(KeyError):
+            del run.summary[6]
+        assert run.summary.as_dict() == {"b\ufffd": 2}
+
+
 def test_attributes_of_the_summary_can_be_deleted(start):
     with start() as run:
         run.summary.update({"a": 1, "b": {"c": 2, "d": 3}})
