@@ -60,6 +60,8 @@ def test_a_folder_that_no_system_has_is_refused():
         {"id": 5},
         {"project": 5},
         {"entity": b"x"},
+        {"save_code": "x"},
+        {"save_code": 2},
         {"settings": {"label": 5}},
         {"settings": {"quiet": "yes"}},
         {"settings": {"fsync_secs": True}},
