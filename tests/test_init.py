@@ -258,6 +258,12 @@ def test_an_empty_tag_is_refused(start, tags):
         start(tags=tags)
 
 
+def test_the_module_lists_its_public_names_alone():
+    assert [name for name in dir(steplog) if not name.startswith("__")] == sorted(
+        set(steplog.__all__) - {"__version__"}
+    )
+
+
 def test_names_that_are_not_there_yet_say_so():
     with pytest.raises(steplog.UsageError, match=r"steplog\.Image is not there yet"):
         from steplog import Image  # noqa: F401, PLC0415
