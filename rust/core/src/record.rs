@@ -15,6 +15,9 @@ pub const FORMAT: u16 = 1;
 /// Greatest size of a record's payload: the row limit (10 MiB) and room for its frame of keys.
 pub const MAX_RECORD_BYTES: usize = 12 << 20;
 
+/// Greatest size of a file that is a record; a larger one lies beside the log.
+const MAX_FILE_BYTES: usize = 1 << 20;
+
 /// A base record is at most so large, unless a single value of it is larger.
 const MAX_BASE_BYTES: usize = 1 << 20;
 
@@ -328,10 +331,17 @@ fn summary_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
 }
 
 fn file_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+    let (wall, name) = (cursor.i64("file time")?, file_name(cursor)?);
+    let at = cursor.at();
+    let content = cursor.bin("file content")?;
+    if content.len() > MAX_FILE_BYTES {
+        let what = "file: over 1 MiB";
+        return Err(Error::Malformed { what, at });
+    }
     Ok(Record::File {
-        wall: cursor.i64("file time")?,
-        name: file_name(cursor)?,
-        content: cursor.bin("file content")?,
+        wall,
+        name,
+        content,
     })
 }
 
