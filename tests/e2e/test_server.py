@@ -492,7 +492,8 @@ REFUSED_CHANGES = {
     "a tag is not empty": {"tags": ["t", ""]},
     "at most 1,000 tags": {"tags": ["t"] * 1001},
     "list of texts": {"tags": "t"},
-    "name and notes": {"state": "finished"},
+    "name and notes": {"notes": 5},
+    "'bogus' cannot be changed": {"notes": "n", "bogus": 1},
 }
 
 
