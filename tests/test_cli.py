@@ -234,6 +234,35 @@ def test_ls_prints_a_table_of_the_default_folder(record, tmp_path, monkeypatch):
     assert line.split()[1:6] == ["a\N{REPLACEMENT CHARACTER}name", "p", "finished", "5", "no"]
 
 
+@pytest.mark.parametrize("command", ["ls", "verify"])
+def test_the_default_folder_is_where_runs_are_put(record, tmp_path, monkeypatch, *, command):
+    folder = record()
+    monkeypatch.chdir("/")
+    missing = invoke(command)
+    assert missing.exit_code == 1
+    assert "there is no folder steplog-runs: name one, or set STEPLOG_DIR" in missing.stderr
+    monkeypatch.setenv("STEPLOG_DIR", str(tmp_path))
+    (entry,) = lines(invoke(command, "--json").stdout)
+    assert entry["dir"] == str(folder)
+
+
+def test_ls_of_a_folder_for_runs_that_is_empty_lists_none(record, tmp_path, monkeypatch):
+    shutil.rmtree(record())
+    monkeypatch.chdir(tmp_path)
+    for given in ([], ["steplog-runs"], ["."]):
+        result = invoke("ls", *given)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert len(result.stdout.splitlines()) == 1
+    assert invoke("ls", "--json").stdout == ""
+
+
+@pytest.mark.parametrize("command", ["ls", "verify", "cat", "sync"])
+def test_a_file_is_told_from_a_folder_that_is_not_there(command, tmp_path):
+    (tmp_path / "file").touch()
+    assert f"{tmp_path / 'file'} is no folder" in invoke(command, tmp_path / "file").stderr
+    assert f"there is no folder {tmp_path / 'none'}" in invoke(command, tmp_path / "none").stderr
+
+
 def test_ls_does_not_pad_all_rows_to_the_longest_name(record, tmp_path):
     record(name="n" * 5_000)
     record(name="short")

@@ -60,6 +60,8 @@ def test_a_folder_that_no_system_has_is_refused():
         {"id": 5},
         {"project": 5},
         {"entity": b"x"},
+        {"save_code": "x"},
+        {"save_code": 2},
         {"settings": {"label": 5}},
         {"settings": {"quiet": "yes"}},
         {"settings": {"fsync_secs": True}},
@@ -254,6 +256,12 @@ def test_arguments_that_do_nothing_yet_say_so_once(tmp_path, capsys):
 def test_an_empty_tag_is_refused(start, tags):
     with pytest.raises(steplog.UsageError, match="tag must not be empty"):
         start(tags=tags)
+
+
+def test_the_module_lists_its_public_names_alone():
+    assert [name for name in dir(steplog) if not name.startswith("__")] == sorted(
+        set(steplog.__all__) - {"__version__"}
+    )
 
 
 def test_names_that_are_not_there_yet_say_so():

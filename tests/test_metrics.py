@@ -103,6 +103,23 @@ def test_an_explicit_write_ends_a_definition_and_none_hides_a_key(start):
         assert run.summary["b"] == {"last": 5}
 
 
+def test_a_definition_that_comes_after_an_explicit_write_counts(start):
+    with start() as run:
+        run.define_metric("own", summary="min")
+        run.summary.update({"acc": 50, "val/acc": 50, "own": 50})
+        run.define_metric("acc", summary="max")
+        run.define_metric("*", summary="max,last")
+        assert (run.summary["acc"], run.summary["own"]) == (50, 50)
+        for value in (3, 1):
+            run.log({"acc": value, "val/acc": value, "own": value})
+        assert run.summary["acc"] == {"max": 3}
+        assert run.summary["val/acc"] == {"max": 3, "last": 1}
+        assert run.summary["own"] == 1
+        run.summary["acc"] = 7
+        run.log({"acc": 2})
+        assert run.summary["acc"] == 2
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_random_rows_come_to_what_a_list_of_them_comes_to(start, seed):
     chance = random.Random(seed)

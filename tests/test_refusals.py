@@ -82,9 +82,11 @@ def problem(status, detail, **headers):
     [
         (problem(426, "this server speaks protocol 9"), "this server speaks protocol 9"),
         ((200, {"Content-Type": "text/html"}, b"<h1>It works</h1>"), ""),
-        ((404, {}, b"nothing here"), "404"),
+        ((404, {}, b"nothing here"), "no steplog server (HTTP 404)"),
+        ((404, {}, b'{"detail": "Not Found"}'), "no steplog server (HTTP 404)"),
+        ((302, {"Location": "/login"}, b""), "no steplog server (HTTP 302)"),
     ],
-    ids=["another version", "a web page", "nothing"],
+    ids=["another version", "a web page", "nothing", "another API", "a login"],
 )
 def test_a_server_that_cannot_take_a_run_leaves_it_in_its_folder(tmp_path, capfd, refusal):
     answer, said = refusal
@@ -104,6 +106,47 @@ def test_a_server_that_cannot_take_a_run_leaves_it_in_its_folder(tmp_path, capfd
     assert said in synced.stderr
     assert len(synced.stderr.splitlines()) == 1
     assert run.id in synced.stderr
+
+
+@pytest.mark.parametrize("status", [404, 302])
+def test_reading_from_what_is_no_steplog_server_says_so(tmp_path, status):
+    with stand_in((status, {"Location": "/login"}, b'{"detail": "Not Found"}')) as (url, _):
+        with (
+            steplog.Api(url, api_key="k" * 40) as api,
+            pytest.raises(steplog.ServerError, match="what answers there is no steplog server"),
+        ):
+            api.run("p/r")
+        settings = {"base_url": url, "api_key": "k" * 40}
+        with pytest.raises(steplog.ServerError, match="what answers there is no steplog server"):
+            steplog.init(id="r", dir=str(tmp_path), resume="must", settings=settings)
+
+
+def test_https_where_there_is_only_http_says_so(tmp_path, capfd):
+    said = "the server does not speak TLS there: is it http:// ?"
+    with stand_in((200, {}, b"")) as (plain, _):
+        url = plain.replace("http:", "https:")
+        settings = {"base_url": url, "api_key": "k" * 40}
+        with steplog.init(project="p", dir=str(tmp_path), settings=settings) as run:
+            run.log({"a": 1})
+        assert said in capfd.readouterr().err
+        command = [sys.executable, "-m", "steplog._cli", "sync", "--base-url", url]
+        command += ["--api-key", "k" * 40, run.sync_dir]
+        synced = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (synced.returncode, said in synced.stderr) == (1, True)
+        with (
+            steplog.Api(url, api_key="k" * 40) as api,
+            pytest.raises(steplog.ServerError, match="does not speak TLS there"),
+        ):
+            api.run("p/r")
+
+
+def test_an_answer_that_cannot_be_understood_is_told_with_its_address():
+    with (
+        stand_in((200, {"Content-Type": "text/html"}, b"<h1>It works</h1>")) as (url, _),
+        steplog.Api(url, api_key="k" * 40) as api,
+        pytest.raises(steplog.ServerError, match=f"understood: {url}/api/v1/projects/local/p/runs"),
+    ):
+        api.run("p/r")
 
 
 def test_a_busy_server_is_asked_again():

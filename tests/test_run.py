@@ -12,10 +12,12 @@ import math
 import os
 import pathlib
 import pickle
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import Any
 
 import anyio
@@ -25,6 +27,7 @@ import pytest
 import steplog
 from steplog._core import RunLog
 from steplog._run import Run
+from steplog._turns import TURNS
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -138,10 +141,97 @@ def test_smaller_steps_are_refused_with_a_warning(start, capsys):
     assert [row["_step"] for row in rows(run)] == [5]
 
 
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (-3, "step -3 is smaller"),
+        (1 - 2**63, "step -9223372036854775807 is smaller"),
+        (-(2**70), "a step of -9223372036854775808 or below is smaller"),
+    ],
+)
+def test_a_refused_step_is_told_as_it_was_given(start, capsys, *, step, words):
+    with start() as run:
+        run.log({"a": 1}, step=step)
+    assert words in capsys.readouterr().err
+
+
+def _rename(run):
+    run.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda run: run.log({"a": 1}), "log()"),
+        (lambda run: run.log({"a": np.float32(1)}), "log()"),
+        (lambda run: run.log(collections.UserDict(a=1)), "log()"),
+        (lambda run: _alog_at_once(run, {"a": 1}), "alog()"),
+        (lambda run: _alog_at_once(run, {"a": np.zeros(9999)}), "alog()"),
+        (lambda run: run.summary.update({"a": 1}), "summary"),
+        (lambda run: run.config.update({"a": 1}), "config"),
+        (lambda run: run.define_metric("a"), "define_metric()"),
+        (_rename, "name"),
+        (lambda run: run.alert("a"), "alert()"),
+        (lambda run: run.mark_preempting(), "mark_preempting()"),
+        (lambda run: run.write_logs("a"), "write_logs()"),
+        (lambda run: run.save("a"), "save()"),
+    ],
+)
+def test_what_comes_after_the_end_is_refused_by_name(start, call, name):
+    run = start()
+    run.finish()
+    words = re.escape(f"the run is finished: {name} takes nothing more")
+    with pytest.raises(steplog.RunClosedError, match=words):
+        call(run)
+
+
+def test_alog_without_an_event_loop_records_or_refuses(start):
+    def drive(coroutine):
+        with pytest.raises(StopIteration):
+            coroutine.send(None)
+
+    with start() as run:
+        for number in range(3):
+            while time.perf_counter() - TURNS.since <= TURNS.secs:
+                pass  # a turn is over
+            drive(run.alog({"a": number}))
+        for coroutine in (run.alog({"a": 9}, ack="disk"), run.alog({"a": np.zeros(9999)})):
+            with pytest.raises(steplog.UsageError, match="no event loop"):
+                coroutine.send(None)
+    assert [row["a"] for row in rows(run)] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("data", [None, [1], "text", 5])
 def test_log_refuses_what_is_not_a_mapping(start, data):
     with start() as run, pytest.raises(TypeError, match="dict"):
         run.log(data)
+
+
+class _Unreadable(collections.UserDict[str, object]):
+    def __iter__(self):
+        raise ValueError("of its own")
+
+
+def _alog_at_once(run, values):
+    async def alog():
+        await run.alog(values)
+
+    anyio.run(alog)
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+@pytest.mark.parametrize("call", [Run.log, _alog_at_once])
+def test_a_mapping_that_cannot_be_read_costs_only_itself(start, capsys, call, *, is_nested):
+    values = {"nested": _Unreadable()} if is_nested else _Unreadable()
+    with start() as run:
+        call(run, values)
+        run.log({"a": 1})
+        assert (run.step, run.status()["skipped"]) == (2, 1)
+    assert "reading it raised ValueError: of its own" in capsys.readouterr().err
+    with start(settings={"strict": True}) as run:
+        with pytest.raises(steplog.UsageError, match="of its own"):
+            call(run, values)
+        assert run.step == 0
 
 
 @pytest.mark.parametrize("ack", [["log"], {}, "now", None])
@@ -193,6 +283,19 @@ def test_the_summary_is_updated_by_mappings_alone(start):
                 run.summary.update(data)
         run.summary.update({"a": 1})
         assert run.summary["a"] == 1
+
+
+def test_keys_of_the_summary_are_read_as_they_are_written(start):
+    with start() as run:
+        run.summary[5] = {6: 1}
+        run.summary.update({"b\ud800": 2, None: 3})
+        assert (run.summary[5][6], run.summary.get(5)["6"]) == (1, 1)
+        assert (run.summary["b\ud800"], run.summary.get(None)) == (2, 3)
+        assert (5 in run.summary, 6 in run.summary) == (True, False)
+        del run.summary[5][6], run.summary[None]
+        with pytest.raises(KeyError):
+            del run.summary[6]
+        assert run.summary.as_dict() == {"b\ufffd": 2}
 
 
 def test_attributes_of_the_summary_can_be_deleted(start):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import pathlib
+import resource
 
 import pytest
 
@@ -189,6 +191,18 @@ def test_a_file_that_cannot_be_read_is_named(write):
     path.mkdir()
     with pytest.raises(steplog.UsageError, match=r"cannot be read.*config/settings"):
         resolve(None)
+
+
+def test_a_lack_of_file_descriptors_is_no_mistake_in_a_file(write):
+    path = write("config", "[default]\nquiet = 1\n")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        with pytest.raises(steplog.StorageError, match="settings file cannot be read") as caught:
+            resolve(None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert (caught.value.errno, caught.value.filename) == (errno.EMFILE, str(path))
 
 
 def test_what_files_may_look_like(write):

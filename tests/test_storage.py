@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shlex
+import shutil
 
 import pytest
 
@@ -104,6 +105,18 @@ async def test_no_ack_is_given_for_a_record_that_is_lost(start, mapped):
         run.log(FILLER)
         with pytest.raises(steplog.StorageError, match="1 record lost"):
             await run.aflush()
+
+
+def test_flush_does_not_wait_for_a_disk_that_has_failed(start):
+    hour_secs = 3600.0
+    run = start(settings={"mapped": False})
+    run.log({"a": 1})
+    run.flush(hour_secs)
+    shutil.rmtree(run.sync_dir)
+    run.log({"a": 2})
+    with pytest.raises(steplog.StorageError, match="not on the disk: cannot sync"):
+        run.flush(hour_secs)
+    run.finish()
 
 
 def test_the_command_that_sends_a_run_names_its_server_and_can_be_pasted(tmp_path, capsys):

@@ -121,7 +121,7 @@ def init(
         "project": project,
         "dir": dir,
         "mode": mode,
-        "save_code": None if save_code is None else bool(save_code),
+        "save_code": save_code,
     }
     resolved = resolve(settings, **given)
     way = "" if back else way or resolved.resume

@@ -51,7 +51,8 @@ class ConfigFile:
             return
         with self._lock:
             self._wanted = values
-            if self._thread is not None:
+            # One whose start a signal of the program interrupted may never run.
+            if self._thread is not None and self._thread.is_alive():
                 return
             self._thread = threading.Thread(
                 target=self._write_changes, name="steplog-config", daemon=True
@@ -68,7 +69,7 @@ class ConfigFile:
             StorageError: The folder cannot be written, or not in time.
         """
         thread = self._thread
-        if thread is not None:
+        if thread is not None and thread.is_alive():
             thread.join(_SETTLE_SECS)
             if thread.is_alive():
                 raise StorageError(f"no answer from the disk for {_SETTLE_SECS} s: {self._path}")

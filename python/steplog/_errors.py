@@ -40,6 +40,11 @@ class ConfigError(UsageError):
 class RunClosedError(UsageError, RuntimeError):
     """The run has finished and takes no more data."""
 
+    @classmethod
+    def at(cls, call: str) -> RunClosedError:
+        """That of a call, which is named."""
+        return cls(f"the run is finished: {call} takes nothing more")
+
 
 class BatchError(UsageError):
     """A batch of records is malformed: the server cannot read it."""

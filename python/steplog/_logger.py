@@ -9,7 +9,7 @@ from steplog import _values
 from steplog._errors import ArgumentTypeError, InternalError, RunClosedError, StorageError
 from steplog._later import keys_of
 from steplog._reaching import Tickets, check_ack, reach, reach_call
-from steplog._turns import TURNS
+from steplog._turns import TURNS, check_loop
 from steplog._writer import NullWriter, Outcome, Recorder
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Logger(Recorder):
         """Log what `Recorder.log` leaves to Python: no dict, or no writer that it can use."""
         if self._is_over:
             return None
-        values = data if isinstance(data, dict) else _as_dict(data)
+        values = data if isinstance(data, dict) else self._read(data)
         try:
             writer = self._own_writer()
         except StorageError as error:
@@ -54,8 +54,21 @@ class Logger(Recorder):
         if isinstance(writer, NullWriter):
             writer.log(values)
             return None
-        outcome = writer.log(values, step, commit)
+        try:
+            outcome = writer.log(values, step, commit)
+        except RunClosedError:
+            raise _closed(tickets) from None
         return self._settle(outcome, (values, step, commit), tickets=tickets)
+
+    def _read(self, data: object) -> dict[str, object]:
+        """The entries of a mapping that is no dict; none, where its own code raises."""
+        from collections.abc import Mapping  # noqa: PLC0415  # only for what is not a dict
+
+        if not isinstance(data, Mapping):
+            raise ArgumentTypeError(f"log() takes a dict, got {type(data).__name__}")
+        values, skipped = _values.entries_of(data)
+        self._notices.skip(skipped)
+        return values
 
     def _settle(
         self,
@@ -75,7 +88,7 @@ class Logger(Recorder):
             except RunClosedError:
                 if self._is_over:  # a daemon thread, while the interpreter ends
                     return None
-                raise
+                raise _closed(tickets) from None
         self._notices.settle(outcome, call[0])
         return outcome
 
@@ -89,6 +102,8 @@ class Logger(Recorder):
     ) -> Outcome:
         plain, late, skipped = _values.split(data, lent=tickets is not None)
         self._notices.skip(skipped)
+        if late and tickets is not None:
+            check_loop()  # before anything is recorded
         writer = self._own_writer()
         if isinstance(writer, NullWriter):
             raise InternalError("a disabled run converts nothing")
@@ -136,7 +151,8 @@ class Logger(Recorder):
 
         Raises:
             ArgumentTypeError: `data` is not a mapping with str keys, or `step` is not an integer.
-            UsageError: `ack="server"` in a run that is offline.
+            UsageError: `ack="server"` in a run that is offline; or there is something to wait for,
+                and no event loop. Nothing is recorded then.
             RunClosedError: The run has finished.
             StorageError: `ack="disk"` or `"server"`, and there was no room for the record, or it
                 could not be put on the disk.
@@ -153,6 +169,7 @@ class Logger(Recorder):
                 await TURNS.give_way()
             return
         check_ack(ack, self.settings.mode)
+        check_loop()
         writer = self._own_writer()
         tickets = Tickets()
         outcome = self._log_otherwise(data, step, commit, tickets=tickets)
@@ -176,9 +193,5 @@ class Logger(Recorder):
         return tickets
 
 
-def _as_dict(data: object) -> dict[str, object]:
-    from collections.abc import Mapping  # noqa: PLC0415  # only for what is not a dict
-
-    if not isinstance(data, Mapping):
-        raise ArgumentTypeError(f"log() takes a dict, got {type(data).__name__}")
-    return _values.copied(data)
+def _closed(tickets: Tickets | None) -> RunClosedError:
+    return RunClosedError.at("log()" if tickets is None else "alog()")

@@ -45,7 +45,9 @@ class Answer:
 _MAX_ANSWER_BYTES = 64 << 20
 """More than a server says of a run with a hundred thousand keys."""
 _MAX_REASON_BYTES = 1 << 16
-_NOT_FOUND = 404
+_NOT_FOUND, _REDIRECTS = 404, 3
+_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
+"""What OpenSSL calls it where plain HTTP answers to TLS."""
 _LEAST_SECS, _MOST_SECS = 0.001, 86_400.0
 """What a socket may be told to wait: 0 would mean not to wait, and more than 24 days it refuses."""
 
@@ -128,14 +130,15 @@ def _answer(
             server = answer.headers.get("Steplog-Server", "")
     except HTTPError as error:
         with error:
-            if error.code == _NOT_FOUND and not error.headers.get("Steplog-Server"):
+            if is_foreign(error.code, error.headers.get("Steplog-Server")):
                 raise ServerError(f"what answers there is no steplog server: {url}") from None
             reason = problem_text(error.read(_MAX_REASON_BYTES)) or f"{error.code} {error.reason}"
         raise RefusedError(f"the server refused: {reason}: {url}", status=error.code) from None
     except URLError as error:
         if isinstance(error.reason, TimeoutError):
             raise error.reason from None
-        raise ServerError(f"the server cannot be reached: {error.reason}: {url}") from None
+        why = reason_of(error.reason)
+        raise ServerError(f"the server cannot be reached: {why}: {url}") from None
     except TimeoutError:
         raise
     except (OSError, HTTPException, UnicodeError) as error:
@@ -146,6 +149,18 @@ def _answer(
             f"{url}"
         )
     return Answer(data, server)
+
+
+def is_foreign(status: int, server: str | None) -> bool:
+    """Whether an answer is none of a steplog server: with each of its comes the server's id."""
+    return not server and (status == _NOT_FOUND or status // 100 == _REDIRECTS)
+
+
+def reason_of(error: object, words: str | None = None) -> str:
+    """Why a server cannot be reached: what the system says, or its `words` for it."""
+    if getattr(error, "reason", None) in _NO_TLS:
+        return "the server does not speak TLS there: is it http:// ?"
+    return words or str(error)
 
 
 class _Timed(io.RawIOBase):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from steplog._writer import Outcome
 
 
+_LEAST_STEP = -(1 << 63)
+"""What every smaller step is told as."""
 _MOST_KEYS = 100
 """Keys of one call that are named; there may be a million."""
 
@@ -93,9 +95,10 @@ class Notices:
         if outcome.refused is not None:
             self.counts["refused"] += 1
             asked, current = outcome.refused
+            step = f"step {asked}" if asked > _LEAST_STEP else f"a step of {asked} or below"
             self.warn(
                 "",
-                f"step {asked} is smaller than the current step {current}: the values "
+                f"{step} is smaller than the current step {current}: the values "
                 f"{shorten(', '.join(map(str, copied(data))), 80)} are not recorded"
                 + (' (Settings(late_steps="merge") merges them into their row)' * (asked >= 0)),
             )

@@ -158,12 +158,17 @@ def reach_disk(writer: Writer, late: LateValues, timeout_secs: float) -> None:
             f"not in the log after {timeout_secs} s: {count(late.waiting, 'value')} not ready yet"
         )
     position = _number(writer, "last")
-    writer.want_sync()
-    left_secs = max(until - time.monotonic(), 0.0)
-    in_looks(lambda secs: writer.wait("disk", position, secs), left_secs)
+    while True:
+        writer.want_sync()
+        left_secs = max(until - time.monotonic(), 0.0)
+        patience_secs = min(left_secs, _PATIENCE_SECS)
+        if in_looks(lambda secs: writer.wait("disk", position, secs), patience_secs):
+            break
+        if left_secs <= _PATIENCE_SECS or writer.status()["storage_error"] is not None:
+            break
     if _number(writer, "synced") < position:
-        reason = writer.status()["storage_error"]
-        raise StorageError(f"not on the disk after {timeout_secs} s: {reason}")
+        reason = writer.status()["storage_error"] or f"not within {timeout_secs} s"
+        raise StorageError(f"the records are not on the disk: {reason}")
 
 
 def _number(writer: Writer, name: str) -> int:

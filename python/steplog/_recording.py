@@ -56,6 +56,7 @@ class Recording:
         kept = self._put_each(
             [((key,), value) for key, value in plain.items()],
             lambda some: self._own_writer().put_config({key: value for (key,), value in some}),
+            what="config",
         )
         return {key: value for (key, *_), value in kept}
 
@@ -80,16 +81,18 @@ class Recording:
         self._put_each(
             [(tuple(path), None) for path in deleted],
             lambda some: self._own_writer().put_summary([], [list(path) for path, _ in some]),
+            what="summary",
         )
         self._put_each(
             plain,
             lambda some: self._own_writer().put_summary(
                 [(list(path), value) for path, value in some], []
             ),
+            what="summary",
         )
 
     def _put_each(
-        self, entries: list[_Entry], put: Callable[[list[_Entry]], object]
+        self, entries: list[_Entry], put: Callable[[list[_Entry]], object], *, what: str
     ) -> list[_Entry]:
         """Record entries; those that cannot be stored cost only themselves. Gives the others."""
         if not entries or self._is_over():
@@ -98,11 +101,12 @@ class Recording:
             self._owed.put(lambda: put(entries), len(entries))
         except RunClosedError:
             if not self._is_over():
-                raise
+                raise RunClosedError.at(what) from None
             return []
         except UsageError as error:
             if len(entries) > 1:
-                return [kept for entry in entries for kept in self._put_each([entry], put)]
+                each = (self._put_each([entry], put, what=what) for entry in entries)
+                return [entry for kept in each for entry in kept]
             self._notices.skip([(".".join(entries[0][0]), str(error))])
             return []
         return entries

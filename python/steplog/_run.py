@@ -232,7 +232,7 @@ class Run(Reference, Records):
     def _call(self, facts: Facts, what: str) -> None:
         value = getattr(facts, what)
         plain = list(value) if isinstance(value, tuple) else value
-        self._record(lambda: self._own_writer().put_facts({what: plain}))
+        self._record(what, lambda: self._own_writer().put_facts({what: plain}))
         self._facts = facts
 
     @property
@@ -341,7 +341,10 @@ class Run(Reference, Records):
             goal=goal,
         )
         record = metric.as_record()
-        self._record(lambda: self._own_writer().define_metric(record, overwrite=bool(overwrite)))
+        self._record(
+            "define_metric()",
+            lambda: self._own_writer().define_metric(record, overwrite=bool(overwrite)),
+        )
         return metric
 
     def note_for_resume(self) -> None:

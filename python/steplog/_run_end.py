@@ -63,9 +63,9 @@ class Ends(Logger):
         """Block until everything logged so far is on the disk.
 
         Raises:
-            StorageError: The disk did not take it, or not within `timeout_secs`
-                (`Settings.finish_timeout_secs`); or there was no room for records since the last
-                flush, which are lost: the others are on the disk then.
+            StorageError: The disk did not take it: it has failed for 2 s, or `timeout_secs`
+                (`Settings.finish_timeout_secs`) are over; or there was no room for records since
+                the last flush, which are lost: the others are on the disk then.
         """
         writer = self._own_writer()
         if isinstance(writer, NullWriter):

@@ -36,15 +36,15 @@ class Records(Ends):
         """The folder of the run's files; empty when disabled."""
         return str(self._process.folder / "files") if self._process.folder else ""
 
-    def _record(self, put: Callable[[], object]) -> None:
-        """Make a record, unless a daemon thread asks for it while the interpreter ends."""
+    def _record(self, call: str, put: Callable[[], object]) -> None:
+        """Make the record of a call, unless a daemon thread asks while the interpreter ends."""
         if self._is_over:
             return
         try:
             self._owed.put(put)
         except RunClosedError:
             if not self._is_over:
-                raise
+                raise RunClosedError.at(call) from None
 
     def write_logs(self, text: str) -> None:
         """Add text and a line's end to the run's output, as if they were printed.
@@ -59,7 +59,9 @@ class Records(Ends):
             raise ArgumentTypeError(f"write_logs() takes text, got {type(text).__name__}")
         writer = self._own_writer()
         if not isinstance(writer, NullWriter):
-            self._record(lambda: writer.put_output(1, _names.whole_text(text) + "\n"))
+            self._record(
+                "write_logs()", lambda: writer.put_output(1, _names.whole_text(text) + "\n")
+            )
 
     def alert(  # noqa: PLR0917  # as in the reference
         self,
@@ -87,7 +89,7 @@ class Records(Ends):
         alert = alert_of(title, text, level=level, wait_duration=wait_duration)
         writer = self._own_writer()
         if not isinstance(writer, NullWriter):
-            self._record(lambda: writer.put_alert(*alert))
+            self._record("alert()", lambda: writer.put_alert(*alert))
 
     def save(  # noqa: PLR0917  # as in the reference
         self,
@@ -118,7 +120,7 @@ class Records(Ends):
             RunClosedError: The run has finished.
         """
         wanted = wish(glob_str, base_path, policy=policy, is_glob=glob, run_dir=self.dir)
-        self._check_open()
+        self._check_open("save")
         if wanted is None:
             self._notices.warn("remote", f"{glob_str} is not saved: it is in another storage")
             return []
@@ -159,7 +161,7 @@ class Records(Ends):
         """
         del name
         found = _code.collect("." if root is None else root, include_fn, exclude_fn)
-        self._check_open()
+        self._check_open("log_code")
         if self._process.folder is None:
             return None
         if not found:
@@ -167,9 +169,9 @@ class Records(Ends):
             return None
         return self._files.save_found(found, "now")
 
-    def _check_open(self) -> None:
+    def _check_open(self, call: str) -> None:
         if self.is_finished and not self._is_over:
-            raise RunClosedError("the run is finished: it takes nothing more")
+            raise RunClosedError.at(f"{call}()")
 
     def restore(  # noqa: PLR0917  # as in the reference
         self,
@@ -210,4 +212,4 @@ class Records(Ends):
         Raises:
             RunClosedError: The run has finished.
         """
-        self._record(lambda: self._own_writer().mark_preempting())
+        self._record("mark_preempting()", lambda: self._own_writer().mark_preempting())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steplog import _folder
+from steplog import _folder, _settings
 from steplog._errors import UsageError
 from steplog._states import STATES, state_of
 from steplog._writer import RunLog
@@ -15,7 +16,6 @@ from steplog._writer import is_live as _is_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def is_live(folder: Path) -> bool:
@@ -194,15 +194,31 @@ def is_run(folder: Path) -> bool:
     return (folder / "wal").is_dir() or (folder / "run.json").is_file()
 
 
-def find(folder: Path) -> list[Path]:
+def default_folder() -> Path:
+    """Where `init` puts runs that are told nothing else: below the setting `dir`.
+
+    Raises:
+        UsageError: It is not there, or a setting cannot be.
+        StorageError: The system cannot open a file just now.
+    """
+    folder = Path(_settings.resolve(None).dir or "") / _folder.ROOT
+    if not folder.exists():
+        raise UsageError(
+            f"there is no folder {folder}: name one, or set STEPLOG_DIR to the one above it"
+        )
+    return folder
+
+
+def find(folder: Path, *, may_be_none: bool = False) -> list[Path]:
     """The runs that a folder is or holds, by name; the link to the latest is left out.
+
+    Where there may be none, a folder that is made for runs is allowed to be empty.
 
     Raises:
         UsageError: There is no such folder, or no run in it.
         OSError: It cannot be read.
     """
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}")
+    _check_folder(folder)
     if is_run(folder):
         return [folder]
     for root in (folder, folder / _folder.ROOT):
@@ -215,7 +231,16 @@ def find(folder: Path) -> list[Path]:
             ]
             if runs:
                 return runs
+    if may_be_none and (folder.resolve().name == _folder.ROOT or (folder / _folder.ROOT).is_dir()):
+        return []
     raise UsageError(f"{folder} is not a run's folder, and holds none")
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(
+            f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
+        )
 
 
 def read(folder: Path) -> LocalRun:
@@ -225,8 +250,7 @@ def read(folder: Path) -> LocalRun:
         UsageError: The folder is not a run's.
         StorageError: It cannot be read.
     """
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}")
+    _check_folder(folder)
     if not (folder / "wal").is_dir():
         raise UsageError(f"{folder} is not a run's folder: it has no log")
     log = RunLog(folder)

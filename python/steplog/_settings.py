@@ -440,6 +440,7 @@ def _from_files() -> Iterator[tuple[str, object]]:
 
     Raises:
         UsageError: A file cannot be read, or holds what is no setting.
+        StorageError: The system cannot open one just now.
     """
     for path in (config_dir() / "settings", _WORKSPACE):
         # Where another user's home is this one's as well, as of a service, the file is not ours.
@@ -473,6 +474,7 @@ def resolve(settings: Settings | Mapping[str, Any] | None, **arguments: object) 
     Raises:
         UsageError: An unknown name, a value out of range, or a file that cannot be read.
         ArgumentTypeError: A value of a wrong type.
+        StorageError: The system cannot open a file just now.
     """
     values: dict[str, Any] = dict(_from_files())
     values.update(from_environment())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
-from steplog._errors import UsageError
+from steplog._errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SECTION = "default"
+_NOT_OF_THE_FILE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO}
+"""What is no mistake of who has set the file up."""
 
 
 def read(path: Path, *, must: bool = True) -> dict[str, str]:
@@ -17,6 +20,7 @@ def read(path: Path, *, must: bool = True) -> dict[str, str]:
 
     Raises:
         UsageError: It cannot be read, is no INI, or has another section.
+        StorageError: The system cannot open a file just now.
     """
     try:
         text = path.read_text("utf-8-sig")  # Windows editors begin it with a mark
@@ -25,6 +29,9 @@ def read(path: Path, *, must: bool = True) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, PermissionError) and not must:
             return {}
+        if isinstance(error, OSError) and error.errno in _NOT_OF_THE_FILE:
+            reason = f"the settings file cannot be read: {error.strerror}"
+            raise StorageError(error.errno, reason, str(path)) from error
         raise UsageError(f"the settings file cannot be read: {error}: {path}") from error
     import configparser  # noqa: PLC0415  # 3 ms: only who has such a file pays for it
 

@@ -36,29 +36,31 @@ class Summary(Mapping[str, Any]):
             values = values.get(segment, {}) if isinstance(values, dict) else {}
         return values if isinstance(values, dict) else {}
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401  # whatever the user logged
-        value = self._values()[key]
+    def __getitem__(self, key: object) -> Any:  # noqa: ANN401  # whatever the user logged
+        name = _spelled(key)
+        value = self._values()[name]
         if isinstance(value, dict):
-            return Summary(self._read, self._put, [*self._path, key])
+            return Summary(self._read, self._put, [*self._path, name])
         return copy.copy(value)
 
-    def __setitem__(self, key: str, value: object) -> None:
+    def __setitem__(self, key: object, value: object) -> None:
         self.update({key: value})
 
-    def __delitem__(self, key: str) -> None:
-        if key not in self._values():
+    def __delitem__(self, key: object) -> None:
+        name = _spelled(key)
+        if name not in self._values():
             raise KeyError(key)
-        self._put([], [[*self._path, key]])
+        self._put([], [[*self._path, name]])
 
-    def update(self, values: Mapping[str, object]) -> None:
-        """Write several keys at once.
+    def update(self, values: Mapping[Any, object]) -> None:
+        """Write several keys at once; they are spelled.
 
         Raises:
             ArgumentTypeError: `values` is no mapping.
         """
         if not isinstance(values, Mapping):
             raise ArgumentTypeError(f"update() takes a dict, got {type(values).__name__}")
-        written = [([*self._path, whole_text(str(key))], value) for key, value in values.items()]
+        written = [([*self._path, _spelled(key)], value) for key, value in values.items()]
         if written:
             self._put(written, [])
 
@@ -99,3 +101,7 @@ class Summary(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(self._values())
+
+
+def _spelled(key: object) -> str:
+    return whole_text(str(key))

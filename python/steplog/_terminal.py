@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from steplog._origin import is_the_programs
+
 
 def printable(text: object) -> str:
     """The text without letters that would steer a terminal."""
@@ -19,8 +21,9 @@ def say(text: str) -> None:
     try:
         # One write: lines of several processes must not mix.
         print(f"steplog: {printable(text)}\n", end="", file=sys.stderr, flush=True)  # noqa: T201  # the one place that prints
-    except Exception:  # noqa: BLE001  # a program may have put anything there
-        return
+    except Exception as error:  # a program may have put anything there
+        if is_the_programs(error):
+            raise
 
 
 def shorten(text: str, limit: int = 300) -> str:

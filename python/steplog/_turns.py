@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 
+from steplog._errors import UsageError
+
 _ROUND_SECS = 0.001
 """A loop comes round after this long, whatever number of tasks log: short against a frame of any UI
 or a request's latency, long against the microsecond of an append."""
@@ -27,6 +29,8 @@ class Turns(threading.local):
 
     async def give_way(self) -> None:
         """Let every other task run, and begin a turn."""
+        if not _runs_a_loop():  # a coroutine that is driven by hand: there are no other tasks
+            return
         import anyio.lowlevel  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
         this = self._round
@@ -49,6 +53,16 @@ def prepare() -> None:
         import anyio.to_thread  # noqa: PLC0415  # 35 ms: only a program that waits pays for it
 
         anyio.current_time()  # imports what is of this loop
+
+
+def check_loop() -> None:
+    """Check that a call can wait here.
+
+    Raises:
+        UsageError: There is no event loop.
+    """
+    if not _runs_a_loop():
+        raise UsageError("alog() has to wait, and no event loop runs here: use log() and flush()")
 
 
 def _runs_a_loop() -> bool:

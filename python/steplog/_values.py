@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from steplog import _containers
 from steplog._arrays import Later, Lent, is_array, take
 from steplog._names import whole_text
+from steplog._origin import is_the_programs
 
 # Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
 _MAX_DEPTH = 64
@@ -47,9 +48,35 @@ def _undisturbed(copy: Callable[[], _Copy]) -> _Copy:
     for _ in range(_MOST_COPIES - 1):
         try:
             return copy()
-        except (RuntimeError, KeyError):  # another thread was in between
-            continue
+        except (RuntimeError, KeyError) as error:  # another thread was in between
+            if is_the_programs(error):
+                raise
     return copy()
+
+
+def entries_of(
+    values: Mapping[Any, object],
+) -> tuple[dict[Any, object], list[tuple[str, str]]]:
+    """The entries of a mapping whose own code may raise.
+
+    Returns:
+        The entries, and (its type, reason) when they cannot be read.
+    """
+    try:
+        return copied(values), []
+    except Exception as error:
+        return {}, [(f"<{type(values).__name__}>", _reason("reading it", error))]
+
+
+def _reason(what: str, error: Exception) -> str:
+    """Why a foreign object's own code costs only that object: it must not end a training.
+
+    Raises:
+        Exception: That error, when it is none of the object.
+    """
+    if is_the_programs(error):
+        raise error
+    return f"{what} raised {type(error).__name__}: {error}"
 
 
 def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
@@ -137,8 +164,8 @@ class _Tree:
                 yield self._leaf(value)
         except NotStorableError as error:
             self.skipped.append((path, str(error)))
-        except Exception as error:  # a foreign object's own code: it must not end a training
-            self.skipped.append((path, f"reading it raised {type(error).__name__}: {error}"))
+        except Exception as error:
+            self.skipped.append((path, _reason("reading it", error)))
 
     def items(
         self,
@@ -156,8 +183,8 @@ class _Tree:
             try:
                 name = name_of(key)
                 path = f"{under}{name}"
-            except Exception as error:  # as in `convert`
-                reason = f"spelling its key raised {type(error).__name__}: {error}"
+            except Exception as error:
+                reason = _reason("spelling its key", error)
                 self.skipped.append((f"{under}<{type(key).__name__}>", reason))
                 continue
             for converted in self.convert(value, path, depth):

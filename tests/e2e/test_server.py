@@ -288,6 +288,18 @@ def test_a_key_file_without_a_key_is_refused_at_start(tmp_path, text):
     assert not (tmp_path / "config").exists()
 
 
+def test_a_data_folder_of_a_newer_server_is_refused_at_start(server):
+    assert server.stop() == (0, "")
+    path = server.folder / "data" / "meta.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    done = server.cli("server", "--port", "0", "--data", str(server.folder / "data"))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "a newer steplog has written the metadata store" in done.stderr
+    assert str(path) in done.stderr
+
+
 def test_an_empty_key_is_nobodys_even_where_one_is_stored(server):
     empty = hashlib.sha256(b"").hexdigest()
     with contextlib.closing(sqlite3.connect(server.folder / "data" / "meta.db")) as database:
@@ -480,7 +492,8 @@ REFUSED_CHANGES = {
     "a tag is not empty": {"tags": ["t", ""]},
     "at most 1,000 tags": {"tags": ["t"] * 1001},
     "list of texts": {"tags": "t"},
-    "name and notes": {"state": "finished"},
+    "name and notes": {"notes": 5},
+    "'bogus' cannot be changed": {"notes": "n", "bogus": 1},
 }
 
 
@@ -613,8 +626,11 @@ def batch_of(after, records):
     body += bytes([0x90 + len(records)])
     for position, record in records:
         body += b"\x92" + msgpack.packb(position) + record
-    # RFC 8878: one raw block.
-    return b"\x28\xb5\x2f\xfd\x00\x38" + (len(body) << 3 | 1).to_bytes(3, "little") + body
+    # RFC 8878: raw blocks, of 128 KiB at most.
+    blocks = [body[at : at + (1 << 17)] for at in range(0, len(body), 1 << 17)]
+    heads = [len(block) << 3 | (block is blocks[-1]) for block in blocks]
+    raw = [head.to_bytes(3, "little") + block for head, block in zip(heads, blocks, strict=True)]
+    return b"\x28\xb5\x2f\xfd\x00\x38" + b"".join(raw)
 
 
 @pytest.mark.parametrize("position", [2**63, 2**64 - 1])
@@ -630,6 +646,47 @@ def test_a_position_that_no_log_has_is_refused_and_the_writer_goes_on(server, on
     run.log({"y": 2.0})
     run.finish()
     assert [row["y"] for row in server.rows("r")] == [1.0, 2.0]
+
+
+def test_a_step_that_no_writer_comes_to_is_refused(server):
+    start = msgpack.packb([0, {"run": "r", "writer": "w"}])
+    path = f"{RUN}/writers/w/records?after=0"
+    rows = {step: msgpack.packb([2, step, 1, 1, True, {"y": 1}]) for step in (2**62 - 1, 2**62)}
+    status, _, data = server.ask(
+        path, batch_of(0, [(272, start), (280, rows[2**62])]), headers=ZSTD
+    )
+    assert (status, json.loads(data)["code"]) == (400, "malformed")
+    batch = batch_of(0, [(272, start), (280, rows[2**62 - 1])])
+    assert server.ask(path, batch, headers=ZSTD)[0] == 200
+    assert [row["_step"] for row in server.rows("r")] == [2**62 - 1]
+
+
+@pytest.mark.parametrize(
+    ("told", "refusal"),
+    [
+        ({"entity": "other"}, (400, "malformed")),
+        ({"project": "other"}, (400, "malformed")),
+        ({"format": 99}, (426, "protocol")),
+        ({"format": "a"}, (426, "protocol")),
+    ],
+)
+def test_a_log_of_another_place_or_format_makes_no_run(server, told, refusal):
+    own = {"run": "r", "writer": "w", "entity": "local", "project": "p", "format": 1}
+    path = f"{RUN}/writers/w/records?after=0"
+    batch = batch_of(0, [(272, msgpack.packb([0, {**own, **told}]))])
+    status, _, data = server.ask(path, batch, headers=ZSTD)
+    assert (status, json.loads(data)["code"]) == refusal
+    assert server.get("/projects/local/p/runs:query", {})["ids"] == []
+    assert server.ask(path, batch_of(0, [(272, msgpack.packb([0, own]))]), headers=ZSTD)[0] == 200
+
+
+@pytest.mark.parametrize(("size", "status"), [(1 << 20, 200), ((1 << 20) + 1, 400)])
+def test_a_file_record_has_at_most_1_mib(server, size, status):
+    start = msgpack.packb([0, {"run": "r", "writer": "w"}])
+    file = msgpack.packb([9, 1, "a.txt", b"x" * size])
+    batch = batch_of(0, [(272, start), (280, file)])
+    path = f"{RUN}/writers/w/records?after=0"
+    assert server.ask(path, batch, headers=ZSTD)[0] == status
 
 
 def test_a_first_batch_that_is_none_makes_no_run(server):

@@ -23,13 +23,13 @@ _MOST_PADDED = 40
 
 
 @click.command()
-@click.argument("dir", default="steplog-runs", type=click.Path(path_type=Path))
+@click.argument("dir", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
-def ls(dir: Path, *, as_json: bool) -> None:
-    """List the runs in a folder, ./steplog-runs by default."""
+def ls(dir: Path | None, *, as_json: bool) -> None:
+    """List the runs in a folder, by default in steplog-runs below STEPLOG_DIR, or right here."""
     failed = False
     entries = []
-    for folder in _runs.find(dir):
+    for folder in _runs.find(dir or _runs.default_folder(), may_be_none=True):
         try:
             entry = _entry(_runs.read(folder))
         except (SteplogError, OSError) as error:

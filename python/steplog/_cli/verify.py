@@ -15,16 +15,17 @@ from steplog._terminal import count, printable, say
 
 
 @click.command()
-@click.argument("dir", default="steplog-runs", type=click.Path(path_type=Path))
+@click.argument("dir", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
-def verify(dir: Path, *, as_json: bool) -> None:
+def verify(dir: Path | None, *, as_json: bool) -> None:
     """Read every record of a run, or of all runs in a folder, and say what is damaged.
 
-    Ends with 1 when anything is. What a kill or a power failure has left of a last record that was
-    being written, a torn tail, is told, and no damage.
+    The folder is by default steplog-runs below STEPLOG_DIR, or right here. Ends with 1 when
+    anything is damaged. What a kill or a power failure has left of a last record that was being
+    written, a torn tail, is told, and no damage.
     """
     failed = False
-    for folder in _runs.find(dir):
+    for folder in _runs.find(dir or _runs.default_folder()):
         try:
             report = _report(_runs.read(folder))
         except (SteplogError, OSError) as error:

@@ -87,6 +87,10 @@ class Connection:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
+    def url_of(self, path: str) -> str:
+        """The address of a path of the API."""
+        return f"{self.base_url}/api/v1{path}"
+
     async def ask(
         self, path: str, *, body: dict[str, object] | None = None, accept: str = "application/json"
     ) -> tuple[bytes, str | None]:
@@ -101,13 +105,15 @@ class Connection:
             ServerError: The server refused, stayed busy or could not be reached.
             UsageError: There is no key, or the connection is closed.
         """
-        url = f"{self.base_url}/api/v1{path}"
+        url = self.url_of(path)
         answer, data = await self._send(url, body, accept)
         for pause_secs in _PAUSES_SECS:
             if answer.status not in _BUSY:
                 break
             await anyio.sleep(_retry_after(answer.headers) or pause_secs)
             answer, data = await self._send(url, body, accept)
+        if _network.is_foreign(answer.status, answer.headers.get("Steplog-Server")):
+            raise ServerError(f"what answers there is no steplog server: {url}")
         if answer.status != HTTPStatus.OK:
             raise _refused(answer, data, url)
         return data, answer.headers.get("Steplog-Cursor")
@@ -201,7 +207,8 @@ def _reason(error: Exception) -> str:
         return str(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorError):
         # Its own text speaks of TLS also where there is none.
-        return f"cannot connect to {error.host}:{error.port}: {error.strerror or error.os_error}"
+        why = _network.reason_of(error.os_error, error.strerror)
+        return f"cannot connect to {error.host}:{error.port}: {why}"
     # A timeout of aiohttp is an OSError too, and has no text.
     return str(error) or type(error).__name__
 

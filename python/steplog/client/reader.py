@@ -152,7 +152,7 @@ class Reader:
             (said,) = _unpack(data)
             return Facts(**{name: said[name] for name in Facts.__dataclass_fields__})
         except (ValueError, KeyError, TypeError) as error:
-            raise _unreadable(self.connection.base_url + where) from error
+            raise _unreadable(self.connection.url_of(where)) from error
 
     async def runs_page(
         self, place: tuple[str, str], start: int, page_size: int
@@ -170,7 +170,7 @@ class Reader:
             said = json.loads(data)
             ids, matched = [str(run) for run in said["ids"]], int(said["matched"])
         except (ValueError, KeyError, TypeError) as error:
-            raise _unreadable(self.connection.base_url + where) from error
+            raise _unreadable(self.connection.url_of(where)) from error
         found: dict[str, Facts | Exception] = {}
 
         async def one(run: str) -> None:
@@ -204,7 +204,7 @@ class Reader:
                 selection.names.learn(await self._keys(run))
             return [selection.narrow(selection.names.read(row)) for row in rows], after
         except (ValueError, AttributeError) as error:
-            raise _unreadable(self.connection.base_url + where) from error
+            raise _unreadable(self.connection.url_of(where)) from error
 
     async def files(self, run: Facts) -> list[FileFacts]:
         """The files of a run, by name; of one name the latest first."""
@@ -213,7 +213,7 @@ class Reader:
         try:
             return [FileFacts.of(file) for file in json.loads(data)["files"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise _unreadable(self.connection.base_url + where) from error
+            raise _unreadable(self.connection.url_of(where)) from error
 
     async def file(self, run: Facts, file: FileFacts) -> bytes:
         """What a file of a run holds."""
@@ -256,7 +256,7 @@ class Reader:
         try:
             return [str(key["name"]) for key in json.loads(data)["keys"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise _unreadable(self.connection.base_url + where) from error
+            raise _unreadable(self.connection.url_of(where)) from error
 
 
 def check_runs_page(page_size: int) -> int:

@@ -208,8 +208,11 @@ def changes_of(body: dict[str, Any]) -> dict[str, object]:
         Problem: One of them cannot be that, or is something else.
     """
     for name, value in body.items():
+        if name not in {"name", "notes", "tags"}:
+            detail = f"{name!r:.60} cannot be changed: only name, notes and tags can"
+            raise Problem(Code.INVALID, detail, field=name)
         is_known = _texts(value) if name == "tags" else isinstance(value, str)
-        if name not in {"name", "notes", "tags"} or not is_known:
+        if not is_known:
             raise Problem(Code.INVALID, "name and notes are text, tags a list of texts", field=name)
         try:
             for text in value if name == "tags" else [value]:

@@ -16,6 +16,7 @@ from steplog.server.identity import identity_of, writer_of
 from steplog.server.leases import Leases
 from steplog.server.schema import (
     API,
+    FORMAT,
     MAX_BODY_BYTES,
     MAX_INT64,
     MSGPACK,
@@ -270,8 +271,7 @@ class Ingest:
             raise Problem(
                 Code.NOT_FOUND, "there is no such run, and the batch does not begin with its start"
             )
-        if (start.get("run"), start.get("writer")) != (batch.run, batch.writer):
-            raise Problem(Code.MALFORMED, "the batch begins with the start of another log")
+        _check_start(start, batch)
         return await self._records.create(
             *where,
             writer=batch.writer,
@@ -381,6 +381,20 @@ def _after(request: web.Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_INT64):  # noqa: PLR2004  # digits of 2^63
         raise Problem(Code.INVALID, "`after` must be a position", field="after")
     return int(text)
+
+
+def _check_start(start: Mapping[str, object], batch: _Batch) -> None:
+    """Check that the log is the address's, and of a version that is read."""
+    whose = ("run", batch.run), ("writer", batch.writer)
+    place = ("entity", batch.entity), ("project", batch.project)
+    is_own = all(start.get(name) == value for name, value in whose)
+    if not is_own or any(start.get(name, value) != value for name, value in place):
+        raise Problem(Code.MALFORMED, "the batch begins with the start of another log")
+    version = start.get("format", FORMAT)
+    if version != FORMAT:
+        raise Problem(
+            Code.PROTOCOL, f"this server reads records of format {FORMAT}, not {version!r:.40}"
+        )
 
 
 def _start_of(batch: _Batch) -> Mapping[str, object] | None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 API = "/api/v1"
 PROTOCOL = "1"
+FORMAT = 1
+"""Version of the records that are read (`docs/format.md`)."""
 
 ARROW = "application/vnd.apache.arrow.stream"
 MSGPACK = "application/msgpack"

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::metric::Metric;
+use crate::steps::MAX_STEP;
 use crate::summary::Summary;
 use crate::value::{
     Cursor, Value, write_array_len, write_bin, write_bool, write_int, write_map_len, write_str,
@@ -13,6 +14,9 @@ pub const FORMAT: u16 = 1;
 
 /// Greatest size of a record's payload: the row limit (10 MiB) and room for its frame of keys.
 pub const MAX_RECORD_BYTES: usize = 12 << 20;
+
+/// Greatest size of a file that is a record; a larger one lies beside the log.
+const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// A base record is at most so large, unless a single value of it is larger.
 const MAX_BASE_BYTES: usize = 1 << 20;
@@ -327,10 +331,17 @@ fn summary_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
 }
 
 fn file_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+    let (wall, name) = (cursor.i64("file time")?, file_name(cursor)?);
+    let at = cursor.at();
+    let content = cursor.bin("file content")?;
+    if content.len() > MAX_FILE_BYTES {
+        let what = "file: over 1 MiB";
+        return Err(Error::Malformed { what, at });
+    }
     Ok(Record::File {
-        wall: cursor.i64("file time")?,
-        name: file_name(cursor)?,
-        content: cursor.bin("file content")?,
+        wall,
+        name,
+        content,
     })
 }
 
@@ -428,11 +439,12 @@ fn map(cursor: &mut Cursor<'_>, what: &'static str) -> Result<Value> {
     }
 }
 
-/// A step: below 0 is none, which stands for "no step" in a summary.
+/// A step: below 0 is none, which stands for "no step" in a summary; no writer counts beyond
+/// `MAX_STEP`.
 fn step(cursor: &mut Cursor<'_>) -> Result<i64> {
     let at = cursor.at();
     let step = cursor.i64("step")?;
-    if step < 0 {
+    if !(0..=MAX_STEP).contains(&step) {
         return Err(Error::Malformed { what: "step", at });
     }
     Ok(step)
@@ -734,7 +746,7 @@ mod tests {
             Value::Map(values.clone()).write(&mut map);
             map
         };
-        let [least, greatest] = [u64::from(u32::MAX), (1 << 62) - 1];
+        let [least, greatest] = [u64::from(u32::MAX), MAX_STEP.unsigned_abs()];
         for (step, head) in [(0, 26), (least, 26), (least + 1, 30), (greatest, 30)] {
             let bytes = history(step, 11, 13, true, &values);
             let Record::History(back) = Record::parse(&bytes).unwrap() else {
@@ -744,6 +756,13 @@ mod tests {
             assert_eq!((back.wall, back.runtime, back.commit), (11, 13, true));
             assert_eq!(back.values, map);
             assert_eq!(bytes.len(), head + map.len());
+        }
+    }
+
+    #[test]
+    fn a_step_that_no_writer_comes_to_is_refused() {
+        for step in [MAX_STEP.unsigned_abs() + 1, i64::MAX.unsigned_abs()] {
+            assert!(Record::parse(&history(step, 11, 13, true, &[])).is_err());
         }
     }
 

@@ -58,6 +58,9 @@ impl Summary {
                 metric, overwrite, ..
             } => {
                 self.metrics.define(metric, *overwrite);
+                if metric.is_aggregated() {
+                    self.obey_again(&metric.name);
+                }
                 Ok(())
             }
             Record::Base(before) => {
@@ -65,6 +68,18 @@ impl Summary {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A definition that comes after an explicit write counts for what was written, too.
+    fn obey_again(&mut self, name: &str) {
+        let prefix = name.strip_suffix('*').unwrap_or(name);
+        let below = self.leaves.range_mut(prefix.to_owned()..);
+        for (key, leaf) in below.take_while(|(key, _)| key.starts_with(prefix)) {
+            let found = leaf.plain.then(|| self.metrics.find(key)).flatten();
+            if found.is_some_and(|metric| metric.name == name) {
+                leaf.plain = false;
+            }
         }
     }
 

@@ -103,6 +103,9 @@ const MAX_REPLY_BYTES: usize = 1 << 20;
 /// Longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What rustls says where plain HTTP answers to TLS.
+const NO_TLS: &str = "corrupt message of type InvalidContentType";
+
 /// HTTP by reqwest, TLS by rustls on ring. A clone shares the connections.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -284,6 +287,9 @@ fn explain(error: &reqwest::Error) -> String {
     while let Some(inner) = source {
         reason = inner.to_string();
         source = inner.source();
+    }
+    if reason.contains(NO_TLS) {
+        return "the server does not speak TLS there: is it http:// ?".to_owned();
     }
     reason
 }

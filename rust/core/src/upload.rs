@@ -319,13 +319,15 @@ impl<T: Transport> Upload<T> {
                 .get("detail")
                 .or_else(|| body.get("title"))
                 .and_then(|text| text.as_str());
-            said.map_or_else(
-                || match reply.status {
-                    200 => "what answers there is no steplog server".to_owned(),
-                    status => format!("HTTP {status}"),
-                },
-                str::to_owned,
-            )
+            match (reply.status, said) {
+                (200, None) => "what answers there is no steplog server".to_owned(),
+                // A redirect is none of ours, and with each of ours comes the server's id.
+                (status @ (300..=399 | 404), _) if reply.server.is_none() => {
+                    format!("what answers there is no steplog server (HTTP {status})")
+                }
+                (_, Some(said)) => said.to_owned(),
+                (status, None) => format!("HTTP {status}"),
+            }
         };
         let (acknowledged, expected) = (number("acknowledged"), number("expected"));
         if let Some(position) = acknowledged.or(expected)

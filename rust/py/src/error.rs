@@ -52,6 +52,18 @@ pub(crate) fn to_py(error: Error) -> PyErr {
     }
 }
 
+/// Names the call of a run that is finished.
+#[cold]
+pub(crate) fn name_closed(error: PyErr, py: Python<'_>, call: &str) -> PyErr {
+    if !error.is_instance_of::<classes::RunClosedError>(py) {
+        return error;
+    }
+    let named = py
+        .get_type::<classes::RunClosedError>()
+        .call_method1("at", (call,));
+    named.map_or_else(|error| error, PyErr::from_value)
+}
+
 /// For errors of reading a log rather than a batch.
 pub(crate) fn to_py_log(error: Error) -> PyErr {
     match error {

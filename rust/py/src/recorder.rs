@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyTuple};
 
+use crate::error::name_closed;
 use crate::writer::{Outcome, Writer};
 
 /// The base of a run. Its `log` goes straight to a writer; what is not plain data for it, or leaves
@@ -76,7 +77,8 @@ impl Recorder {
         step: Option<&Bound<'_, PyAny>>,
         commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        match slf.get().record(data, (step, commit))? {
+        let recorded = slf.get().record(data, (step, commit));
+        match recorded.map_err(|error| name_closed(error, slf.py(), "log()"))? {
             Recorded::Clean => Ok(()),
             Recorded::Left(outcome) => slf
                 .call_method1("_settle", (outcome, (data, step, commit)))
@@ -100,11 +102,14 @@ impl Recorder {
         commit: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = data.py();
-        Ok(match self.record(data, (step, commit))? {
-            Recorded::Clean => PyBool::new(py, true).to_owned().into_any(),
-            Recorded::Left(outcome) => Bound::new(py, outcome)?.into_any(),
-            Recorded::Not => py.None().into_bound(py),
-        })
+        let recorded = self.record(data, (step, commit));
+        Ok(
+            match recorded.map_err(|error| name_closed(error, py, "alog()"))? {
+                Recorded::Clean => PyBool::new(py, true).to_owned().into_any(),
+                Recorded::Left(outcome) => Bound::new(py, outcome)?.into_any(),
+                Recorded::Not => py.None().into_bound(py),
+            },
+        )
     }
 }
 

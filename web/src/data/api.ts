@@ -44,13 +44,18 @@ export function apiUrl(path: string): URL {
   return new URL(`api/v1/${path}`, document.baseURI);
 }
 
+/** The server's details begin in small letters, as what follows a colon; here they stand alone. */
+function asSentence(detail: string): string {
+  return detail.charAt(0).toUpperCase() + detail.slice(1);
+}
+
 async function problemOf(response: Response): Promise<ApiError> {
   const text = await response.text();
   let [title, detail] = [response.statusText || `HTTP ${response.status}`, ''];
   if (response.headers.get('Content-Type')?.includes('json')) {
     const problem = JSON.parse(text) as { title?: string; detail?: string };
     title = problem.title ?? title;
-    detail = problem.detail ?? '';
+    detail = asSentence(problem.detail ?? '');
   }
   return new ApiError(response.status, title, detail, response.headers.get('X-Request-Id'));
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -105,6 +106,13 @@ class MetaStore:
                 await connection.commit()
         except SQLAlchemyError as error:
             raise _failed(error, self._engine.url.database) from error
+        except CommandError as error:  # its tables are of a version that is not among ours
+            raise StorageError(
+                errno.EINVAL,
+                "a newer steplog has written the metadata store: use that version, or another "
+                "data folder",
+                self._engine.url.database,
+            ) from error
         async with self.write() as connection:
             found = await connection.scalar(sa.select(SERVER.c.server_id))
             if found is None:

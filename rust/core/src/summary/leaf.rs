@@ -25,7 +25,7 @@ pub(super) struct Leaf {
     pub(super) explicit: bool,
     pub(super) value: Value,
     /// An explicit write has ended what a definition says: the last value is shown.
-    plain: bool,
+    pub(super) plain: bool,
     /// The value is a logged one that `aggregate` does not hold yet: its row may replace it.
     pending: bool,
     aggregate: Aggregate,
