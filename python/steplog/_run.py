@@ -153,7 +153,7 @@ class Run(Reference, Ends):
             )
             self._notices.say(f"run {self.name}{goes_on} is recorded in {where}")
         if not isinstance(writer, NullWriter) and parent is None and settings.console != "off":
-            self._console = Console(writer, self._notices)
+            self._console = Console(writer, self._notices, way=settings.console)
             self._console.start()
 
     def start_capture(self) -> None:

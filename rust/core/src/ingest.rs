@@ -273,7 +273,9 @@ impl Decoder {
                 seen(wall);
                 into.alerts.push((position, wall, alert.into()));
             }
-            Record::Output { wall, stream, text } => {
+            Record::Output {
+                wall, stream, text, ..
+            } => {
                 seen(wall);
                 self.console.feed(stream, wall, text, &mut into.lines);
             }
@@ -444,7 +446,7 @@ mod tests {
         let mut builder = BatchBuilder::new(0);
         for position in 1..=100 {
             let text = format!("{position}\r{position}!\n");
-            builder.push(position * 8, &record::output(1, 2, &text));
+            builder.push(position * 8, &record::output(1, 2, &text, None));
         }
         let body = builder.finish().unwrap().body;
         let mut first = decoder();

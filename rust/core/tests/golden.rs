@@ -132,14 +132,20 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
                 ])),
             )
         }
-        Record::Output { wall, stream, text } => (
-            11,
-            Some(json!([
+        Record::Output {
+            wall,
+            stream,
+            text,
+            taken,
+        } => {
+            let mut content = vec![
                 int(wall),
                 int(i64::from(stream)),
-                tagged(&Value::Str(text.to_owned()))
-            ])),
-        ),
+                tagged(&Value::Str(text.to_owned())),
+            ];
+            content.extend(taken.map(|taken| int(taken.cast_signed())));
+            (11, Some(json!(content)))
+        }
         Record::Alert { wall, alert } => {
             let text = |text: &str| tagged(&Value::Str(text.to_owned()));
             (
@@ -196,7 +202,12 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             runtime,
             values,
         } => record::sample(wall.try_into()?, runtime.try_into()?, &values),
-        Record::Output { wall, stream, text } => record::output(wall.try_into()?, stream, text),
+        Record::Output {
+            wall,
+            stream,
+            text,
+            taken,
+        } => record::output(wall.try_into()?, stream, text, taken),
         Record::Alert { wall, alert } => record::alert(wall.try_into()?, &alert),
         Record::Base(base) => record::base(&base).concat(),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
