@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import pathlib
 import random
-import resource
 import signal
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import pytest
 
@@ -26,7 +25,14 @@ run = init()
 """
 LINES = "for number in range(%d): print(number%s)\n"
 
-Ended = collections.namedtuple("Ended", "returncode out err folders")
+
+class Ended(NamedTuple):
+    """How a program ended, what it said, and the folders of its runs."""
+
+    returncode: int
+    out: bytes
+    err: bytes
+    folders: list[pathlib.Path]
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def program(tmp_path, monkeypatch):
 
 @pytest.fixture
 def texts(records_of):
-    """Gives what is in a run's log of each stream; of one process that was killed, also its rest."""
+    """Gives what is in a run's log of each stream; after a kill its rest as well."""
 
     def read(folder, *, after_kill=False):
         if after_kill:
@@ -166,9 +172,10 @@ def test_kills_at_any_time_lose_and_double_nothing(tmp_path, monkeypatch, texts)
         take_rests(folder)
         pid = texts(folder)[2].splitlines()[0]
         os.kill(int(pid), signal.SIGKILL)
-        while pathlib.Path(f"/proc/{pid}").exists() and "Z" not in pathlib.Path(
-            f"/proc/{pid}/stat"
-        ).read_text().split(")")[1]:
+        while (
+            pathlib.Path(f"/proc/{pid}").exists()
+            and "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text().split(")")[1]
+        ):
             pass
         found = texts(folder, after_kill=True)
         account = (home / "account").read_text()
@@ -181,7 +188,7 @@ def test_kills_at_any_time_lose_and_double_nothing(tmp_path, monkeypatch, texts)
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGBUS])
 @pytest.mark.parametrize("faulthandler", ["", "before", "after"])
-def test_a_signal_that_ends_the_process_forwards_the_rest(program, texts, number, faulthandler):
+def test_a_signal_that_ends_the_process_forwards_the_rest(program, texts, *, number, faulthandler):
     dump = "import faulthandler\nfaulthandler.enable()\n"
     code = (
         dump * (faulthandler == "after")
@@ -225,9 +232,8 @@ def test_forked_children_print_into_their_parents_run(program, texts):
     ended = program(
         "sys.stdout.write('half ')\n"
         "if os.fork() == 0:\n"
-        "    print('child')\n"
+        "    print('child', flush=True)\n"
         "    subprocess.run(['echo', 'grandchild'])\n"
-        "    sys.stdout.flush()\n"
         "    os._exit(0)\n"
         "os.wait()\n"
         "print('parent')\n"
@@ -261,7 +267,7 @@ def test_a_forked_child_may_have_a_run_of_its_own(program, texts):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_workers_print_as_before(tmp_path, program, texts, method):
+def test_workers_print_as_before(program, texts, method):
     code = (
         "import multiprocessing, os, subprocess, sys, steplog\n"
         "def work(number):\n"
@@ -336,7 +342,7 @@ def test_a_kill_of_two_runs_at_once_leaves_each_its_own(program, texts):
     assert texts(first, after_kill=True)[1] == lines(1000) * 2
 
 
-def test_what_children_print_after_the_run_goes_where_it_would_have_gone(program, texts):
+def test_what_children_print_after_the_run_goes_where_it_would_have_gone(program):
     ended = program(
         "child = subprocess.Popen(['sh', '-c', 'echo in; read go; echo after'], stdin=-1)\n"
         "run.finish()\n"
@@ -365,7 +371,8 @@ def test_a_stream_that_the_program_leads_elsewhere_stays_there(program, texts, t
     assert texts(ended.folders[0])[1] == "one\n"
 
 
-def test_streams_that_are_closed_or_nothing_do_no_harm(program, texts, tmp_path):
+def test_a_stream_that_is_closed_does_no_harm(texts, tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPLOG_CONSOLE", "auto")
     shell = f"exec {sys.executable} {tmp_path}/program.py {tmp_path} >&- 2>/dev/null"
     (tmp_path / "program.py").write_text(
         PRELUDE + "print('nobody')\nprint('error', file=sys.stderr)\n"
@@ -498,9 +505,24 @@ def test_a_stream_that_has_no_number_is_recorded_as_well(program, texts):
     assert texts(ended.folders[0])[1] == "one\ntwo\n"
 
 
-def test_a_folder_that_takes_no_file_leaves_the_streams_alone(program, texts):
-    code = "print('one')\nsubprocess.run(['echo', 'two'])\nrun.finish()\n"
-    # Only this process's own log fits.
-    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (14, 14))  # noqa: E731
-    ended = program(code, preexec_fn=limit)
-    assert (ended.returncode, ended.out) == (0, b"one\ntwo\n"), ended.err
+def test_where_no_file_can_be_made_python_is_recorded_and_children_print(program, texts):
+    prelude = (
+        "from steplog import _process_writer\n"
+        "open_writer = _process_writer.open_writer\n"
+        "def in_the_way(folder, identity, *args, **kwargs):\n"
+        "    writer = open_writer(folder, identity, *args, **kwargs)\n"
+        "    (folder / 'wal' / identity['writer'] / 'stdout.raw').mkdir()\n"
+        "    return writer\n"
+        "_process_writer.open_writer = in_the_way\n"
+    )
+    code = (
+        "print('one', flush=True)\n"
+        "subprocess.run(['sh', '-c', 'echo two; echo error >&2'])\n"
+        "run.finish()\n"
+    )
+    ended = program(code, prelude=prelude + PRELUDE)
+    assert (ended.returncode, ended.out) == (0, b"one\ntwo\n")
+    assert ended.err.startswith(b"steplog: warning: what children print to stdout is not recorded")
+    assert ended.err.endswith(b"error\n")
+    found = texts(ended.folders[0])
+    assert (found[1], found[2].endswith("error\n")) == ("one\n", True)

@@ -1,4 +1,4 @@
-"""What is printed: by Python, by children and by C libraries, into the logs of this process's runs."""
+"""What is printed, by Python, children and C libraries: into the logs of this process's runs."""
 
 from __future__ import annotations
 

@@ -315,7 +315,6 @@ def merge_summaries(
     states: Sequence[bytes],
 ) -> tuple[dict[str, object], list[dict[str, object]]]: ...
 def unpack_value(data: bytes) -> object: ...
-
 def cut_output() -> None:
     """The program goes over to another stream: what it has written so far comes first."""
 

@@ -20,7 +20,7 @@ FLUSH_SECS = 2.0
 @functools.cache
 def watch() -> None:
     """Have what was printed forwarded before the process is left; harmless in forked children."""
-    os._exit = _flushing(os._exit)  # type: ignore[assignment]  # noqa: SLF001  # its public name
+    os._exit = _flushing(os._exit)
     # All others of the family call these two.
     for name in ("execv", "execve"):
         setattr(os, name, _giving_back(getattr(os, name)))

@@ -53,8 +53,8 @@ class _Order:
 class _Wrapped:
     """A stream whose `write` does more.
 
-    A stream with the number of one that is redirected is flushed: then the text is kept, whatever dies.
-    To others the text is given as well, unless it comes by such a stream in the end.
+    A stream with the number of one that is redirected is flushed: then the text is kept, whatever
+    dies. To others the text is given as well, unless it comes by such a stream in the end.
     """
 
     def __init__(self, stream: Any, number: int) -> None:  # noqa: ANN401  # any object may be one
@@ -66,15 +66,22 @@ class _Wrapped:
         self._terminal = -1
         self._takers: tuple[Taker, ...] = ()
         self._given: tuple[Taker, ...] = ()
+        original, flush = self._original, getattr(stream, "flush", None)
 
         def write(text: str, /) -> int:
-            if self._is_redirected:
-                return self._write_through(text)
-            if self._terminal >= 0 and isinstance(text, str):
-                return self._write_to_terminal(text)
-            passed = _thread.passed
-            written = self._original(text)
-            if _thread.passed == passed:
+            if not self._is_redirected or flush is None:
+                return self._write_and_give(text)
+            _thread.passed += 1
+            if _Order.latest != number:
+                _Order.latest = number
+                cut_output()
+            written = -1
+            try:
+                written = original(text)
+                flush()
+            except OSError:
+                written = self._give_back(text, written)
+            if self._given:
                 self._give(text)
             return written
 
@@ -95,6 +102,13 @@ class _Wrapped:
             if not (self._is_redirected and way == "redirect")
         )
 
+    def begin_in_child(self) -> None:
+        """Be as before in a forked child: what it prints is its parent's affair once it is flushed.
+
+        Flushed at each call, lines of several children would be torn.
+        """
+        self._is_redirected, self._terminal = False, -1
+
     def unwrap(self) -> None:
         """Be as before."""
         self.follow(())
@@ -106,26 +120,24 @@ class _Wrapped:
         for taker in self._given:
             taker.put(self.number, text)
 
-    def _write_through(self, text: str) -> int:
-        _thread.passed += 1
-        if _Order.latest != self.number:
-            _Order.latest = self.number
-            cut_output()
-        written = -1
-        try:
-            written = self._original(text)
-            self.stream.flush()
-        except OSError:
-            # The disk of the run is full: that must not stop the program.
-            wait_output(ask_output(), _GIVE_BACK_SECS)
-            if not give_output_back(self.number):
-                raise
-            self._is_redirected, self._given = False, self._takers
-            if written < 0:
-                written = self._original(text)
-            self.stream.flush()  # what it still keeps of the text
-        if self._given:
+    def _write_and_give(self, text: str) -> int:
+        if self._terminal >= 0 and isinstance(text, str):
+            return self._write_to_terminal(text)
+        passed = _thread.passed
+        written = self._original(text)
+        if _thread.passed == passed:
             self._give(text)
+        return written
+
+    def _give_back(self, text: str, written: int) -> int:
+        """The disk of the run is full, which must not stop the program."""
+        wait_output(ask_output(), _GIVE_BACK_SECS)
+        if not give_output_back(self.number):
+            raise  # noqa: PLE0704  # called where the error is handled
+        self._is_redirected, self._given = False, self._takers
+        if written < 0:
+            written = self._original(text)
+        self.stream.flush()  # what it still keeps of the text
         return written
 
     def _write_to_terminal(self, text: str) -> int:
@@ -167,6 +179,12 @@ class Streams:
             for wrapped in self._wrapped.values():
                 wrapped.follow(self._takers)
 
+    def begin_in_child(self) -> None:
+        """In a forked child: the streams are as before, until it has a run of its own."""
+        self._lock = threading.Lock()  # another thread of the parent may have held it
+        for wrapped in self._wrapped.values():
+            wrapped.begin_in_child()
+
     def remove(self, taker: Taker) -> None:
         """Give it no more; harmless when called again."""
         with self._lock:
@@ -196,3 +214,5 @@ def flush() -> None:
 
 
 STREAMS = Streams()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=STREAMS.begin_in_child)

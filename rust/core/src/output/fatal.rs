@@ -268,8 +268,10 @@ fn write(original: c_int, mut bytes: &[u8]) -> bool {
             bytes = bytes.get(count..).unwrap_or_default();
             continue;
         }
-        // SAFETY: gives the thread's own place, which lives as long as the thread.
-        let errno = unsafe { *libc::__errno_location() };
+        // SAFETY: gives the thread's own place.
+        let place = unsafe { libc::__errno_location() };
+        // SAFETY: it lives as long as the thread.
+        let errno = unsafe { *place };
         if errno != libc::EINTR && (errno != libc::EAGAIN || waited == WAIT_MILLIS) {
             return false;
         }

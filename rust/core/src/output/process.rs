@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,7 +105,7 @@ fn present_or_made() -> io::Result<Arc<Process>> {
         };
         if is_ours {
             // The parent's names threads and locks that do not exist here: it is never dropped.
-            std::mem::forget(found);
+            let _kept = ManuallyDrop::new(found);
             fatal::begin();
             return Ok(made);
         }
@@ -188,6 +189,15 @@ fn sizes(streams: &[Arc<Stream>]) -> Cut {
         .iter()
         .map(|stream| (stream.id, stream.source.size()));
     sizes.collect()
+}
+
+/// Whether both streams go to one place: then their order is seen, and taking what has come at once keeps
+/// most of it.
+fn is_mixed(streams: &[Arc<Stream>]) -> bool {
+    let mut active = streams.iter().filter(|stream| stream.is_active());
+    let (one, other) = (active.next(), active.next());
+    one.zip(other)
+        .is_some_and(|(one, other)| one.is_mixed_with(other))
 }
 
 fn is_of(taker: &Taker, log: &Arc<dyn Log>) -> bool {
@@ -392,6 +402,9 @@ impl Process {
                 .iter()
                 .any(|stream| stream.source.as_file().is_some() && stream.watched.is_none());
             order = self.watch.wait(&terminals, is_looked);
+            if !is_mixed(&streams) {
+                self.watch.gather();
+            }
         }
     }
 

@@ -196,6 +196,14 @@ pub(super) fn above(fd: &impl std::os::fd::AsFd) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, ABOVE_STREAMS)?)
 }
 
+/// Whether two numbers stand for the same file.
+pub(super) fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    id(one)
+        .ok()
+        .zip(id(other).ok())
+        .is_some_and(|(one, other)| one == other)
+}
+
 fn id(fd: BorrowedFd<'_>) -> io::Result<Id> {
     let found = rustix::fs::fstat(fd)?;
     Ok((found.st_dev, found.st_ino))

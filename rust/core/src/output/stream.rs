@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio;
 
 use super::fatal::Place;
-use super::source::Source;
+use super::source::{self, Source};
 use super::watch::Watched;
 
 /// How long a full pipe that does not block is waited for before it is tried again.
@@ -93,6 +93,11 @@ impl Stream {
     /// Nothing more comes from its terminal.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
+    }
+
+    /// Whether both go to the same file or pipe.
+    pub(super) fn is_mixed_with(&self, other: &Self) -> bool {
+        source::is_same(self.original.as_fd(), other.original.as_fd())
     }
 
     /// Whether the program's stream still leads here.

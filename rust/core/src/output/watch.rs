@@ -18,6 +18,9 @@ const SIZE: Duration = Duration::from_millis(250);
 /// How often all is looked at, whatever is told.
 const SURE: Duration = Duration::from_secs(5);
 
+/// What is printed within so short a time is taken in one go, which costs those who print least.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// A watched file.
 pub(super) type Watched = i32;
 
@@ -31,7 +34,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new() -> io::Result<Self> {
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
-        let inotify = inotify::init(flags).and_then(|made| Ok(above(&made)));
+        let inotify = inotify::init(flags).map(|made| above(&made));
         Ok(Self {
             // Users have few of them: without one files are looked at.
             inotify: inotify.ok().and_then(Result::ok),
@@ -74,6 +77,12 @@ impl Watch {
         let _interrupted = poll(&mut fds, Timespec::try_from(timeout).ok().as_ref());
         let _unset = rustix::io::read(&self.waker, &mut [0_u8; 8]);
         self.written()
+    }
+
+    /// Waits a moment for more of what has just come, unless it is woken.
+    pub(super) fn gather(&self) {
+        let mut fds = [PollFd::new(&self.waker, PollFlags::IN)];
+        let _interrupted = poll(&mut fds, Timespec::try_from(GATHER).ok().as_ref());
     }
 
     fn written(&self) -> Vec<Watched> {
