@@ -218,7 +218,10 @@ class Ends(Logger):
                 self._late.open()
                 raise
         _sync.forget(self)
-        self._stop_console(max(until - time.monotonic(), 0.0))
+        if self._console is not None:
+            with anyio.CancelScope(shield=True):
+                left = max(until - time.monotonic(), 0.0)
+                await anyio.to_thread.run_sync(self._stop_console, left)
         self._give_up()
         timeout = max(until - time.monotonic(), 0.0)
         writer = self._ending.begin(code, timeout, self._logged_files)

@@ -23,8 +23,8 @@ const FATAL: [c_int; 5] = [
     libc::SIGFPE,
     libc::SIGILL,
 ];
-/// Longest time that a handler waits for the thread that forwards, milliseconds.
-const WAIT_MILLIS: u32 = 200;
+/// Longest time that a handler waits for the thread that forwards, or for an original, milliseconds.
+const WAIT_MILLIS: c_int = 200;
 /// A signal's stack may be small.
 const PIECE: usize = 1024;
 
@@ -96,10 +96,11 @@ impl Place {
         is_ours
     }
 
-    /// It is forwarded up to here.
+    /// It is forwarded up to here, which may be less.
     pub(super) fn done(&self, to: u64) {
         if let Some(slot) = self.slot() {
             slot.done.store(to, Ordering::SeqCst);
+            slot.claimed.store(to, Ordering::SeqCst);
         }
     }
 
@@ -258,10 +259,19 @@ fn pause() {
     unsafe { libc::nanosleep(&raw const millisecond, std::ptr::null_mut()) };
 }
 
-/// Writes all; false when the original does not take it.
+/// Writes all; false when the original does not take it soon: a signal must end the process.
 fn write(original: c_int, mut bytes: &[u8]) -> bool {
-    let mut waited = 0;
     while !bytes.is_empty() {
+        let mut wanted = libc::pollfd {
+            fd: original,
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        // SAFETY: it is one, on the stack.
+        let ready = unsafe { libc::poll(&raw mut wanted, 1, WAIT_MILLIS) };
+        if ready == 0 {
+            return false;
+        }
         // SAFETY: so many bytes are there.
         let count = unsafe { libc::write(original, bytes.as_ptr().cast(), bytes.len()) };
         if let Ok(count) = usize::try_from(count) {
@@ -272,11 +282,9 @@ fn write(original: c_int, mut bytes: &[u8]) -> bool {
         let place = unsafe { libc::__errno_location() };
         // SAFETY: it lives as long as the thread.
         let errno = unsafe { *place };
-        if errno != libc::EINTR && (errno != libc::EAGAIN || waited == WAIT_MILLIS) {
+        if errno != libc::EINTR && errno != libc::EAGAIN {
             return false;
         }
-        waited += 1;
-        pause();
     }
     true
 }

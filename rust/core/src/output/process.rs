@@ -28,6 +28,9 @@ use crate::rest::stream_file;
 
 /// Moments between the forwarding thread's looks whose order is kept; later ones are left out then.
 const MAX_CUTS: usize = 4096;
+/// So much in a moment is a flood, which is as long as this waited for to be over.
+const FLOOD_BYTES: u64 = 64 << 10;
+const FLOOD: Duration = Duration::from_millis(250);
 /// Bytes of a terminal that are taken before others have their turn.
 const TURN: usize = 1 << 20;
 
@@ -189,6 +192,11 @@ fn sizes(streams: &[Arc<Stream>]) -> Cut {
         .iter()
         .map(|stream| (stream.id, stream.source.size()));
     sizes.collect()
+}
+
+/// How much is in all files.
+fn whole(streams: &[Arc<Stream>]) -> u64 {
+    streams.iter().map(|stream| stream.source.size()).sum()
 }
 
 /// Whether both streams go to one place: then their order is seen, and taking what has come at once keeps
@@ -383,8 +391,10 @@ impl Process {
             let has_moved = self.pass(&streams, &order, &mut buffer);
             {
                 let mut state = self.state();
-                state.answered = asked;
-                self.answered.notify_all();
+                if !streams.iter().any(|stream| stream.is_stuck()) {
+                    state.answered = asked;
+                    self.answered.notify_all();
+                }
                 self.tidy(&mut state);
                 if state.streams.is_empty() && state.asked == asked {
                     state.is_running = false;
@@ -398,12 +408,30 @@ impl Process {
                 .iter()
                 .filter_map(|stream| stream.source.as_terminal())
                 .collect();
+            let stuck: Vec<_> = streams
+                .iter()
+                .filter(|stream| stream.is_stuck())
+                .map(|stream| stream.original.as_fd())
+                .collect();
             let is_looked = streams
                 .iter()
                 .any(|stream| stream.source.as_file().is_some() && stream.watched.is_none());
-            order = self.watch.wait(&terminals, is_looked);
+            order = self.watch.wait(&terminals, &stuck, is_looked);
             if !is_mixed(&streams) {
-                self.watch.gather();
+                self.gather(&streams);
+            }
+        }
+    }
+
+    /// Waits a moment for more of what has just come, and in a flood until that is over, or for a while:
+    /// whoever writes it is not held up then by what is done with it. It is kept meanwhile, whatever dies.
+    fn gather(&self, streams: &[Arc<Stream>]) {
+        let began = Instant::now();
+        let mut size = whole(streams);
+        while !self.watch.gather() && began.elapsed() < FLOOD {
+            let before = std::mem::replace(&mut size, whole(streams));
+            if size < before + FLOOD_BYTES {
+                break;
             }
         }
     }
@@ -450,27 +478,25 @@ impl Process {
         }
     }
 
+    /// Forwards and records a stream's file up to `end`. Where the original takes no more now, it is
+    /// recorded all the same.
     fn forward(&self, stream: &Stream, end: u64, buffer: &mut [u8]) -> bool {
-        let begin = stream.forwarded();
-        let mut at = begin;
-        while at < end {
-            let next = stream.forward(end, buffer);
-            if next == at {
-                break;
-            }
-            at = next;
+        let mut has_moved = false;
+        loop {
+            let before = stream.forwarded();
+            let at = stream.forward(end, buffer);
+            let is_over = at >= end || at == before || stream.is_stuck();
             let mut state = self.state();
             for taker in &mut state.takers {
-                taker.record(stream, at, false);
+                has_moved |= taker.record(stream, if is_over { end } else { at }, false);
             }
-            let recorded = state
-                .takers
-                .iter()
-                .filter_map(|taker| taker.at(stream))
-                .min();
-            stream.source.free(recorded.unwrap_or(at).min(at));
+            let recorded = state.takers.iter().filter_map(|taker| taker.at(stream));
+            stream.source.free(recorded.min().unwrap_or(at).min(at));
+            has_moved |= at > before;
+            if is_over {
+                return has_moved;
+            }
         }
-        at > begin
     }
 
     fn forward_terminal(&self, stream: &Stream, buffer: &mut [u8]) -> bool {

@@ -19,8 +19,9 @@ use super::system;
 /// No file of ours may take the place of a stream that is closed.
 pub(super) const ABOVE_STREAMS: i32 = 3;
 
-/// A file is freed in steps of at least this, whole blocks of every file system.
-const FREED: u64 = 1 << 20;
+/// A file is freed in steps of this: whole blocks of every file system, and seldom: ext4 first writes to the
+/// disk what it then frees, and holds up who writes.
+const FREED: u64 = 64 << 20;
 
 /// What tells files apart.
 type Id = (u64, u64);

@@ -6,13 +6,17 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
+use rustix::io::Errno;
 use rustix::stdio;
 
 use super::fatal::Place;
 use super::source::{self, Source};
 use super::watch::Watched;
 
-/// How long a full pipe that does not block is waited for before it is tried again.
+/// `PIPE_BUF` of Linux.
+const PIPE_PIECE: usize = 4096;
+/// How long a terminal that takes nothing is waited for before it is tried again.
 const FULL: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
@@ -49,6 +53,9 @@ pub(super) struct Stream {
     place: Place,
     /// How much of the file is forwarded; the forwarding thread's alone to change.
     forwarded: AtomicU64,
+    /// Whether the original may take nothing for a while: it is no file.
+    may_block: bool,
+    is_stuck: AtomicBool,
     /// Nobody reads the original any more.
     is_deaf: AtomicBool,
     /// Whether runs take it; else what children still print is only forwarded.
@@ -64,9 +71,13 @@ impl Stream {
         original: OwnedFd,
         watched: Option<Watched>,
     ) -> Self {
+        let kind = rustix::fs::fstat(&original).map(|found| found.st_mode);
+        let is_file = kind.is_ok_and(|mode| FileType::from_raw_mode(mode) == FileType::RegularFile);
         Self {
             id,
             number,
+            may_block: !is_file,
+            is_stuck: AtomicBool::new(false),
             place: Place::new(&source, original.as_fd(), number),
             source,
             original,
@@ -132,8 +143,8 @@ impl Stream {
         self.source.restart();
     }
 
-    /// Forwards a piece of the file that ends at most at `to`, and says where it ended. May block, as the
-    /// program itself would have.
+    /// Forwards a piece of the file that ends at most at `to`, and says where it ended: sooner where the
+    /// original takes no more now.
     pub(super) fn forward(&self, to: u64, buffer: &mut [u8]) -> u64 {
         let at = self.forwarded();
         let len = usize::try_from(to.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -144,30 +155,66 @@ impl Stream {
         let Some(piece) = read.ok().and_then(|len| buffer.get(..len)) else {
             return at;
         };
-        let end = at + piece.len() as u64;
-        if !self.place.claim(end) {
+        if !self.place.claim(at + piece.len() as u64) {
             return at;
         }
-        self.write(piece);
+        let end = at + self.write_now(piece) as u64;
         self.place.done(end);
         self.forwarded.store(end, Ordering::Release);
+        self.is_stuck
+            .store(end < at + piece.len() as u64, Ordering::Release);
         end
     }
 
-    /// Writes to the original. One that nobody reads is not written to again; what a full disk does
-    /// not take is lost there, and only there.
-    pub(super) fn write(&self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && !self.is_deaf.load(Ordering::Relaxed) {
-            match rustix::io::write(&self.original, bytes) {
-                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => {
+    /// Whether the original takes no more now.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Acquire)
+    }
+
+    /// Writes what the original takes now, and gives how much that is. One that nobody reads any more
+    /// takes everything; what a full disk does not take is lost there, and only there.
+    fn write_now(&self, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            if self.is_deaf.load(Ordering::Relaxed) {
+                break;
+            }
+            if self.may_block && !self.is_ready() {
+                return done;
+            }
+            // So much a pipe with room takes at once.
+            let piece = rest.get(..PIPE_PIECE).filter(|_| self.may_block);
+            match rustix::io::write(&self.original, piece.unwrap_or(rest)) {
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return done,
+                Err(error) => {
+                    let is_full = matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::FBIG);
+                    self.is_deaf.store(!is_full, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+        bytes.len()
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut fds = [PollFd::new(&self.original, PollFlags::OUT)];
+        // What cannot be asked is tried.
+        poll(&mut fds, Some(&Timespec::default())).map_or(true, |ready| ready > 0)
+    }
+
+    /// Writes to the original terminal, which may block, as it would have blocked the child.
+    pub(super) fn write(&self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.is_deaf.load(Ordering::Relaxed) {
+            match rustix::io::write(&self.original, rest) {
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
                     let mut fds = [PollFd::new(&self.original, PollFlags::OUT)];
                     let _interrupted = poll(&mut fds, Some(&FULL));
                 }
-                Err(
-                    rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT | rustix::io::Errno::FBIG,
-                ) => return,
                 Err(_) => self.is_deaf.store(true, Ordering::Relaxed),
             }
         }

@@ -86,11 +86,12 @@ impl Taker {
         }
     }
 
-    /// Records a stream's file up to a place.
-    pub(super) fn record(&mut self, stream: &Stream, to: u64, is_last: bool) {
-        let Some(mut at) = self.at(stream) else {
-            return;
+    /// Records a stream's file up to a place; false when nothing was to be recorded.
+    pub(super) fn record(&mut self, stream: &Stream, to: u64, is_last: bool) -> bool {
+        let Some(begin) = self.at(stream) else {
+            return false;
         };
+        let mut at = begin;
         let mut buffer =
             vec![0; PIECE.min(usize::try_from(to.saturating_sub(at)).unwrap_or(PIECE))];
         while at < to {
@@ -113,6 +114,7 @@ impl Taker {
         if let Some(place) = self.place(stream) {
             place.at = at;
         }
+        at > begin
     }
 
     /// Records what was read from a stream's terminal.

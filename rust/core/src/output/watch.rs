@@ -61,8 +61,14 @@ impl Watch {
         let _set = rustix::io::write(&self.waker, &1_u64.to_ne_bytes());
     }
 
-    /// Waits, and gives the files that were written to in the order of that.
-    pub(super) fn wait(&self, terminals: &[BorrowedFd<'_>], is_looked: bool) -> Vec<Watched> {
+    /// Waits, also for originals that took nothing, and gives the files that were written to in the order
+    /// of that.
+    pub(super) fn wait(
+        &self,
+        terminals: &[BorrowedFd<'_>],
+        stuck: &[BorrowedFd<'_>],
+        is_looked: bool,
+    ) -> Vec<Watched> {
         let timeout = match (is_looked, terminals.is_empty()) {
             (true, _) => LOOK,
             (false, false) => SIZE,
@@ -73,16 +79,17 @@ impl Watch {
             fds.push(PollFd::new(inotify, PollFlags::IN));
         }
         fds.extend(terminals.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        fds.extend(stuck.iter().map(|fd| PollFd::new(fd, PollFlags::OUT)));
         // A signal ends the wait as well, and nothing is missed by looking once more.
         let _interrupted = poll(&mut fds, Timespec::try_from(timeout).ok().as_ref());
         let _unset = rustix::io::read(&self.waker, &mut [0_u8; 8]);
         self.written()
     }
 
-    /// Waits a moment for more of what has just come, unless it is woken.
-    pub(super) fn gather(&self) {
+    /// Waits a moment for more of what has just come; true when it is woken.
+    pub(super) fn gather(&self) -> bool {
         let mut fds = [PollFd::new(&self.waker, PollFlags::IN)];
-        let _interrupted = poll(&mut fds, Timespec::try_from(GATHER).ok().as_ref());
+        poll(&mut fds, Timespec::try_from(GATHER).ok().as_ref()).is_ok_and(|ready| ready > 0)
     }
 
     fn written(&self) -> Vec<Watched> {
