@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def measure(folder: Path, console: str, size_bytes: int) -> dict[str, float]:
     log_bytes = sum(path.stat().st_size for path in Path(str(told["dir"])).glob("wal/*/*.wal"))
     assert (log_bytes > size_bytes) == (console == "redirect"), log_bytes
     assert told["anonymous"] < MAX_BYTES, told
-    subprocess.run(["rm", "-r", str(told["dir"])], check=True)
+    shutil.rmtree(str(told["dir"]))
     return told
 
 

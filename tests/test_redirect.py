@@ -243,6 +243,20 @@ def test_forked_children_print_into_their_parents_run(program, texts):
     assert texts(ended.folders[0])[1] == ended.out.decode()
 
 
+def test_a_forked_child_whose_parent_is_gone_prints_to_where_the_stream_led(program):
+    ended = program(
+        "sys.stdout.flush()\n"
+        "if os.fork() == 0:\n"
+        "    while os.getppid() == int(open(sys.argv[1] + '/pid').read() or 0): pass\n"
+        "    print('child', flush=True)\n"
+        "    os._exit(0)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n",
+        prelude="import os, sys\nopen(sys.argv[1] + '/pid', 'w').write(str(os.getpid()))\n"
+        + PRELUDE,
+    )
+    assert (ended.returncode, ended.out) == (-signal.SIGKILL, b"child\n")
+
+
 def test_a_forked_child_may_have_a_run_of_its_own(program, texts):
     ended = program(
         "print('parent')\n"

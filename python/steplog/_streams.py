@@ -64,6 +64,7 @@ class _Wrapped:
         self._original: Callable[[str], int] = stream.write
         self._is_redirected = False
         self._terminal = -1
+        self._parent = 0
         self._takers: tuple[Taker, ...] = ()
         self._given: tuple[Taker, ...] = ()
         original, flush = self._original, getattr(stream, "flush", None)
@@ -102,11 +103,13 @@ class _Wrapped:
             if not (self._is_redirected and way == "redirect")
         )
 
-    def begin_in_child(self) -> None:
+    def begin_in_child(self, parent: int) -> None:
         """Be as before in a forked child: what it prints is its parent's affair once it is flushed.
 
         Flushed at each call, lines of several children would be torn.
         """
+        if self._is_redirected or self._parent:
+            self._parent = parent
         self._is_redirected, self._terminal = False, -1
 
     def unwrap(self) -> None:
@@ -123,6 +126,10 @@ class _Wrapped:
     def _write_and_give(self, text: str) -> int:
         if self._terminal >= 0 and isinstance(text, str):
             return self._write_to_terminal(text)
+        if self._parent and os.getppid() != self._parent:
+            # Nobody forwards any more what this child prints.
+            self._parent = 0
+            give_output_back(self.number)
         passed = _thread.passed
         written = self._original(text)
         if _thread.passed == passed:
@@ -161,6 +168,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._takers: tuple[Taker, ...] = ()
         self._wrapped: dict[int, _Wrapped] = {}
 
@@ -182,8 +190,9 @@ class Streams:
     def begin_in_child(self) -> None:
         """In a forked child: the streams are as before, until it has a run of its own."""
         self._lock = threading.Lock()  # another thread of the parent may have held it
+        parent, self._pid = self._pid, os.getpid()
         for wrapped in self._wrapped.values():
-            wrapped.begin_in_child()
+            wrapped.begin_in_child(parent)
 
     def remove(self, taker: Taker) -> None:
         """Give it no more; harmless when called again."""

@@ -121,10 +121,13 @@ def test_lines_of_a_killed_program_come_by_sync_and_attempts_follow_each_other(s
     assert texts(server.get("/projects/local/p/runs/r/logs?from=-3")) == ["299", "0", "1"]
 
 
-@pytest.mark.parametrize("mode", ["offline", "online"])
-@pytest.mark.parametrize("who", ["python", "child"])
-def test_what_was_printed_before_a_kill_is_at_the_server_after_sync(server, tmp_path, mode, who):
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", ["offline python", "offline child", "online python", "online child"]
+)
+def test_what_was_printed_before_a_kill_is_at_the_server_after_sync(server, tmp_path, *, how, end):
     """Each line once, also those that no thread of the program had seen."""
+    mode, who = how.split()
     server.environ["STEPLOG_CONSOLE"] = "redirect"
     code = (
         "import os, signal, steplog, subprocess, sys\n"
@@ -133,13 +136,15 @@ def test_what_was_printed_before_a_kill_is_at_the_server_after_sync(server, tmp_
         "if sys.argv[3] == 'child': subprocess.run(['seq', '0', str(count - 1)])\n"
         "else:\n"
         "    for n in range(count): print(n)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"os.kill(os.getpid(), {int(end)})\n"
     )
     counts = [1, 7, 100, 1000, 5000]
     for count in counts:
         child = server.python(tmp_path, code, f"r{count}", mode, who, count)
-        child.communicate()
-        assert child.returncode == -signal.SIGKILL
+        said = child.communicate()[0].splitlines()
+        assert child.returncode == -end
+        if end == signal.SIGTERM:
+            assert said == [*map(str, range(count))]
     for _ in range(2):
         done = server.cli("sync", str(tmp_path / "steplog-runs"))
         assert done.returncode == 0, done.stderr

@@ -267,7 +267,10 @@ impl Decoder {
             Record::Exit { wall, code } => {
                 seen(wall);
                 into.exit_code = Some(code);
-                self.console.flush(&mut into.lines);
+                // A signal's record stands before what was printed last.
+                if code >= 0 {
+                    self.console.flush(&mut into.lines);
+                }
             }
             Record::Alert { wall, alert } => {
                 seen(wall);

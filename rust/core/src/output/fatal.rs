@@ -88,10 +88,16 @@ impl Place {
         let Some(slot) = self.slot() else {
             return true;
         };
-        let before = slot.claimed.swap(to, Ordering::SeqCst);
+        if IS_ENDING.load(Ordering::SeqCst) {
+            return false;
+        }
+        let before = slot.done.load(Ordering::SeqCst);
+        slot.claimed.store(to, Ordering::SeqCst);
         let is_ours = !IS_ENDING.load(Ordering::SeqCst);
         if !is_ours {
-            slot.claimed.store(before, Ordering::SeqCst);
+            // The handler has waited for this, or has not looked yet.
+            let order = Ordering::SeqCst;
+            let _handlers = slot.claimed.compare_exchange(to, before, order, order);
         }
         is_ours
     }
@@ -220,7 +226,7 @@ pub(crate) fn forward_rest() {
 
 fn forward(slot: &Slot) {
     let mut waited = 0;
-    while slot.claimed.load(Ordering::SeqCst) != slot.done.load(Ordering::SeqCst) {
+    while slot.claimed.load(Ordering::SeqCst) > slot.done.load(Ordering::SeqCst) {
         if waited == WAIT_MILLIS {
             // The original takes nothing: it would hold this thread up as well.
             return;
