@@ -234,12 +234,15 @@ def test_forked_children_print_into_their_parents_run(program, texts):
         "if os.fork() == 0:\n"
         "    print('child', flush=True)\n"
         "    subprocess.run(['echo', 'grandchild'])\n"
+        "    print('kept', end=' ')\n"  # lines of several children are whole
+        "    os.write(1, b'at once\\n')\n"
+        "    print('until now', flush=True)\n"
         "    os._exit(0)\n"
         "os.wait()\n"
         "print('parent')\n"
     )
     assert (ended.returncode, ended.err) == (0, b"")
-    assert ended.out == b"half child\ngrandchild\nparent\n"
+    assert ended.out == b"half child\ngrandchild\nat once\nkept until now\nparent\n"
     assert texts(ended.folders[0])[1] == ended.out.decode()
 
 
@@ -508,6 +511,17 @@ def test_a_full_disk_of_the_run_does_not_stop_prints(program, mode):
     )
     assert ended.returncode == 0, ended.err
     assert ended.out.decode() == lines(3000) + "child\n"
+
+
+def test_a_long_text_that_the_disk_does_not_take_is_printed(program):
+    ended = program(
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+        "print('x' * 100_000 + 'y')\n"
+    )
+    assert ended.returncode == 0, ended.err
+    # What the file had taken of it is there twice.
+    assert ended.out.endswith(b"x" * 100_000 + b"y\n")
 
 
 def test_without_inotify_files_are_looked_at(program, texts):
