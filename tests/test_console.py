@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import steplog
-from steplog import _console
+from steplog import _streams
 from steplog._core import RunLog
 
 OUTPUT = 11
@@ -132,7 +132,7 @@ def test_off_is_off_and_write_logs_adds(start, printed):
         with pytest.raises(steplog.ArgumentTypeError, match="takes text, got int"):
             run.write_logs(1)
     assert printed(run.sync_dir) == [(1, "text\n")]
-    assert _console._tees._consoles == ()
+    assert _streams.STREAMS._takers == ()
     with pytest.raises(steplog.RunClosedError):
         run.write_logs("late")
 

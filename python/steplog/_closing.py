@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from steplog import _folder
 from steplog._keys import keys_file
-from steplog._writer import RunLog
+from steplog._writer import RunLog, take_rests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +54,7 @@ class Others:
 
     def __init__(self, folder: Path, writer_id: str) -> None:
         self._folder = folder
+        take_rests(folder)
         self._log = RunLog(folder)
         others: list[dict[str, Any]] = [
             writer

@@ -1,40 +1,87 @@
-"""What Python prints: to the original stream, and then into the logs of this process's runs."""
+"""What is printed, by Python, children and C libraries: into the logs of this process's runs."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
+from steplog import _leaving, _streams
 from steplog._errors import RunClosedError, StorageError, UsageError
 from steplog._names import whole_text
+from steplog._streams import NUMBERS, STREAMS
+from steplog._writer import ask_output, wait_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from steplog._notices import Notices
+    from steplog._settings import ConsoleWay
     from steplog._writer import Writer
 
-STREAMS = {"stdout": 1, "stderr": 2}
 _MAX_TEXT = 1 << 20
 """Letters of one record; a longer text is several."""
+_LOOK_SECS = 0.1
+"""Longest time before Ctrl-C is looked after while something is waited for."""
 
 
 class Console:
-    """The output of one run, from its start until `stop`. Forked children's is not the run's."""
+    """The output of one run, from its start until `stop`.
 
-    def __init__(self, writer: Writer, notices: Notices) -> None:
+    Attributes:
+        ways: How each stream is taken, by its number; see `Writer.take_output`.
+    """
+
+    def __init__(self, writer: Writer, notices: Notices, *, way: ConsoleWay) -> None:
         self._writer = writer
         self._notices = notices
+        self._way = way
+        self.ways: dict[int, tuple[str, int]] = {}
 
     def start(self) -> None:
         """Take what is printed from now on."""
-        _tees.add(self)
+        if self._way != "wrap":
+            _streams.flush()
+            self._redirect()
+        STREAMS.add(self)
 
-    def stop(self) -> None:
-        """Take no more; harmless when called again."""
-        _tees.remove(self)
+    def _redirect(self) -> None:
+        for name, number in NUMBERS.items():
+            if getattr(sys, f"__{name}__") is None:
+                continue  # it was closed, and any file may have its number by now
+            try:
+                way = self._writer.take_output(number, self._way == "redirect")
+            except StorageError as error:
+                self._notices.warn(
+                    "redirect", f"what children print to {name} is not recorded: {error}"
+                )
+                continue
+            if way[0] != "given":
+                self.ways[number] = way
+                _leaving.watch()
+
+    def flush(self, timeout_secs: float) -> None:
+        """Wait until what was printed is forwarded and in the log, but not longer than this."""
+        if not self.ways or self._writer.is_forked:
+            return
+        _streams.flush()
+        until, asked = time.monotonic() + timeout_secs, ask_output()
+        while not wait_output(asked, min(_LOOK_SECS, max(until - time.monotonic(), 0.0))):
+            if time.monotonic() >= until:
+                return
+
+    def stop(self, timeout_secs: float) -> None:
+        """Take no more; harmless when called again.
+
+        All is in the log when it returns, and forwarded unless that takes longer than this.
+        """
+        if self.ways and not self._writer.is_forked:
+            _streams.flush()
+            lost = self._writer.leave_output(timeout_secs)
+            if lost:
+                self._notices.warn(
+                    "output", f"not all that was printed is recorded: {lost:,} pieces are lost"
+                )
+        STREAMS.remove(self)
 
     def put_error(self, error: BaseException | None) -> None:
         """Take the traceback of an error that ends the run before the interpreter prints it."""
@@ -42,9 +89,10 @@ class Console:
             return
         import traceback  # noqa: PLC0415  # only for who fails
 
+        self.flush(_LOOK_SECS)  # what was printed comes first
         with contextlib.suppress(Exception):  # the error's own `__str__` may raise
             lines = traceback.format_exception(type(error), error, error.__traceback__)
-            self.put(STREAMS["stderr"], "".join(lines))
+            self.put(NUMBERS["stderr"], "".join(lines))
 
     def tell_unwrapped(self, name: str) -> None:
         """Say that a stream's output is not taken."""
@@ -72,56 +120,3 @@ class Console:
             self._writer.put_output(stream, text)
         except UnicodeEncodeError:  # half of a pair of surrogates
             self._writer.put_output(stream, whole_text(text))
-
-
-class _Tees:
-    """The streams of this process while runs take what is printed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._consoles: tuple[Console, ...] = ()
-        self._wrapped: dict[str, tuple[Any, Callable[[str], int]]] = {}
-
-    def add(self, console: Console) -> None:
-        with self._lock:
-            self._consoles = (*self._consoles, console)
-            for name in STREAMS:
-                self._wrap(name)
-
-    def remove(self, console: Console) -> None:
-        with self._lock:
-            self._consoles = tuple(one for one in self._consoles if one is not console)
-            if not self._consoles:
-                for name in list(self._wrapped):
-                    self._unwrap(name)
-
-    def _wrap(self, name: str) -> None:
-        stream = getattr(sys, name)
-        # One object may stand for both.
-        if stream is None or any(stream is wrapped for wrapped, _ in self._wrapped.values()):
-            return
-        original: Callable[[str], int] = stream.write
-        number = STREAMS[name]
-
-        def write(text: str, /) -> int:
-            written = original(text)
-            for console in self._consoles:
-                console.put(number, text)
-            return written
-
-        try:
-            stream.write = write
-        except (AttributeError, TypeError):
-            for console in self._consoles:
-                console.tell_unwrapped(name)
-            return
-        self._wrapped[name] = (stream, write)
-
-    def _unwrap(self, name: str) -> None:
-        stream, write = self._wrapped.pop(name)
-        # Somebody may have wrapped it once more: then ours stays, and tells nobody.
-        if vars(stream).get("write") is write:
-            del stream.write
-
-
-_tees = _Tees()

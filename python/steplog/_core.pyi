@@ -17,12 +17,19 @@ __all__ = [
     "SyncJob",
     "Writer",
     "__version__",
+    "ask_output",
     "attempt_parts",
+    "cut_output",
+    "give_output_back",
     "is_live",
     "merge_summaries",
     "open_lines",
     "peek_start",
+    "resume_output",
+    "suspend_output",
+    "take_rests",
     "unpack_value",
+    "wait_output",
 ]
 
 __version__: str
@@ -123,6 +130,24 @@ class Writer:
     def put_blob(self, name: str, sha256: bytes, size: int) -> int: ...
     def put_sample(self, values: dict[str, object]) -> int: ...
     def put_output(self, stream: int, text: str) -> int: ...
+    def take_output(self, stream: int, terminal: bool) -> tuple[str, int]:
+        """Take what is written to a stream's number, of a terminal only where that is said.
+
+        Forwarded to where it would have gone and then in the log, both soon; what was written
+        before a kill is appended to the log by `take_rests`.
+
+        Returns:
+            `redirect`; or `terminal` and the number of the terminal itself, to which this process
+            is to write; or `given` when nothing is taken.
+        """
+
+    def leave_output(self, timeout_secs: float) -> int:
+        """Take no more; gives how many texts could not be recorded.
+
+        All is in the log when it returns, and forwarded unless that takes longer than
+        `timeout_secs`.
+        """
+
     def put_alert(self, title: str, text: str, level: str, wait_millis: int) -> int: ...
     def mark_preempting(self) -> int: ...
     def put_config(self, entries: dict[str, object]) -> int: ...
@@ -293,3 +318,26 @@ def merge_summaries(
     states: Sequence[bytes],
 ) -> tuple[dict[str, object], list[dict[str, object]]]: ...
 def unpack_value(data: bytes) -> object: ...
+def cut_output() -> None:
+    """The program goes over to another stream: what it has written so far comes first."""
+
+def give_output_back(stream: int) -> bool:
+    """Give a stream its original back, as ours cannot be written; also in a forked child."""
+
+def ask_output() -> int:
+    """Ask for all that was printed by now to be forwarded and recorded, and do not wait for it."""
+
+def wait_output(asked: int, timeout_secs: float) -> bool:
+    """Wait until what `ask_output` asked for is done; false when that takes longer."""
+
+def suspend_output() -> None:
+    """Give the streams their originals back until `resume_output`."""
+
+def resume_output() -> None:
+    """Take the streams again."""
+
+def take_rests(run_dir: str | os.PathLike[str]) -> int:
+    """Append to the logs of processes that were killed what they had printed; gives its bytes.
+
+    On the disk when it returns. Who is killed in it has appended all of a log's rest or nothing.
+    """

@@ -161,7 +161,7 @@ class Run(Reference, Records):
             )
             self._notices.say(f"run {self.name}{goes_on} is recorded in {where}")
         if not isinstance(writer, NullWriter) and parent is None and settings.console != "off":
-            self._console = Console(writer, self._notices)
+            self._console = Console(writer, self._notices, way=settings.console)
             self._console.start()
         self._loggers: Loggers | None = None
         if settings.capture_loggers and not isinstance(writer, NullWriter) and parent is None:

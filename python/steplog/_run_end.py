@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 # Of the time that an end may take, how much goes to values that are not ready.
 _LATE_SHARE = 0.8
+_OUTPUT_SHARE = 0.5
+"""And how much to what was printed, where nobody reads it."""
+_LAST_OUTPUT_SECS = 0.2
+"""How long the end waits for what was printed since it has begun."""
 
 
 class Ends(Logger):
@@ -160,8 +164,10 @@ class Ends(Logger):
         self._end(exit_code, max(until - time.monotonic(), 0.0))
 
     def _gather_last(self, timeout_secs: float) -> None:
-        """What is still being captured, and the files of the program."""
+        """What is still being captured or printed, and the files of the program."""
         until = time.monotonic() + timeout_secs * _LATE_SHARE
+        if self._console is not None:
+            self._console.flush(timeout_secs * _OUTPUT_SHARE)
         if self._capture is not None:
             self._capture.stop(timeout_secs)
             if not self.is_finished:
@@ -170,9 +176,11 @@ class Ends(Logger):
             self._files.finish(max(until - time.monotonic(), 0.0))
 
     def _end(self, exit_code: int, timeout_secs: float) -> None:
+        until = time.monotonic() + timeout_secs
         _sync.forget(self)
-        self._stop_console()
+        self._stop_console(timeout_secs)
         self._give_up()
+        timeout_secs = max(until - time.monotonic(), 0.0)
         writer = self._ending.begin(exit_code, timeout_secs, self._logged_files)
         if writer is not None:
             ended = False
@@ -216,7 +224,10 @@ class Ends(Logger):
                 self._late.open()
                 raise
         _sync.forget(self)
-        self._stop_console()
+        if self._console is not None:
+            with anyio.CancelScope(shield=True):
+                left = max(until - time.monotonic(), 0.0)
+                await anyio.to_thread.run_sync(self._stop_console, left)
         self._give_up()
         timeout = max(until - time.monotonic(), 0.0)
         writer = self._ending.begin(code, timeout, self._logged_files)
@@ -243,9 +254,10 @@ class Ends(Logger):
         except RunClosedError:
             return  # it has ended already
 
-    def _stop_console(self) -> None:
+    def _stop_console(self, timeout_secs: float) -> None:
         if self._console is not None:
-            self._console.stop()
+            # All but what was printed in this moment has been waited for.
+            self._console.stop(min(timeout_secs, _LAST_OUTPUT_SECS))
         if self._loggers is not None:
             self._loggers.stop()
 

@@ -12,9 +12,16 @@ from steplog._core import (
     SyncJob,
     Writer,
     __version__,
+    ask_output,
+    cut_output,
+    give_output_back,
     is_live,
     merge_summaries,
+    resume_output,
+    suspend_output,
+    take_rests,
     unpack_value,
+    wait_output,
 )
 
 if TYPE_CHECKING:
@@ -32,11 +39,18 @@ __all__ = [
     "SyncJob",
     "Writer",
     "__version__",
+    "ask_output",
+    "cut_output",
+    "give_output_back",
     "is_live",
     "merge_summaries",
     "open_writer",
+    "resume_output",
+    "suspend_output",
+    "take_rests",
     "unpack_value",
     "wait_for",
+    "wait_output",
 ]
 
 Stage = Literal["disk", "server", "done"]

@@ -94,7 +94,8 @@ fn encoded(record: &Record<'_>) -> Option<Vec<u8>> {
             wall: at,
             stream,
             text,
-        } => record::output(wall(*at)?, *stream, text),
+            taken,
+        } => record::output(wall(*at)?, *stream, text, *taken),
         Record::Alert { wall: at, alert } => record::alert(wall(*at)?, alert),
         Record::Base(base) => match record::base(base).as_slice() {
             [whole] => whole.clone(),

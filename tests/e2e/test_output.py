@@ -134,6 +134,54 @@ def test_lines_of_a_killed_program_come_by_sync_and_attempts_follow_each_other(s
     assert texts(server.get("/projects/local/p/runs/r/logs?from=-3")) == ["299", "0", "1"]
 
 
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", ["offline python", "offline child", "online python", "online child"]
+)
+def test_what_was_printed_before_a_kill_is_at_the_server_after_sync(server, tmp_path, *, how, end):
+    """Each line once, also those that no thread of the program had seen."""
+    mode, who = how.split()
+    server.environ["STEPLOG_CONSOLE"] = "redirect"
+    code = (
+        "import os, signal, steplog, subprocess, sys\n"
+        "run = steplog.init(project='p', id=sys.argv[1], mode=sys.argv[2])\n"
+        "count = int(sys.argv[4])\n"
+        "if sys.argv[3] == 'child': subprocess.run(['seq', '0', str(count - 1)])\n"
+        "else:\n"
+        "    for n in range(count): print(n)\n"
+        f"os.kill(os.getpid(), {int(end)})\n"
+    )
+    counts = [1, 7, 100, 1000, 5000]
+    for count in counts:
+        child = server.python(tmp_path, code, f"r{count}", mode, who, count)
+        said = child.communicate()[0].splitlines()
+        assert child.returncode == -end
+        if end == signal.SIGTERM:
+            assert said == [*map(str, range(count))]
+    for _ in range(2):
+        done = server.cli("sync", str(tmp_path / "steplog-runs"))
+        assert done.returncode == 0, done.stderr
+    for count in counts:
+        answer = server.get(f"/projects/local/p/runs/r{count}/logs?limit=5000")
+        assert texts(answer) == [*map(str, range(count))]
+
+
+def test_an_attempt_that_goes_on_sends_what_the_killed_one_had_printed(server, tmp_path):
+    server.environ["STEPLOG_CONSOLE"] = "redirect"
+    code = (
+        "import os, signal, steplog, subprocess, sys\n"
+        "run = steplog.init(project='p', id='r', resume='allow')\n"
+        "subprocess.run(['seq', '1', sys.argv[1]])\n"
+        "if sys.argv[2] == 'kill': os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for count, end in ((900, "kill"), (2, "")):
+        child = server.python(tmp_path, code, count, end)
+        child.communicate()
+        assert child.returncode == (-signal.SIGKILL if end else 0)
+    answer = server.get("/projects/local/p/runs/r/logs?limit=5000")
+    assert texts(answer) == [*map(str, range(1, 901)), "1", "2"]
+
+
 @pytest.mark.parametrize(
     "asked",
     [

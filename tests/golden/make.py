@@ -134,6 +134,7 @@ SEGMENTS: list[list[list[Any]]] = [
         [9, wall(4), "code/größe.bin", bytes(range(256))],
         [10, wall(4), Fixed(2 * TICK_NANOS), {"cpu": 12.5, "gpu.0.temp": 41}],
         [11, wall(4), 2, "\r50%|█\x1b[31m"],
+        [11, wall(4), 1, "50 %\n", Fixed(5)],
         [12, wall(4), "loss is NaN", "at step 7", "WARN", 60_000],
         [13, wall(4), "gewichte.bin", hashlib.sha256(b"").digest(), Fixed(2**40)],
         history(2, 5, FOREIGN),

@@ -20,6 +20,7 @@ from steplog._cli.standing import Server
 from steplog._cli.uploads import Uploads
 from steplog._errors import SteplogError
 from steplog._terminal import count, printable, say
+from steplog._writer import take_rests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -127,7 +128,7 @@ def _watch(
 def _size_of(folder: Path) -> object:
     """What tells whether a run's logs have changed since nobody writes them."""
     found = []
-    for segment in sorted((folder / "wal").glob("*/*.wal")):
+    for segment in sorted((folder / "wal").glob("*/*.[wr]a[lw]")):  # logs, and what is printed
         with contextlib.suppress(FileNotFoundError):
             stat = segment.stat()
             found.append((segment, stat.st_size, stat.st_mtime_ns))
@@ -187,6 +188,7 @@ def _sync_run(
     """Send one run, and report on it; failures are in the report."""
     report = _report_on(folder)
     try:
+        take_rests(folder)
         run = _runs.read(folder)
         report["run"] = run.id
         warn_of_damage(run)

@@ -1,7 +1,7 @@
 //! The threads behind a log: `steplog-writer` prepares segments, follows the log and syncs it;
 //! `steplog-upload` sends it. Lock order: `drain` before `Progress`.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -50,7 +50,34 @@ impl AsRef<Wal> for Shared {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl crate::output::Log for Shared {
+    fn dir(&self) -> &std::path::Path {
+        self.wal.dir()
+    }
+
+    fn put(&self, number: u8, text: &str, taken: Option<u64>) -> Result<u64> {
+        let wall = self.clock.wall(self.clock.runtime());
+        self.append(&record::output(wall, number, text, taken))
+    }
+}
+
 impl Shared {
+    /// As [`Wal::append`]; a record that no segment could be had for is counted as lost.
+    #[inline]
+    pub(crate) fn append(&self, payload: &[u8]) -> Result<u64> {
+        self.count_lost(self.wal.append(payload))
+    }
+
+    #[inline]
+    pub(crate) fn count_lost(&self, appended: Result<u64>) -> Result<u64> {
+        if let Err(error @ Error::NoSegment { .. }) = &appended {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.storage_failed(error);
+        }
+        appended
+    }
+
     pub(crate) fn drain(&self) -> MutexGuard<'_, Drain> {
         self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }

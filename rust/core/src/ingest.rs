@@ -292,13 +292,18 @@ impl Decoder {
             Record::Exit { wall, code } => {
                 seen(wall);
                 into.exit_code = Some(code);
-                self.console.flush(&mut into.lines);
+                // A signal's record stands before what was printed last.
+                if code >= 0 {
+                    self.console.flush(&mut into.lines);
+                }
             }
             Record::Alert { wall, alert } => {
                 seen(wall);
                 into.alerts.push((position, wall, alert.into()));
             }
-            Record::Output { wall, stream, text } => {
+            Record::Output {
+                wall, stream, text, ..
+            } => {
                 seen(wall);
                 self.console.feed(stream, wall, text, &mut into.lines);
             }
@@ -469,7 +474,7 @@ mod tests {
         let mut builder = BatchBuilder::new(0);
         for position in 1..=100 {
             let text = format!("{position}\r{position}!\n");
-            builder.push(position * 8, &record::output(1, 2, &text));
+            builder.push(position * 8, &record::output(1, 2, &text, None));
         }
         let body = builder.finish().unwrap().body;
         let mut first = decoder();

@@ -31,15 +31,21 @@ pub mod ingest;
 mod memory;
 pub mod metric;
 pub mod native;
+#[cfg(all(feature = "upload", target_os = "linux"))]
+pub mod output;
 pub mod path;
 pub mod pattern;
 mod platform;
+#[cfg(feature = "upload")]
+mod printed;
 pub mod progress;
 #[cfg(test)]
 mod proof;
 pub mod reader;
 pub mod record;
 mod repeat;
+#[cfg(feature = "upload")]
+pub mod rest;
 pub mod runlog;
 mod segment;
 mod sgr;

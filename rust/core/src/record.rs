@@ -150,6 +150,8 @@ pub enum Record<'a> {
         stream: u8,
         /// As it was written, with all its control characters.
         text: &'a str,
+        /// Where it ends in the stream's file, if it was taken from that.
+        taken: Option<u64>,
     },
     /// Something that a person is to be told.
     Alert {
@@ -293,8 +295,9 @@ impl<'a> Record<'a> {
                 sample_of(cursor)?
             }
             kind::OUTPUT => {
-                expect(4, cursor.at())?;
-                output_of(cursor)?
+                let is_taken = len == 5;
+                expect(4 + usize::from(is_taken), cursor.at())?;
+                output_of(cursor, is_taken)?
             }
             kind::ALERT => {
                 expect(6, cursor.at())?;
@@ -382,7 +385,7 @@ fn file_name<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str> {
     }
 }
 
-fn output_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
+fn output_of<'a>(cursor: &mut Cursor<'a>, is_taken: bool) -> Result<Record<'a>> {
     let wall = cursor.i64("output time")?;
     let at = cursor.at();
     let stream = match cursor.u64("output stream")? {
@@ -394,7 +397,13 @@ fn output_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
         }
     };
     let text = cursor.str("output")?;
-    Ok(Record::Output { wall, stream, text })
+    let taken = is_taken.then(|| cursor.u64("output place")).transpose()?;
+    Ok(Record::Output {
+        wall,
+        stream,
+        text,
+        taken,
+    })
 }
 
 fn alert_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
@@ -630,14 +639,18 @@ pub fn sample(wall: u64, runtime: u64, values: &[(&str, Value)]) -> Vec<u8> {
     out
 }
 
-/// Encodes what was printed on a stream: 1 is stdout, 2 stderr.
+/// Encodes what was printed on a stream: 1 is stdout, 2 stderr; `taken` is where it ends in the
+/// stream's file, if it was taken from that.
 #[must_use]
-pub fn output(wall: u64, stream: u8, text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + 24);
-    out.extend_from_slice(&[0x94, 11]);
+pub fn output(wall: u64, stream: u8, text: &str, taken: Option<u64>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 32);
+    out.extend_from_slice(&[0x94 + u8::from(taken.is_some()), 11]);
     write_u64_fixed(&mut out, wall);
     write_int(&mut out, i64::from(stream));
     write_str(&mut out, text);
+    if let Some(taken) = taken {
+        write_u64_fixed(&mut out, taken);
+    }
     out
 }
 

@@ -415,7 +415,7 @@ impl Segment {
 }
 
 /// Where a segment is that no reader is to find yet.
-fn hidden(path: &Path) -> PathBuf {
+pub(crate) fn hidden(path: &Path) -> PathBuf {
     path.with_extension("new")
 }
 

@@ -133,6 +133,8 @@ extern "C" fn on_signal(signal: libc::c_int) {
             log.append_in_handler(&record);
         }
     }
+    #[cfg(all(feature = "upload", target_os = "linux"))]
+    crate::output::forward_rest();
     // SAFETY: `raise` may be called in a handler; the action is the default one again, and the signal
     // comes when this returns.
     unsafe { libc::raise(signal) };

@@ -477,7 +477,7 @@ fn seal_in(later: &Segment, ended: Arc<Segment>) -> Option<Arc<Segment>> {
 }
 
 /// Takes the writer's lock, which tells readers that the writer lives.
-fn take_lock(dir: &Path) -> Result<File> {
+pub(crate) fn take_lock(dir: &Path) -> Result<File> {
     let path = dir.join("lock");
     let file = OpenOptions::new()
         .create(true)

@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 use crate::exit_status::{self, Ended};
 use crate::frame::{Identity, SEGMENT_HEAD};
 use crate::metric::Metric;
+#[cfg(target_os = "linux")]
+use crate::output::{self, Log, Way};
 use crate::progress::{BlobState, Progress, Stage, UploadState};
 use crate::reader::{Limit, LogReader};
 use crate::record::{self, HistoryBuilder};
@@ -241,16 +243,7 @@ impl Writer {
     /// As [`Wal::append`]; a record that no segment could be had for is counted as lost.
     #[inline]
     pub fn append(&self, payload: &[u8]) -> Result<u64> {
-        self.count_lost(self.shared.wal.append(payload))
-    }
-
-    #[inline]
-    fn count_lost(&self, appended: Result<u64>) -> Result<u64> {
-        if let Err(error @ Error::NoSegment { .. }) = &appended {
-            self.shared.lost.fetch_add(1, Ordering::Relaxed);
-            self.shared.storage_failed(error);
-        }
-        appended
+        self.shared.append(payload)
     }
 
     /// Logs a row: claims its step, completes the record that a [`HistoryBuilder`] began, and
@@ -336,6 +329,32 @@ impl Writer {
         synced.define(metric, overwrite, |key| summary.last(key).cloned());
         self.is_synced.store(synced.is_wanted(), Ordering::Release);
         Ok(position)
+    }
+
+    /// Has the run take what is printed on a stream, see [`output::take`].
+    ///
+    /// # Errors
+    /// As of that.
+    #[cfg(target_os = "linux")]
+    pub fn take_output(&self, number: u8, is_terminal_taken: bool) -> Result<Way> {
+        if self.is_forked() {
+            return Err(Error::Forked);
+        }
+        output::take(number, &self.as_log(), is_terminal_taken)
+    }
+
+    /// Has the run take no more of it, see [`output::leave`]. Of a forked child's parent nothing changes.
+    #[cfg(target_os = "linux")]
+    pub fn leave_output(&self, timeout: Duration) -> u64 {
+        if self.is_forked() {
+            return 0;
+        }
+        output::leave(&self.as_log(), timeout)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn as_log(&self) -> Arc<dyn Log> {
+        Arc::<Shared>::clone(&self.shared)
     }
 
     /// The wall clock for records that are not history.
@@ -430,7 +449,7 @@ impl Writer {
                 .take(),
         );
         let exit = record::exit(self.wall(), exit_code);
-        let exit = self.count_lost(self.shared.wal.append_last(&exit));
+        let exit = self.shared.count_lost(self.shared.wal.append_last(&exit));
         let closed = self.shared.wal.close();
         self.shared
             .progress
@@ -496,6 +515,8 @@ impl Drop for Writer {
                 let _kept = ManuallyDrop::new(thread);
             }
         } else if !self.is_closed() {
+            #[cfg(target_os = "linux")]
+            self.leave_output(Duration::ZERO);
             drop(self.shared.wal.close());
             self.shared
                 .progress

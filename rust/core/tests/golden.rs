@@ -72,6 +72,7 @@ fn tagged_path(path: &[String]) -> Json {
 /// The kind, and the items behind it if we know the kind.
 fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
     let int = |number| tagged(&Value::Int(number));
+    let words = |text: &str| tagged(&Value::Str(text.to_owned()));
     Ok(match record {
         Record::Start(identity) => (0, Some(json!([tagged(&identity)]))),
         Record::Config { wall, entries } => (1, Some(json!([int(wall), tagged(&entries)]))),
@@ -110,7 +111,7 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
             9,
             Some(json!([
                 int(wall),
-                tagged(&Value::Str(name.to_owned())),
+                words(name),
                 format!("bin:{}", hex(content))
             ])),
         ),
@@ -123,7 +124,7 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
             13,
             Some(json!([
                 int(wall),
-                tagged(&Value::Str(name.to_owned())),
+                words(name),
                 format!("bin:{}", hex(&sha256)),
                 format!("int:{size}")
             ])),
@@ -146,27 +147,26 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
                 ])),
             )
         }
-        Record::Output { wall, stream, text } => (
-            11,
+        Record::Output {
+            wall,
+            stream,
+            text,
+            taken,
+        } => {
+            let mut content = vec![int(wall), int(i64::from(stream)), words(text)];
+            content.extend(taken.map(|taken| int(taken.cast_signed())));
+            (11, Some(json!(content)))
+        }
+        Record::Alert { wall, alert } => (
+            12,
             Some(json!([
                 int(wall),
-                int(i64::from(stream)),
-                tagged(&Value::Str(text.to_owned()))
+                words(alert.title),
+                words(alert.text),
+                words(alert.level),
+                int(alert.wait_millis)
             ])),
         ),
-        Record::Alert { wall, alert } => {
-            let text = |text: &str| tagged(&Value::Str(text.to_owned()));
-            (
-                12,
-                Some(json!([
-                    int(wall),
-                    text(alert.title),
-                    text(alert.text),
-                    text(alert.level),
-                    int(alert.wait_millis)
-                ])),
-            )
-        }
         Record::Base(base) => (8, Some(json!([tagged(&Value::Map(base.to_map()))]))),
         Record::Unknown(kind) => (kind, None),
     })
@@ -216,7 +216,12 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             runtime,
             values,
         } => record::sample(wall.try_into()?, runtime.try_into()?, &values),
-        Record::Output { wall, stream, text } => record::output(wall.try_into()?, stream, text),
+        Record::Output {
+            wall,
+            stream,
+            text,
+            taken,
+        } => record::output(wall.try_into()?, stream, text, taken),
         Record::Alert { wall, alert } => record::alert(wall.try_into()?, &alert),
         Record::Base(base) => record::base(&base).concat(),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),

@@ -11,6 +11,8 @@ use pyo3::types::{PyBool, PyDict, PyInt};
 use steplog_core::error::Error;
 use steplog_core::frame::Identity;
 use steplog_core::metric::Metric;
+#[cfg(target_os = "linux")]
+use steplog_core::output::Way;
 use steplog_core::progress::{BlobState, Stage, UploadState};
 use steplog_core::record::{self, HistoryBuilder};
 use steplog_core::steps::{LateSteps, MAX_STEP};
@@ -414,7 +416,44 @@ impl Writer {
         if !matches!(stream, 1 | 2) {
             return Err(UsageError::new_err("a stream is 1 or 2"));
         }
-        self.append(&record::output(self.inner.wall(), stream, text))
+        self.append(&record::output(self.inner.wall(), stream, text, None))
+    }
+
+    /// How the stream is taken: `redirect`, `terminal` with the terminal's own number, or `given`.
+    fn take_output(
+        &self,
+        py: Python<'_>,
+        stream: u8,
+        terminal: bool,
+    ) -> PyResult<(&'static str, i32)> {
+        if !matches!(stream, 1 | 2) {
+            return Err(UsageError::new_err("a stream is 1 or 2"));
+        }
+        #[cfg(target_os = "linux")]
+        return py
+            .detach(|| self.inner.take_output(stream, terminal))
+            .map(|way| match way {
+                Way::Redirected => ("redirect", -1),
+                Way::Terminal(number) => ("terminal", number),
+                Way::Given => ("given", -1),
+            })
+            .map_err(to_py);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _nothing_to_take = (py, terminal);
+            Ok(("given", -1))
+        }
+    }
+
+    fn leave_output(&self, py: Python<'_>, timeout_secs: f64) -> u64 {
+        let timeout = Duration::try_from_secs_f64(timeout_secs).unwrap_or(Duration::ZERO);
+        #[cfg(target_os = "linux")]
+        return py.detach(|| self.inner.leave_output(timeout));
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _nothing_to_wait_for = (py, timeout);
+            0
+        }
     }
 
     fn put_alert(&self, title: &str, text: &str, level: &str, wait_millis: i64) -> PyResult<u64> {

@@ -1,0 +1,227 @@
+"""The streams that Python prints to, wrapped while runs take what is printed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+from steplog._writer import ask_output, cut_output, give_output_back, wait_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NUMBERS = {"stdout": 1, "stderr": 2}
+
+
+_GIVE_BACK_SECS = 2.0
+"""Where the disk is full: longest time that what was printed before is waited for."""
+
+
+class Taker(Protocol):
+    """A run's console, seen from here.
+
+    Attributes:
+        ways: How it takes each stream, by number: see `Writer.take_output`.
+    """
+
+    ways: dict[int, tuple[str, int]]
+
+    def put(self, stream: int, text: str) -> None:
+        """Record a text; never raises."""
+
+    def tell_unwrapped(self, name: str) -> None:
+        """Say that a stream's output is not taken."""
+
+
+class _PerThread(threading.local):
+    passed = 0
+    """How many texts have gone through a stream that is redirected."""
+
+
+_thread = _PerThread()
+
+
+class _Order:
+    """Which stream this process has printed to last."""
+
+    latest = 0
+
+
+class _Wrapped:
+    """A stream whose `write` does more.
+
+    A stream with the number of one that is redirected is flushed: then the text is kept, whatever
+    dies. To others the text is given as well, unless it comes by such a stream in the end.
+    """
+
+    def __init__(self, stream: Any, number: int) -> None:  # noqa: ANN401  # any object may be one
+        self.stream = stream
+        self.number = number
+        self.is_backed = _number_of(stream) == number
+        self._original: Callable[[str], int] = stream.write
+        self._is_redirected = False
+        self._terminal = -1
+        self._parent = 0
+        self._takers: tuple[Taker, ...] = ()
+        self._given: tuple[Taker, ...] = ()
+        original, flush = self._original, getattr(stream, "flush", None)
+
+        def write(text: str, /) -> int:
+            if not self._is_redirected or flush is None:
+                return self._write_and_give(text)
+            _thread.passed += 1
+            if _Order.latest != number:
+                _Order.latest = number
+                cut_output()
+            written = -1
+            try:
+                written = original(text)
+                flush()
+            except OSError:
+                written = self._give_back(text, written)
+            if self._given:
+                self._give(text)
+            return written
+
+        self._write = write
+        stream.write = write
+
+    def follow(self, takers: tuple[Taker, ...]) -> None:
+        """Do as the present takers need."""
+        self._takers = takers
+        ways = [taker.ways.get(self.number, ("given", -1)) for taker in takers]
+        names = [way for way, _ in ways]
+        self._is_redirected = self.is_backed and "redirect" in names
+        terminals = [terminal for way, terminal in ways if way == "terminal"]
+        self._terminal = terminals[-1] if self.is_backed and terminals else -1
+        self._given = tuple(
+            taker
+            for taker, way in zip(takers, names, strict=True)
+            if not (self._is_redirected and way == "redirect")
+        )
+
+    def begin_in_child(self, parent: int) -> None:
+        """Be as before in a forked child: what it prints is its parent's affair once it is flushed.
+
+        Flushed at each call, lines of several children would be torn.
+        """
+        if self._is_redirected or self._parent:
+            self._parent = parent
+        self._is_redirected, self._terminal = False, -1
+
+    def unwrap(self) -> None:
+        """Be as before."""
+        self.follow(())
+        # Somebody may have wrapped it once more: then ours stays, and tells nobody.
+        if vars(self.stream).get("write") is self._write:
+            del self.stream.write
+
+    def _give(self, text: str) -> None:
+        for taker in self._given:
+            taker.put(self.number, text)
+
+    def _write_and_give(self, text: str) -> int:
+        if self._terminal >= 0 and isinstance(text, str):
+            return self._write_to_terminal(text)
+        if self._parent and os.getppid() != self._parent:
+            # Nobody forwards any more what this child prints.
+            self._parent = 0
+            give_output_back(self.number)
+        passed = _thread.passed
+        written = self._original(text)
+        if _thread.passed == passed:
+            self._give(text)
+        return written
+
+    def _give_back(self, text: str, written: int) -> int:
+        """The disk of the run is full, which must not stop the program."""
+        wait_output(ask_output(), _GIVE_BACK_SECS)
+        if not give_output_back(self.number):
+            raise  # noqa: PLE0704  # called where the error is handled
+        self._is_redirected, self._given = False, self._takers
+        if written < 0:
+            written = self._original(text)
+        self.stream.flush()  # what it still keeps of the text
+        return written
+
+    def _write_to_terminal(self, text: str) -> int:
+        self.stream.flush()  # what was written to its buffer comes first
+        data = text.encode(self.stream.encoding, self.stream.errors)
+        while data:
+            data = data[os.write(self._terminal, data) :]
+        self._give(text)
+        return len(text)
+
+
+def _number_of(stream: Any) -> int:  # noqa: ANN401  # as above
+    try:
+        return int(stream.fileno())
+    except Exception:  # noqa: BLE001  # any object may stand for a stream
+        return -1
+
+
+class Streams:
+    """The streams of this process; they are as before when nobody takes them any more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._takers: tuple[Taker, ...] = ()
+        self._wrapped: dict[int, _Wrapped] = {}
+
+    def add(self, taker: Taker) -> None:
+        """Give a console what is printed from now on."""
+        with self._lock:
+            self._takers = (*self._takers, taker)
+            for name, number in NUMBERS.items():
+                self._wrap(name, number, getattr(sys, name))
+                way, _ = taker.ways.get(number, ("given", -1))
+                if way != "given":
+                    # Whoever stands for `sys.stdout` may pass on to what stood there first.
+                    first = getattr(sys, f"__{name}__")
+                    if _number_of(first) == number:
+                        self._wrap(name, number, first)
+            for wrapped in self._wrapped.values():
+                wrapped.follow(self._takers)
+
+    def begin_in_child(self) -> None:
+        """In a forked child: the streams are as before, until it has a run of its own."""
+        self._lock = threading.Lock()  # another thread of the parent may have held it
+        parent, self._pid = self._pid, os.getpid()
+        for wrapped in self._wrapped.values():
+            wrapped.begin_in_child(parent)
+
+    def remove(self, taker: Taker) -> None:
+        """Give it no more; harmless when called again."""
+        with self._lock:
+            self._takers = tuple(one for one in self._takers if one is not taker)
+            for wrapped in self._wrapped.values():
+                wrapped.follow(self._takers)
+            if not self._takers:
+                while self._wrapped:
+                    self._wrapped.popitem()[1].unwrap()
+
+    def _wrap(self, name: str, number: int, stream: Any) -> None:  # noqa: ANN401  # as above
+        # One object may stand for both.
+        if stream is None or id(stream) in self._wrapped:
+            return
+        try:
+            self._wrapped[id(stream)] = _Wrapped(stream, number)
+        except (AttributeError, TypeError):
+            for taker in self._takers:
+                taker.tell_unwrapped(name)
+
+
+def flush() -> None:
+    """Write what Python keeps of what was printed."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(Exception):  # it may be closed, full, or nothing at all
+            stream.flush()  # type: ignore[union-attr]
+
+
+STREAMS = Streams()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=STREAMS.begin_in_child)

@@ -1,0 +1,222 @@
+//! A stream of this process that something of ours stands in for: what comes in there is forwarded
+//! to where it would have gone.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use rustix::stdio;
+
+use super::fatal::Place;
+use super::source::{self, Source};
+use super::watch::Watched;
+
+/// `PIPE_BUF` of Linux.
+const PIPE_PIECE: usize = 4096;
+/// How long a terminal that takes nothing is waited for before it is tried again.
+const FULL: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+/// What is at a stream's number now.
+pub(super) fn present(number: u8) -> BorrowedFd<'static> {
+    if number == 1 {
+        stdio::stdout()
+    } else {
+        stdio::stderr()
+    }
+}
+
+/// Puts a file at a stream's number.
+pub(super) fn put(number: u8, fd: BorrowedFd<'_>) -> io::Result<()> {
+    if number == 1 {
+        stdio::dup2_stdout(fd)
+    } else {
+        stdio::dup2_stderr(fd)
+    }
+    .map_err(io::Error::from)
+}
+
+/// One stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: u64,
+    pub(super) number: u8,
+    pub(super) source: Source,
+    pub(super) original: OwnedFd,
+    pub(super) watched: Option<Watched>,
+    /// For handlers of signals.
+    place: Place,
+    /// How much of the file is forwarded; the forwarding thread's alone to change.
+    forwarded: AtomicU64,
+    /// Whether the original may take nothing for a while: it is no file.
+    may_block: bool,
+    is_stuck: AtomicBool,
+    /// Nobody reads the original any more.
+    is_deaf: AtomicBool,
+    /// Whether runs take it; else what children still print is only forwarded.
+    is_active: AtomicBool,
+    /// Nobody can print to its terminal any more.
+    is_over: AtomicBool,
+}
+
+impl Stream {
+    pub(super) fn new(
+        (id, number): (u64, u8),
+        source: Source,
+        original: OwnedFd,
+        watched: Option<Watched>,
+    ) -> Self {
+        let kind = rustix::fs::fstat(&original).map(|found| found.st_mode);
+        let is_file = kind.is_ok_and(|mode| FileType::from_raw_mode(mode) == FileType::RegularFile);
+        Self {
+            id,
+            number,
+            may_block: !is_file,
+            is_stuck: AtomicBool::new(false),
+            place: Place::new(&source, original.as_fd(), number),
+            source,
+            original,
+            watched,
+            forwarded: AtomicU64::new(0),
+            is_deaf: AtomicBool::new(false),
+            is_active: AtomicBool::new(true),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn forwarded(&self) -> u64 {
+        self.forwarded.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.is_active.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Nothing more comes from its terminal.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    /// Whether both go to the same file or pipe.
+    pub(super) fn is_mixed_with(&self, other: &Self) -> bool {
+        source::is_same(self.original.as_fd(), other.original.as_fd())
+    }
+
+    /// Whether the program's stream still leads here.
+    pub(super) fn is_present(&self) -> bool {
+        self.source.is_at(present(self.number))
+    }
+
+    /// Puts our end in the original's place.
+    pub(super) fn put_in_place(&self) -> io::Result<()> {
+        self.source.put_end(|end| put(self.number, end))
+    }
+
+    /// Gives the program its original back, unless it has put something else there.
+    pub(super) fn give_back(&self) -> io::Result<()> {
+        if self.is_present() {
+            put(self.number, self.original.as_fd())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// No run takes it any more.
+    pub(super) fn retire(&self) {
+        self.is_active.store(false, Ordering::Release);
+        self.source.close_end();
+    }
+
+    /// The file was emptied: what is in it now is new.
+    pub(super) fn restart(&self) {
+        self.forwarded.store(0, Ordering::Release);
+        self.place.restart();
+        self.source.restart();
+    }
+
+    /// Forwards a piece of the file that ends at most at `to`, and says where it ended: sooner where the
+    /// original takes no more now.
+    pub(super) fn forward(&self, to: u64, buffer: &mut [u8]) -> u64 {
+        let at = self.forwarded();
+        let len = usize::try_from(to.saturating_sub(at)).unwrap_or(usize::MAX);
+        let len = len.min(buffer.len());
+        let read = self
+            .source
+            .read_at(buffer.get_mut(..len).unwrap_or_default(), at);
+        let Some(piece) = read.ok().and_then(|len| buffer.get(..len)) else {
+            return at;
+        };
+        if !self.place.claim(at + piece.len() as u64) {
+            return at;
+        }
+        let end = at + self.write_now(piece) as u64;
+        self.place.done(end);
+        self.forwarded.store(end, Ordering::Release);
+        self.is_stuck
+            .store(end < at + piece.len() as u64, Ordering::Release);
+        end
+    }
+
+    /// Whether the original takes no more now.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Acquire)
+    }
+
+    /// Writes what the original takes now, and gives how much that is. One that nobody reads any more
+    /// takes everything; what a full disk does not take is lost there, and only there.
+    fn write_now(&self, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            if self.is_deaf.load(Ordering::Relaxed) {
+                break;
+            }
+            if self.may_block && !self.is_ready() {
+                return done;
+            }
+            // So much a pipe with room takes at once.
+            let piece = rest.get(..PIPE_PIECE).filter(|_| self.may_block);
+            match rustix::io::write(&self.original, piece.unwrap_or(rest)) {
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return done,
+                Err(error) => {
+                    let is_full = matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::FBIG);
+                    self.is_deaf.store(!is_full, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+        bytes.len()
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut fds = [PollFd::new(&self.original, PollFlags::OUT)];
+        // What cannot be asked is tried.
+        poll(&mut fds, Some(&Timespec::default())).map_or(true, |ready| ready > 0)
+    }
+
+    /// Writes to the original terminal, which may block, as it would have blocked the child.
+    pub(super) fn write(&self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.is_deaf.load(Ordering::Relaxed) {
+            match rustix::io::write(&self.original, rest) {
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let mut fds = [PollFd::new(&self.original, PollFlags::OUT)];
+                    let _interrupted = poll(&mut fds, Some(&FULL));
+                }
+                Err(_) => self.is_deaf.store(true, Ordering::Relaxed),
+            }
+        }
+    }
+}
