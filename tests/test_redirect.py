@@ -460,7 +460,7 @@ def test_a_run_that_ends_in_an_event_loop_has_all_of_it(program, texts, loop):
     assert texts(ended.folders[0])[1] == "one\n" + lines(10_000)
 
 
-def test_a_reader_that_has_stopped_holds_no_other_stream_up(program):
+def test_a_reader_that_has_stopped_holds_neither_log_nor_other_stream_up(program, texts):
     reader, writer = os.pipe()
     ended = program(
         "subprocess.run(['seq', '0', '99999'])\n"
@@ -472,6 +472,7 @@ def test_a_reader_that_has_stopped_holds_no_other_stream_up(program):
     os.close(writer)
     os.close(reader)
     assert ended.err == b"error\n"
+    assert texts(ended.folders[0])[1] == lines(100_000)
 
 
 def test_a_pipe_that_does_not_block_gets_everything(program, tmp_path):
