@@ -22,6 +22,7 @@ OFF = {
     "machine_info": False,
     "requirements": False,
     "stats": False,
+    "watch_files": False,
 }
 IDLE = """
 import json, sys, time
@@ -90,6 +91,29 @@ def print_micros(folder: Path, lines: int, *, console: str) -> float:
     return took / lines * 1e6
 
 
+PRINTING = """
+import json, sys, time, steplog
+run = steplog.init(dir=sys.argv[2], mode="offline", settings=json.loads(sys.argv[1]))
+began = time.perf_counter()
+for _ in range(int(sys.argv[3])):
+    print("a short line of output")
+took = time.perf_counter() - began
+run.finish()
+print(took, file=sys.stderr)
+"""
+
+
+def file_print_micros(folder: Path, lines: int, *, console: str) -> float:
+    """Microseconds a `print` of a short line, in a process whose stdout is a file."""
+    settings = json.dumps({**OFF, "quiet": True, "console": console})
+    command = [sys.executable, "-c", PRINTING, settings, str(folder), str(lines)]
+    with tempfile.TemporaryFile() as output:
+        said = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=True)
+        output.seek(0)
+        assert output.read().count(b"a short line of output\n") == lines
+    return float(said.stderr) / lines * 1e6
+
+
 def sample_millis(rounds: int) -> list[float]:
     """Milliseconds of CPU of a sample with 100 processes in the tree."""
     from steplog.capture.system import System  # noqa: PLC0415  # what is measured
@@ -150,6 +174,16 @@ def main() -> None:
         kept = [print_micros(folder, options.lines, console="wrap") for _ in range(options.rounds)]
         print(spread("print", plain, "us"))
         print(spread("print, into the log as well", kept, "us"))
+        print(f"added to print {statistics.median(kept) - statistics.median(plain):.2f} us")
+        plain = [
+            file_print_micros(folder, options.lines, console="off") for _ in range(options.rounds)
+        ]
+        kept = [
+            file_print_micros(folder, options.lines, console="redirect")
+            for _ in range(options.rounds)
+        ]
+        print(spread("print to a file", plain, "us"))
+        print(spread("print to a file, redirected", kept, "us"))
         print(f"added to print {statistics.median(kept) - statistics.median(plain):.2f} us")
         print(spread("a sample, 100 processes", sample_millis(options.rounds), "ms"))
         idle = idle_percent(folder, OFF, options.idle_secs)

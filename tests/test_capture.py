@@ -55,7 +55,8 @@ def test_a_run_of_no_time_has_all_of_it(start):
 def test_each_part_can_be_switched_off(start):
     before = {thread.name for thread in threading.enumerate()}
     with start() as run:
-        assert {thread.name for thread in threading.enumerate()} == before
+        # Threads of runs before may end meanwhile.
+        assert {thread.name for thread in threading.enumerate()} <= before
     assert set(files_of(run)) == {"config.yaml", "summary.json"}
     with start(settings={"machine_info": True}) as run:
         pass
