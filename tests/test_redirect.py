@@ -61,7 +61,7 @@ def texts(records_of):
     def read(folder, *, after_kill=False):
         if after_kill:
             take_rests(folder)
-            assert take_rests(folder) == 0
+            assert take_rests(folder) == (0, 0)
         found = {1: "", 2: ""}
         for record in records_of(folder):
             if record[0] == OUTPUT:

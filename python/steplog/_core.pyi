@@ -336,8 +336,10 @@ def suspend_output() -> None:
 def resume_output() -> None:
     """Take the streams again."""
 
-def take_rests(run_dir: str | os.PathLike[str]) -> int:
+def take_rests(run_dir: str | os.PathLike[str]) -> tuple[int, int]:
     """Append to the logs of processes that were killed what they had printed; gives its bytes.
+
+    The second number is of those that are left, since the folder is a copy.
 
     On the disk when it returns. Who is killed in it has appended all of a log's rest or nothing.
     """

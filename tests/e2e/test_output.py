@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pathlib
+import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 
 import pytest
@@ -164,6 +167,38 @@ def test_what_was_printed_before_a_kill_is_at_the_server_after_sync(server, tmp_
     for count in counts:
         answer = server.get(f"/projects/local/p/runs/r{count}/logs?limit=5000")
         assert texts(answer) == [*map(str, range(count))]
+
+
+def test_of_a_copy_no_rest_is_taken_while_the_original_goes_on(server, tmp_path):
+    """What the copy has of the log must be what the original's log comes to."""
+    server.environ["STEPLOG_CONSOLE"] = "redirect"
+    code = (
+        "import steplog, subprocess, sys\n"
+        "run = steplog.init(project='p', id='r', mode='offline')\n"
+        "subprocess.run(['seq', '0', '99'])\n"
+        "run._console.flush(60)\n"
+        "input()\n"
+        "subprocess.run(['seq', '100', '199'])\n"
+    )
+    with server.python(tmp_path, code, stdin=subprocess.PIPE) as child:
+        lines = [child.stdout.readline() for _ in range(100)]
+        (folder,) = (tmp_path / "steplog-runs").glob("2*")
+        child.send_signal(signal.SIGSTOP)
+        os.waitpid(child.pid, os.WUNTRACED)
+        (stream,) = folder.glob("wal/*/stdout.raw")
+        with stream.open("a") as raw:
+            raw.write("not taken yet\n")
+        shutil.copytree(folder, tmp_path / "copy")
+        child.send_signal(signal.SIGCONT)
+        done = server.cli("sync", str(tmp_path / "copy"))
+        assert done.returncode == 0, done.stderr
+        assert "is a copy: what was printed last, 14 bytes," in done.stderr
+        child.communicate("\n")
+    shutil.copytree(folder, tmp_path / "copy", dirs_exist_ok=True)
+    assert server.cli("sync", str(tmp_path / "copy")).returncode == 0
+    shown = texts(server.get("/projects/local/p/runs/r/logs?stream=out&limit=5000"))
+    assert shown == [*map(str, range(100)), "not taken yet", *map(str, range(100, 200))]
+    assert lines == [f"{number}\n" for number in range(100)]
 
 
 def test_an_attempt_that_goes_on_sends_what_the_killed_one_had_printed(server, tmp_path):

@@ -188,7 +188,12 @@ def _sync_run(
     """Send one run, and report on it; failures are in the report."""
     report = _report_on(folder)
     try:
-        take_rests(folder)
+        _, untaken = take_rests(folder)
+        if untaken:
+            say(
+                f"{folder} is a copy: what was printed last, {count(untaken, 'byte')}, is sent from "
+                "the folder itself, once nobody writes it any more"
+            )
         run = _runs.read(folder)
         report["run"] = run.id
         warn_of_damage(run)

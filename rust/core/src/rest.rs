@@ -1,9 +1,9 @@
 //! The rest of what was printed when a process was killed: it is in the files that its streams were led
 //! into, and not in its log. It is appended to that, exactly once.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -32,47 +32,86 @@ pub fn stream_file(number: u8) -> &'static str {
     }
 }
 
-/// Appends to the logs of processes that are over what they had printed and not recorded; gives how
-/// many bytes that was.
+/// Notes beside a stream's file which one it is.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn mark(path: &Path) -> io::Result<()> {
+    let inode = std::fs::metadata(path)?.ino();
+    std::fs::write(marked(path), inode.to_string())
+}
+
+/// Where that is noted.
+#[must_use]
+pub fn marked(path: &Path) -> PathBuf {
+    path.with_extension("inode")
+}
+
+/// Whether this is the file that the process wrote, and no copy of it: the process may go on elsewhere,
+/// and its log would have others of the segments that were put behind the copy's.
+fn is_original(path: &Path, meta: &Metadata) -> bool {
+    std::fs::read_to_string(marked(path)).is_ok_and(|noted| noted == meta.ino().to_string())
+}
+
+/// Bytes that were printed and not recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rests {
+    /// What is in the logs now.
+    pub taken: u64,
+    /// What is left, since the folder is a copy.
+    pub left: u64,
+}
+
+/// Appends to the logs of processes that are over what they had printed and not recorded. What they had
+/// printed into another folder, of which this one is a copy, is left.
 ///
 /// # Errors
 /// A log cannot be read, or not be written.
-pub fn take_rests(run_dir: &Path) -> Result<u64> {
+pub fn take_rests(run_dir: &Path) -> Result<Rests> {
     let wal = run_dir.join("wal");
-    let mut bytes = 0;
+    let mut rests = Rests::default();
     for entry in std::fs::read_dir(&wal).map_err(io_at("read", &wal))? {
         let dir = entry.map_err(io_at("read", &wal))?.path();
         if [1, 2]
             .iter()
             .any(|number| dir.join(stream_file(*number)).is_file())
         {
-            bytes += take_rest(&dir)?;
+            let found = take_rest(&dir)?;
+            rests.taken += found.taken;
+            rests.left += found.left;
         }
     }
-    Ok(bytes)
+    Ok(rests)
 }
 
-fn take_rest(dir: &Path) -> Result<u64> {
+fn take_rest(dir: &Path) -> Result<Rests> {
+    let mut rests = Rests::default();
     let _lock = match take_lock(dir) {
         Ok(lock) => lock,
         // It lives, or another process is at it.
-        Err(Error::Locked { .. }) => return Ok(0),
+        Err(Error::Locked { .. }) => return Ok(rests),
         Err(error) => return Err(error),
     };
     let Some(mut log) = DeadLog::open(dir)? else {
-        return Ok(0);
+        return Ok(rests);
     };
-    let mut bytes = 0;
     for number in [1, 2] {
         let path = dir.join(stream_file(number));
         match File::open(&path) {
-            Ok(file) => bytes += log.take(number, &file, &path)?,
+            Ok(file) => {
+                let meta = file.metadata().map_err(io_at("read", &path))?;
+                if is_original(&path, &meta) {
+                    rests.taken += log.take(number, &file, (&path, &meta))?;
+                } else {
+                    rests.left += meta.len().saturating_sub(*log.taken_of(number));
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(io_at("open", &path)(error)),
         }
     }
     log.show()?;
-    Ok(bytes)
+    Ok(rests)
 }
 
 /// The log of a process that is over, behind which segments are put. Each is shown whole: whoever is
@@ -130,8 +169,8 @@ impl DeadLog {
     }
 
     /// Takes what is in a stream's file and not in the log.
-    fn take(&mut self, number: u8, file: &File, path: &Path) -> Result<u64> {
-        let meta = file.metadata().map_err(io_at("read", path))?;
+    fn take(&mut self, number: u8, file: &File, of: (&Path, &Metadata)) -> Result<u64> {
+        let (path, meta) = of;
         let end = meta.len();
         let written = meta.modified().ok();
         let written = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -215,6 +254,17 @@ mod tests {
         drop(wal);
     }
 
+    fn stream_of(dir: &Path, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(dir.join(name), content).unwrap();
+        mark(&dir.join(name)).unwrap();
+    }
+
+    fn taken(run: &Path) -> u64 {
+        let rests = take_rests(run).unwrap();
+        assert_eq!(rests.left, 0);
+        rests.taken
+    }
+
     fn printed(dir: &Path) -> Vec<(u8, String, Option<u64>)> {
         let mut found = Vec::new();
         let mut reader = LogReader::new(dir);
@@ -247,23 +297,23 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         let dir = writer_of(run.path());
         killed(&dir, &[record::output(1, 1, "one\n", Some(4))]);
-        std::fs::write(dir.join("stdout.raw"), "one\ntwo\ncaf\u{e9}\n").unwrap();
-        std::fs::write(dir.join("stderr.raw"), b"caf\xe9").unwrap();
-        assert_eq!(take_rests(run.path()).unwrap(), 14);
+        stream_of(&dir, "stdout.raw", "one\ntwo\ncaf\u{e9}\n");
+        stream_of(&dir, "stderr.raw", b"caf\xe9");
+        assert_eq!(taken(run.path()), 14);
         let mut expected = vec![
             (1, "one\n".to_owned(), Some(4)),
             (1, "two\ncafé\n".to_owned(), Some(14)),
             (2, "café".to_owned(), Some(4)),
         ];
         assert_eq!(printed(&dir), expected);
-        assert_eq!(take_rests(run.path()).unwrap(), 0);
-        std::fs::write(dir.join("stdout.raw"), "one\ntwo\ncaf\u{e9}\nmore").unwrap();
-        assert_eq!(take_rests(run.path()).unwrap(), 4);
+        assert_eq!(taken(run.path()), 0);
+        stream_of(&dir, "stdout.raw", "one\ntwo\ncaf\u{e9}\nmore");
+        assert_eq!(taken(run.path()), 4);
         expected.push((1, "more".to_owned(), Some(18)));
         assert_eq!(printed(&dir), expected);
         // A child has emptied it.
-        std::fs::write(dir.join("stdout.raw"), "new").unwrap();
-        assert_eq!(take_rests(run.path()).unwrap(), 3);
+        stream_of(&dir, "stdout.raw", "new");
+        assert_eq!(taken(run.path()), 3);
         expected.push((1, "new".to_owned(), Some(3)));
         assert_eq!(printed(&dir), expected);
     }
@@ -272,13 +322,13 @@ mod tests {
     fn nothing_is_taken_of_a_writer_that_lives_or_has_no_log() {
         let run = tempfile::tempdir().unwrap();
         let dir = writer_of(run.path());
-        std::fs::write(dir.join("stdout.raw"), "text").unwrap();
-        assert_eq!(take_rests(run.path()).unwrap(), 0);
+        stream_of(&dir, "stdout.raw", "text");
+        assert_eq!(taken(run.path()), 0);
         killed(&dir, &[]);
         let lock = take_lock(&dir).unwrap();
-        assert_eq!(take_rests(run.path()).unwrap(), 0);
+        assert_eq!(taken(run.path()), 0);
         drop(lock);
-        assert_eq!(take_rests(run.path()).unwrap(), 4);
+        assert_eq!(taken(run.path()), 4);
     }
 
     #[test]
@@ -288,8 +338,8 @@ mod tests {
         killed(&dir, &[]);
         let half = hidden(&dir.join(file_name(3)));
         std::fs::write(&half, b"half of a segment").unwrap();
-        std::fs::write(dir.join("stdout.raw"), "text").unwrap();
-        assert_eq!(take_rests(run.path()).unwrap(), 4);
+        stream_of(&dir, "stdout.raw", "text");
+        assert_eq!(taken(run.path()), 4);
         assert_eq!(printed(&dir), [(1, "text".to_owned(), Some(4))]);
         assert!(!half.exists());
     }
@@ -301,8 +351,8 @@ mod tests {
         killed(&dir, &[]);
         let line = "a line that is printed again and again\n";
         let text = line.repeat((2 * SEGMENT_BYTES + 1000) / line.len());
-        std::fs::write(dir.join("stdout.raw"), &text).unwrap();
-        assert_eq!(take_rests(run.path()).unwrap(), text.len() as u64);
+        stream_of(&dir, "stdout.raw", &text);
+        assert_eq!(taken(run.path()), text.len() as u64);
         let found = printed(&dir);
         let whole: String = found.iter().map(|(_, text, _)| text.as_str()).collect();
         assert!(whole == text);

@@ -66,12 +66,15 @@ pub(crate) fn resume_output(py: Python<'_>) {
     py.detach(output::resume);
 }
 
-/// Appends to the logs of a run's processes that are over what they had printed; gives its bytes.
+/// Appends to the logs of a run's processes that are over what they had printed; gives its bytes, and
+/// those that are left.
 #[pyfunction]
 #[expect(
     clippy::needless_pass_by_value,
     reason = "an extracted argument is owned"
 )]
-pub(crate) fn take_rests(py: Python<'_>, run_dir: PathBuf) -> PyResult<u64> {
-    py.detach(|| rest::take_rests(&run_dir)).map_err(to_py_log)
+pub(crate) fn take_rests(py: Python<'_>, run_dir: PathBuf) -> PyResult<(u64, u64)> {
+    let rests = py.detach(|| rest::take_rests(&run_dir));
+    let rests = rests.map_err(to_py_log)?;
+    Ok((rests.taken, rests.left))
 }
