@@ -515,9 +515,9 @@ def test_server_says_in_one_line_why_it_cannot_start(monkeypatch, error, line):
     monkeypatch.setitem(sys.modules, "steplog.server.app", App)
     result = invoke("server", "--port", 0, "--data", "here")
     assert (result.exit_code, result.stderr) == (1, f"steplog: {line}\n")
-    no_webhook = {"webhook": None, "webhook_allows_http": False}
+    usual = {"max_log_bytes": 1 << 30, "webhook": None, "webhook_allows_http": False}
     where = {"host": "127.0.0.1", "port": 0, "data": pathlib.Path("here")}
-    assert calls == [{**where, **no_webhook}]
+    assert calls == [{**where, **usual}]
 
 
 def test_wrong_usage_is_one_line_and_two(record):

@@ -61,12 +61,13 @@ export class LogSearch {
     return this.look(next);
   }
 
-  /** The first match of a range, or the last one up to where it ends. */
+  /** The first match of a range, or the last one up to where it ends; null where there is none. */
   async look(range: MatchRange): Promise<number | null> {
     this.range = range;
     if (!(await this.ask(false))) return null;
-    const lines = this.found?.lines ?? [];
-    return (this.line = ('from' in range ? lines[0] : lines.at(-1)) ?? this.line);
+    const line = this.found?.lines.at('from' in range ? 0 : -1) ?? null;
+    if (line !== null) this.line = line;
+    return line;
   }
 
   close(): void {
