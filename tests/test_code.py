@@ -97,6 +97,14 @@ def test_the_script_is_saved_where_the_setting_says_so(run_program):
     assert metadata["codePath"] == "code/program.py"
 
 
+def test_a_script_that_ends_at_once_is_known(run_program):
+    """The interpreter forgets what it runs before the run's end."""
+    at_once = 'import steplog, sys\nsteplog.init(mode="offline", dir=sys.argv[1], save_code=True)\n'
+    folder, _ = run_program(at_once, returncode=0)
+    assert code(folder) == {"code/program.py": at_once}
+    assert json.loads(files(folder)["metadata.json"])["codePath"] == "code/program.py"
+
+
 def test_without_the_setting_no_code_is_saved(run_program):
     folder, _ = run_program(PROGRAM.replace(", save_code=True", ""), returncode=0)
     assert code(folder) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -78,6 +79,12 @@ def test_a_run_that_nobody_finishes_knows_how_its_program_ended(run_program, end
     folder, _ = run_program(PROGRAM + end)
     (writer,) = RunLog(str(folder)).writers()
     assert (writer["exit_code"], writer["damage"]) == (exit_code, [])
+
+
+@pytest.mark.parametrize("hook", ["", "sys.excepthook = lambda *_: exec('')\n"])
+def test_ctrl_c_ends_the_process_as_without_a_run(run_program, hook):
+    """Code that runs meanwhile, as on a thread of ours, has the interpreter forget the interrupt."""
+    run_program(f"{PROGRAM}{hook}raise KeyboardInterrupt", returncode=-signal.SIGINT)
 
 
 @pytest.mark.parametrize("end", ["", "run.finish()"])

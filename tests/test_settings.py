@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import pathlib
 import resource
+from typing import Any
 
 import pytest
 
@@ -339,3 +340,19 @@ def test_a_user_without_a_home_and_one_in_anothers_have_no_file(tmp_path, monkey
     monkeypatch.setenv("STEPLOG_CONFIG_DIR", str(path.parent))
     with pytest.raises(steplog.UsageError, match="cannot be read"):
         resolve(None)  # whoever names the folder wants to have it read
+
+
+def test_a_text_of_several_parts_is_a_list():
+    given: Any = {
+        "secrets": "*FOO*, *BAR*",
+        "environment": "MY_*",
+        "stats_disk_paths": "/, /proc,",
+        "capture_loggers": "root=INFO, uvicorn=DEBUG",
+        "run_tags": "a, b",
+    }
+    settings = steplog.Settings(**given)
+    assert settings.secrets == ("*FOO*", "*BAR*")
+    assert settings.environment == ("MY_*",)
+    assert settings.stats_disk_paths == ("/", "/proc")
+    assert settings.capture_loggers == ("root=INFO", "uvicorn=DEBUG")
+    assert settings.run_tags == ("a, b",)

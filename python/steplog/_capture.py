@@ -55,6 +55,7 @@ class Capture:
         self._tasks: list[Future[None]] = []
         wanted = ("stats", "machine_info", "requirements", "git", "watch_files", "save_code")
         if any(getattr(settings, name) for name in wanted):
+            self._program = _code.program()
             self._started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             # It has hooks for forks, as has `logging`, which it imports: a fork that waits for a
             # thread that imports them would call only those behind it.
@@ -121,6 +122,7 @@ class Capture:
         def describe() -> None:
             facts = machine.describe(
                 *(secrets, environ),
+                program=self._program.name,
                 environment=settings.environment,
                 disk_paths=settings.stats_disk_paths,
             )
@@ -140,7 +142,7 @@ class Capture:
 
     def _save_code(self, metadata: Metadata, environ: Mapping[str, str]) -> None:
         """The script or notebook, which may be saved again while the run goes on, and a folder."""
-        source = _code.source(environ)
+        source = _code.source(self._program, environ)
         if source is not None and self._files.save_found([source], "live"):
             metadata.add(codePath=source.name)
             metadata.write()
@@ -160,6 +162,8 @@ class Capture:
 
         found = git.read(secrets, environ, with_patches=self._settings.save_code)
         metadata.add(git=found.facts)
+        if "reason" in found.facts:
+            metadata.not_available("git", str(found.facts["reason"]))
         metadata.write()
         for name, patch in found.patches.items():
             metadata.put(name, patch)

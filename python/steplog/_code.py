@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import sys
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,19 +27,51 @@ _ENVIRONMENT = "pyvenv.cfg"
 """A folder with this holds installed packages."""
 
 
-def source(environ: Mapping[str, str]) -> Found | None:
-    """The script or notebook that this program is; None when it is none."""
-    path = notebook(environ) or _script()
-    return None if path is None else Found(path, f"{FOLDER}/{_name_of(path)}")
+@dataclass(frozen=True)
+class Program:
+    """What is running, as of when this was asked: a script that is over is not known any more.
+
+    Attributes:
+        path: Of the script, or of the module's file; empty where there is none.
+        module: The module's name, where it was called by that.
+    """
+
+    path: str
+    module: str = ""
+
+    @property
+    def name(self) -> str:
+        """The script's path, `-m` and the module's name, or `<interactive>`."""
+        if self.module:
+            return f"-m {self.module}"
+        return str(_absolute(self.path)) if self.path else "<interactive>"
+
+    @property
+    def script(self) -> Path | None:
+        """The script, or the module's file."""
+        script = _absolute(self.path)
+        return script if self.path and script.is_file() else None
 
 
-def _script() -> Path | None:
+def program() -> Program:
+    """What this process runs."""
     main = sys.modules.get("__main__")
-    path = getattr(main, "__file__", None)
+    spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     if not isinstance(path, str) or hasattr(main, "get_ipython"):
-        return None
-    script = Path(os.path.abspath(path))  # noqa: PTH100  # links stay as they were called
-    return script if script.is_file() else None
+        return Program("")
+    if spec is None or spec.name == "__main__":
+        return Program(path)
+    return Program(path, spec.name.removesuffix(".__main__"))
+
+
+def _absolute(path: str) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  # links stay as they were called
+
+
+def source(running: Program, environ: Mapping[str, str]) -> Found | None:
+    """The script or notebook that this program is; None when it is none."""
+    path = notebook(environ) or running.script
+    return None if path is None else Found(path, f"{FOLDER}/{_name_of(path)}")
 
 
 def notebook(environ: Mapping[str, str]) -> Path | None:
@@ -101,7 +134,7 @@ def collect(root: object, include: object, exclude: object) -> list[Found]:
     """
     if not isinstance(root, (str, os.PathLike)):
         raise ArgumentTypeError(f"root must be a path, got {type(root).__name__}")
-    base = Path(os.path.abspath(os.fsdecode(root)))  # noqa: PTH100  # links stay as they are
+    base = _absolute(os.fsdecode(root))
     if not base.is_dir():
         raise UsageError(f"there is no folder {base} to take code from")
     is_included = _choice("include_fn", include, base) or _is_code

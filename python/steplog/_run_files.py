@@ -61,7 +61,7 @@ class RunFiles:
         self._pid = os.getpid()
         self._files: dict[str, TrackedFile] = {}
         self._changed = threading.Condition()
-        self._in_work = 0
+        self._in_work = self._late = 0
         self._is_over = False
         self._is_watched = False
         self._watching: Future[None] | None = None
@@ -199,7 +199,7 @@ class RunFiles:
         until = time.monotonic() + timeout_secs
         with self._changed:
             self._changed.wait_for(lambda: not self._in_work, timeout_secs)
-            left = self._in_work
+            self._late = self._in_work
             self._is_over = True
             watching = self._watching
         if watching is not None:
@@ -208,20 +208,22 @@ class RunFiles:
             is_taken = file.policy == "now" and not file.is_own
             if is_taken or file.found in ((), file.taken):
                 continue
-            is_late = time.monotonic() > until
-            left += is_late or not self._open_and_take(file, until=until)
-        if left:
-            self._notices.warn("", f"{count(left, 'file')} could not be taken in time")
+            if time.monotonic() > until:
+                self._late += 1
+            else:
+                self._open_and_take(file, until=until)
+        if self._late:
+            self._notices.warn("", f"{count(self._late, 'file')} could not be taken in time")
 
     # ---- taking ----------------------------------------------------------------------------
 
-    def _open_and_take(self, file: TrackedFile, *, until: float) -> bool:
+    def _open_and_take(self, file: TrackedFile, *, until: float) -> None:
         try:
             opened = file.path.open("rb")
         except OSError as error:
             self._tell_unread(file, error)
-            return True
-        return self._take(file, opened, until=until)
+        else:
+            self._take(file, opened, until=until)
 
     def _take(self, file: TrackedFile, opened: BinaryIO, *, until: float) -> bool:
         """Take what an open file holds; false when it could not be. Never raises for the disk."""
@@ -241,6 +243,7 @@ class RunFiles:
         except RunClosedError:
             return True  # what comes behind the end stays where it is
         except TimeoutError:
+            self._late += 1
             return False
         except StorageError as error:
             self._notices.tell_lost(1, error.strerror or error)

@@ -165,8 +165,7 @@ class Settings:
         for name in _LISTS:
             given: object = getattr(self, name)
             if isinstance(given, (str, list)):
-                listed = (given,) if isinstance(given, str) else tuple(given)
-                object.__setattr__(self, name, listed)
+                object.__setattr__(self, name, _listed(name, given))
         if isinstance(self.capture_loggers, Mapping):
             spelled = tuple(f"{name}={level}" for name, level in self.capture_loggers.items())
             object.__setattr__(self, "capture_loggers", spelled)
@@ -264,6 +263,17 @@ def _check(name: str, value: object) -> None:
     _check_range(name, value)
     if name.startswith("run_") and value is not None:
         _check_called(name, value)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _listed(name: str, given: str | list[str]) -> tuple[str, ...]:
+    """A list, or a text with commas between its parts; a tag may hold some."""
+    if isinstance(given, list):
+        return tuple(given)
+    return (given,) if name == "run_tags" else _parts(given)
 
 
 def _check_texts(name: str, value: Any) -> None:  # noqa: ANN401  # of the setting's type
@@ -387,7 +397,7 @@ def _from_text(name: str, text: str, source: str) -> object:
             wanted = _KINDS[str(kind)][0]
             raise UsageError(f"{name} must be {wanted}, got {text!r}: {source}") from None
     elif kind == "tuple[str, ...]":
-        value = tuple(part.strip() for part in text.split(",") if part.strip())
+        value = _parts(text)
     elif name == "mode":
         value = _OLD_MODES.get(text, text)
     elif name == "resume" and text.lower() in _TRUE | _FALSE:  # as `init(resume=True)`

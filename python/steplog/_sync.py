@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import math
 import os
@@ -189,6 +190,17 @@ def _finish_all() -> None:
                 spent_secs = max(spent_secs, time.monotonic() - since)
             except KeyboardInterrupt:
                 spent_secs = math.inf  # the others are ended as well, without waiting
+    if type(uncaught) is KeyboardInterrupt:
+        _die_by_interrupt()
+
+
+def _die_by_interrupt() -> None:
+    """Have the interpreter end by SIGINT, as it does after an uncaught KeyboardInterrupt.
+
+    It forgets that one when any thread runs code of its own, as the import of a module may.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")  # noqa: S102  # code of its own is what it takes
 
 
 def _let_go_of_all() -> None:

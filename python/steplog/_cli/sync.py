@@ -191,8 +191,8 @@ def _sync_run(
         _, untaken = take_rests(folder)
         if untaken:
             say(
-                f"{folder} is a copy: what was printed last, {count(untaken, 'byte')}, is sent from "
-                "the folder itself, once nobody writes it any more"
+                f"{folder} is a copy: what was printed last, {count(untaken, 'byte')}, is sent "
+                "from the folder itself, once nobody writes it any more"
             )
         run = _runs.read(folder)
         report["run"] = run.id

@@ -30,12 +30,13 @@ def describe(
     secrets: Secrets,
     environ: Mapping[str, str],
     *,
+    program: str,
     environment: Sequence[str],
     disk_paths: Sequence[str],
 ) -> dict[str, object]:
     """The names of `wandb-metadata.json` where it has them; what is not there is left out.
 
-    Sizes are bytes. `environment` are patterns of variables.
+    Sizes are bytes. `program` is as of `_code.program`, `environment` are patterns of variables.
     """
     memory = psutil.virtual_memory()
     facts: dict[str, object] = {
@@ -45,7 +46,7 @@ def describe(
         "host": socket.gethostname(),
         "username": _user(),
         "pid": os.getpid(),
-        **_command(secrets),
+        **_command(secrets, program),
         "cpu_count": psutil.cpu_count(logical=False),
         "cpu_count_logical": psutil.cpu_count(),
         "cpu": {"model": _cpu_model()},
@@ -64,20 +65,14 @@ def describe(
     return {name: value for name, value in facts.items() if value not in (None, "", {}, [])}
 
 
-def _command(secrets: Secrets) -> dict[str, object]:
+def _command(secrets: Secrets, program: str) -> dict[str, object]:
     """How the program was called, so that it can be called again."""
-    main = sys.modules.get("__main__")
-    spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    facts: dict[str, object] = {
+    return {
         "args": secrets.mask_arguments(_cut(sys.argv[1:])),
         "command": ["python", *secrets.mask_arguments(_cut(sys.orig_argv[1:]))],
         "root": _working_directory(),
+        "program": program,
     }
-    if spec is not None and spec.name != "__main__":
-        return {**facts, "program": f"-m {spec.name.removesuffix('.__main__')}"}
-    # Links stay as they were called.
-    program = "<interactive>" if path is None else os.path.abspath(path)  # noqa: PTH100
-    return {**facts, "program": program}
 
 
 def _cut(arguments: Sequence[str]) -> list[str]:

@@ -50,6 +50,8 @@ def _serve(ready: Future[BlockingPortal]) -> None:
     try:
         import anyio.from_thread  # noqa: PLC0415  # 35 ms: not on the caller's thread
 
+        _keep_quiet(threading.get_ident())
+
         async def serve() -> None:
             async with anyio.from_thread.BlockingPortal() as portal:
                 ready.set_result(portal)
@@ -60,6 +62,13 @@ def _serve(ready: Future[BlockingPortal]) -> None:
         if ready.done():
             raise
         ready.set_exception(error)
+
+
+def _keep_quiet(thread: int) -> None:
+    """What asyncio says of this loop, at level DEBUG, is not the program's."""
+    import logging  # noqa: PLC0415  # asyncio has it
+
+    logging.getLogger("asyncio").addFilter(lambda record: record.thread != thread)
 
 
 def portal() -> Portal:
