@@ -83,7 +83,7 @@ def test_a_run_that_nobody_finishes_knows_how_its_program_ended(run_program, end
 
 @pytest.mark.parametrize("hook", ["", "sys.excepthook = lambda *_: exec('')\n"])
 def test_ctrl_c_ends_the_process_as_without_a_run(run_program, hook):
-    """Code that runs meanwhile, as on a thread of ours, has the interpreter forget the interrupt."""
+    """Code that runs meanwhile, as on a thread of ours, makes the interpreter forget it."""
     run_program(f"{PROGRAM}{hook}raise KeyboardInterrupt", returncode=-signal.SIGINT)
 
 

@@ -372,3 +372,26 @@ def test_what_was_taken_survives_a_kill(tmp_path, records_of):
     kinds = {record[2]: record[0] for record in records_of(folder) if record[0] in {FILE, BLOB}}
     assert kinds["notes.txt"] == FILE
     assert kinds.get("large", BLOB) == BLOB
+
+
+def test_a_file_that_is_written_into_meanwhile_is_no_mixture(
+    start, tmp_path, logged, *, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "changing.bin"
+    path.write_bytes(b"a" * 3 * MIB)
+    original, changes = os.pread, iter([b"b", b"c"])
+
+    def read_and_change(*arguments):
+        data = original(*arguments)
+        if arguments[2] == MIB:  # in the middle of it
+            for byte in changes:
+                with path.open("r+b") as file:
+                    file.write(byte * 3 * MIB)
+                break
+        return data
+
+    monkeypatch.setattr(os, "pread", read_and_change)
+    with start() as run:
+        run.save("changing.bin", policy="now")
+    assert logged(run) == [("changing.bin", b"c" * 3 * MIB)]

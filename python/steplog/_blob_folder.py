@@ -19,6 +19,7 @@ _PIECE_BYTES = 1 << 20
 _CLONE = 0x40049409
 """FICLONE of linux/fs.h: a copy that shares its blocks until one of the two changes."""
 _TRIES = 3
+_CHANGES = "it changes while it is read"
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,17 @@ class BlobFolder:
         """Keep what an open file holds; what becomes of it later does not matter.
 
         Raises:
-            OSError: It cannot be read, or there is no room.
+            OSError: It cannot be read, changes all the time, or there is no room.
             TimeoutError: It is not done at `until`, a time of `time.monotonic`.
         """
-        with self._temporary() as path:
-            with path.open("xb") as copy:
-                if _clone(source, copy.fileno()):
-                    with path.open("rb") as cloned:
-                        blob = _read(cloned.fileno(), until=until)
-                else:
-                    blob = _read(source, copy.write, until=until)
-                copy.flush()
-                os.fsync(copy.fileno())
-            path.replace(self.path(blob.sha256))
-        return blob
+        for _ in range(_TRIES):
+            before = signature(os.fstat(source))
+            with self._temporary() as path:
+                blob = _copy(source, path, until=until)
+                if before == signature(os.fstat(source)):
+                    path.replace(self.path(blob.sha256))
+                    return blob
+        raise OSError(0, _CHANGES)
 
     def keep_link(self, path: Path, *, until: float) -> Blob:
         """Keep a file of the run's own folder without a copy, where the file system has links.
@@ -84,7 +82,7 @@ class BlobFolder:
                 if before == signature(os.fstat(file.fileno())) == signature(link.stat()):
                     link.replace(self.path(blob.sha256))
                     return blob
-        raise OSError(0, "it changes while it is read")
+        raise OSError(0, _CHANGES)
 
     def link_into(self, blob: Blob, path: Path) -> None:
         """Let a path name a content that is kept, too.
@@ -92,18 +90,12 @@ class BlobFolder:
         Raises:
             OSError: The folder cannot be written.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
         try:
-            try:
-                os.link(self.path(blob.sha256), temporary)
-            except OSError:
-                import shutil  # noqa: PLC0415  # 2 ms, for file systems without links
+            link_over(self.path(blob.sha256), path)
+        except OSError:
+            import shutil  # noqa: PLC0415  # 2 ms, for file systems without links
 
-                shutil.copyfile(self.path(blob.sha256), temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            shutil.copyfile(self.path(blob.sha256), path)
 
     def forget(self, sha256: bytes) -> None:
         """Keep a content no longer; harmless when it is not there."""
@@ -121,9 +113,36 @@ class BlobFolder:
             path.unlink(missing_ok=True)
 
 
+def link_over(source: Path, path: Path) -> None:
+    """Give a file another name, in place of what has it.
+
+    Raises:
+        OSError: The folder cannot be written, is on another disk, or its file system has no links.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        os.link(source, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def signature(found: os.stat_result) -> tuple[int, int, int, int]:
     """What tells that a file has changed."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _copy(source: int, path: Path, *, until: float) -> Blob:
+    with path.open("xb") as copy:
+        if _clone(source, copy.fileno()):
+            with path.open("rb") as cloned:
+                blob = _read(cloned.fileno(), until=until)
+        else:
+            blob = _read(source, copy.write, until=until)
+        copy.flush()
+        os.fsync(copy.fileno())
+    return blob
 
 
 def _clone(source: int, target: int) -> bool:

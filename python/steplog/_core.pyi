@@ -9,6 +9,7 @@ from typing_extensions import Self, disjoint_base
 __all__ = [
     "Decoded",
     "Decoder",
+    "LeftFiles",
     "Outcome",
     "Pattern",
     "Recorder",
@@ -335,6 +336,19 @@ def suspend_output() -> None:
 
 def resume_output() -> None:
     """Take the streams again."""
+
+@final
+class LeftFiles:
+    """The log of a process that was killed: files that it has left are put behind it."""
+
+    @staticmethod
+    def open(writer_dir: str | os.PathLike[str]) -> LeftFiles | None:
+        """None where the process lives, or has ended by itself, or where the folder is a copy."""
+    def append_file(self, name: str, wall: int, content: bytes) -> bool:
+        """Whether the log did not have it as it is."""
+    def append_blob(self, name: str, wall: int, sha256: bytes, size: int) -> bool: ...
+    def show(self) -> None:
+        """Let readers find what was appended: all of it, or nothing when killed in it."""
 
 def take_rests(run_dir: str | os.PathLike[str]) -> tuple[int, int]:
     """Append to the logs of processes that were killed what they had printed; gives its bytes.

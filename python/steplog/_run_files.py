@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import math
@@ -11,11 +12,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from steplog._blob_folder import BlobFolder
+from steplog._blob_folder import BlobFolder, link_over
 from steplog._errors import RunClosedError, StorageError, UsageError
 from steplog._later_pool import POOL
 from steplog._terminal import count
-from steplog._tracked_file import SMALL_BYTES, TrackedFile, written
+from steplog._tracked_file import MOST_WRITTEN, SMALL_BYTES, TrackedFile, written
 from steplog._writer import NullWriter
 from steplog.capture.imports import importing
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from steplog._save_paths import Found, Policy, Wish
     from steplog._writer import Writer
 
-_MOST_WRITTEN = 1_000
-"""Files of the program's own that are looked at."""
 _LOOK_SECS = 1.0
 _LOOK_SHARE = 200
 """Of the time between two looks a look may take one part in so many."""
@@ -115,6 +114,7 @@ class RunFiles:
                 file.policy = policy
             self._files[found.name] = file
         if policy == "end":
+            self._link_for_a_kill(file)
             return True
         try:
             opened = found.path.open("rb")
@@ -124,10 +124,18 @@ class RunFiles:
             return False
         if is_small:
             return self._take(file, opened, until=math.inf)
+        self._link_for_a_kill(file)
         with self._changed:
             self._in_work += 1
         POOL.submit(functools.partial(self._take_later, file, opened))
         return True
+
+    def _link_for_a_kill(self, file: TrackedFile) -> None:
+        """Give it a name in the run's folder now: `steplog sync` finds it when this is killed."""
+        if file.is_own:
+            return
+        with contextlib.suppress(OSError):  # on another disk it is there once it is taken
+            link_over(file.path.resolve(), self._files_dir / file.name)
 
     def _take_later(self, file: TrackedFile, opened: BinaryIO) -> None:
         try:
@@ -182,13 +190,13 @@ class RunFiles:
         if folder is not None and self._takes_written and not self._process.is_child:
             base, own = folder / "files", self._own()
             paths = written(base)
-            for path in itertools.islice(paths, _MOST_WRITTEN):
+            for path in itertools.islice(paths, MOST_WRITTEN):
                 name = path.relative_to(base).as_posix()
                 if name not in own:
                     self._files.setdefault(name, TrackedFile(path, name, "live", is_own=True))
             if next(paths, None) is not None:
                 self._notices.warn(
-                    "written", f"run.dir holds over {_MOST_WRITTEN:,} files: the others stay there"
+                    "written", f"run.dir holds over {MOST_WRITTEN:,} files: the others stay there"
                 )
         return list(self._files.values())
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SMALL_BYTES = 1 << 20
 """Up to this a file is in the log, whole; a larger one lies beside it."""
+MOST_WRITTEN = 1_000
+"""Files of the program's own in a run's folder that are looked at."""
 _SMALL_AGAIN_BYTES = 16 << 10
 """The same of a file that was taken before: the log must not fill up with versions of one file."""
 _FIRST_AGAIN_SECS, _MOST_AGAIN_SECS = 2.0, 60.0

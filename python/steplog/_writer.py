@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from steplog._core import (
+    LeftFiles,
     Outcome,
     Recorder,
     Rows,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from steplog._settings import Settings
 
 __all__ = [
+    "LeftFiles",
     "NullWriter",
     "Outcome",
     "Recorder",

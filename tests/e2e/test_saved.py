@@ -6,6 +6,7 @@ import hashlib
 import json
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,6 +148,52 @@ def test_a_killed_program_loses_no_file_that_was_taken(server, tmp_path, records
     taken = [record[2] for record in records_of(folder) if record[0] == BLOB]
     assert taken
     assert found == {name: content(int(name[0]), 3 * MIB) for name in taken}
+
+
+LEFT = """
+import os, pathlib, signal, steplog, sys
+run = steplog.init(project="p", id="r", mode=sys.argv[1], settings={"silent": True})
+pathlib.Path("large.bin").write_bytes(b"x" * (50 << 20))
+run.save("large.bin", policy="now")
+os.remove("large.bin")
+pathlib.Path("end.txt").write_text("begun")
+run.save("end.txt", policy="end")
+pathlib.Path("end.txt").write_text("ended")
+pathlib.Path(run.dir, "own.txt").write_text("own")
+pathlib.Path(run.dir, "own.bin").write_bytes(b"y" * (2 << 20))
+run.log({"a": 1})
+exec(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+@pytest.mark.parametrize(
+    "end", ["os.kill(os.getpid(), signal.SIGTERM)", "os.kill(os.getpid(), 9)", "os._exit(3)"]
+)
+def test_what_a_killed_program_has_left_is_taken_by_sync(server, tmp_path, mode, *, end):
+    server.python(tmp_path, LEFT, mode, end).communicate()
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    for _ in range(2):
+        done = server.cli("sync", str(folder))
+        assert done.returncode == 0, done.stderr
+    assert files_at(server) == {
+        "large.bin": b"x" * (50 << 20),
+        "end.txt": b"ended",
+        "own.txt": b"own",
+        "own.bin": b"y" * (2 << 20),
+    }
+    run = server.get("/projects/local/p/runs/r")
+    assert run["duration"] < 60
+    assert len(server.rows("r")) == 1
+
+
+def test_of_a_copy_no_files_are_taken(server, tmp_path):
+    """Its original may still be written: then it would have other records at their places."""
+    server.python(tmp_path, LEFT, "offline", "os.kill(os.getpid(), 9)").communicate()
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    shutil.copytree(folder, tmp_path / "copy")
+    assert server.cli("sync", str(tmp_path / "copy")).returncode == 0
+    assert "own.txt" not in files_at(server)
 
 
 def test_rows_do_not_wait_for_files(server, online, tmp_path, *, monkeypatch):

@@ -19,6 +19,7 @@ from steplog._cli.left_out import LeftOut
 from steplog._cli.standing import Server
 from steplog._cli.uploads import Uploads
 from steplog._errors import SteplogError
+from steplog._left_files import take_left_files
 from steplog._terminal import count, printable, say
 from steplog._writer import take_rests
 
@@ -195,6 +196,8 @@ def _sync_run(
                 "from the folder itself, once nobody writes it any more"
             )
         run = _runs.read(folder)
+        if take_left_files(folder, run.writers, say):
+            run = _runs.read(folder)
         report["run"] = run.id
         warn_of_damage(run)
         filled = [writer for writer in run.writers if writer["records"]]

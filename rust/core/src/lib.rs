@@ -21,6 +21,7 @@ pub mod batch;
 pub mod blobs;
 pub mod clock;
 pub mod console;
+mod dead_log;
 pub mod drain;
 pub mod error;
 #[cfg(feature = "upload")]
@@ -28,6 +29,7 @@ pub mod error;
 mod exit_status;
 pub mod frame;
 pub mod ingest;
+pub mod left_files;
 mod memory;
 pub mod metric;
 pub mod native;

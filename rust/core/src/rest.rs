@@ -1,26 +1,20 @@
 //! The rest of what was printed when a process was killed: it is in the files that its streams were led
 //! into, and not in its log. It is appended to that, exactly once.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use crate::error::{Error, Result, io_at};
-use crate::frame::{FRAME_HEAD, Identity, SEGMENT_HEAD, framed_len, read_segment_head};
+use crate::dead_log::DeadLog;
+use crate::error::{Result, io_at};
 use crate::printed::decode;
-use crate::reader::{LogReader, segments};
+use crate::reader::LogReader;
 use crate::record::{self, Record};
-use crate::segment::{Appended, Segment, file_name, hidden};
-use crate::wal::take_lock;
 
 /// Bytes of one record.
 const PIECE: usize = 256 << 10;
-/// Room of one segment: it is read whole by whoever reads a log that is over.
-const SEGMENT_BYTES: usize = 32 << 20;
-/// What a piece is at most as a record: a byte of Windows-1252 may take three in UTF-8.
-const MOST_BYTES: usize = FRAME_HEAD + 3 * PIECE + 64;
 
 /// The files that streams are led into, by the streams' numbers.
 #[must_use]
@@ -30,27 +24,6 @@ pub fn stream_file(number: u8) -> &'static str {
     } else {
         "stderr.raw"
     }
-}
-
-/// Notes beside a stream's file which one it is.
-///
-/// # Errors
-/// The folder cannot be written.
-pub fn mark(path: &Path) -> io::Result<()> {
-    let inode = std::fs::metadata(path)?.ino();
-    std::fs::write(marked(path), inode.to_string())
-}
-
-/// Where that is noted.
-#[must_use]
-pub fn marked(path: &Path) -> PathBuf {
-    path.with_extension("inode")
-}
-
-/// Whether this is the file that the process wrote, and no copy of it: the process may go on elsewhere,
-/// and its log would have others of the segments that were put behind the copy's.
-fn is_original(path: &Path, meta: &Metadata) -> bool {
-    std::fs::read_to_string(marked(path)).is_ok_and(|noted| noted == meta.ino().to_string())
 }
 
 /// Bytes that were printed and not recorded.
@@ -86,25 +59,19 @@ pub fn take_rests(run_dir: &Path) -> Result<Rests> {
 
 fn take_rest(dir: &Path) -> Result<Rests> {
     let mut rests = Rests::default();
-    let _lock = match take_lock(dir) {
-        Ok(lock) => lock,
-        // It lives, or another process is at it.
-        Err(Error::Locked { .. }) => return Ok(rests),
-        Err(error) => return Err(error),
-    };
     let Some(mut log) = DeadLog::open(dir)? else {
         return Ok(rests);
     };
+    let mut found = Taken::read(dir)?;
     for number in [1, 2] {
         let path = dir.join(stream_file(number));
         match File::open(&path) {
+            Ok(file) if log.is_original => {
+                rests.taken += take(&mut log, number, &file, &mut found, &path)?;
+            }
             Ok(file) => {
-                let meta = file.metadata().map_err(io_at("read", &path))?;
-                if is_original(&path, &meta) {
-                    rests.taken += log.take(number, &file, (&path, &meta))?;
-                } else {
-                    rests.left += meta.len().saturating_sub(*log.taken_of(number));
-                }
+                let end = file.metadata().map_err(io_at("read", &path))?.len();
+                rests.left += end.saturating_sub(*found.of(number));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(io_at("open", &path)(error)),
@@ -114,38 +81,17 @@ fn take_rest(dir: &Path) -> Result<Rests> {
     Ok(rests)
 }
 
-/// The log of a process that is over, behind which segments are put. Each is shown whole: whoever is
-/// killed while it is made has done nothing.
-struct DeadLog {
-    dir: PathBuf,
-    identity: Identity,
-    last_number: u32,
-    /// How far each stream's file is in the log.
-    taken: [u64; 2],
+/// Behind which place of each stream's file nothing is in the log, and when that was.
+struct Taken {
+    up_to: [u64; 2],
     wall: u64,
-    filling: Option<Segment>,
 }
 
-impl DeadLog {
-    /// None where there is no log to be put behind.
-    fn open(dir: &Path) -> Result<Option<Self>> {
-        let numbers = segments(dir)?;
-        let head = numbers.iter().find_map(|number| {
-            let mut head = [0; SEGMENT_HEAD];
-            let file = File::open(dir.join(file_name(*number))).ok()?;
-            file.read_exact_at(&mut head, 0).ok()?;
-            read_segment_head(&head).ok()
-        });
-        let (Some((_, identity)), Some(last_number)) = (head, numbers.last()) else {
-            return Ok(None);
-        };
-        let mut log = Self {
-            dir: dir.to_path_buf(),
-            identity,
-            last_number: *last_number,
-            taken: [0; 2],
+impl Taken {
+    fn read(dir: &Path) -> Result<Self> {
+        let mut found = Self {
+            up_to: [0; 2],
             wall: 0,
-            filling: None,
         };
         LogReader::new(dir).read(None, |_, payload| {
             if let Ok(Record::Output {
@@ -155,92 +101,58 @@ impl DeadLog {
                 ..
             }) = Record::parse(payload)
             {
-                log.wall = log.wall.max(wall.unsigned_abs());
-                *log.taken_of(stream) = taken;
+                found.wall = found.wall.max(wall.unsigned_abs());
+                *found.of(stream) = taken;
             }
             true
         })?;
-        Ok(Some(log))
+        Ok(found)
     }
 
-    fn taken_of(&mut self, number: u8) -> &mut u64 {
-        let [stdout, stderr] = &mut self.taken;
+    fn of(&mut self, number: u8) -> &mut u64 {
+        let [stdout, stderr] = &mut self.up_to;
         if number == 1 { stdout } else { stderr }
     }
+}
 
-    /// Takes what is in a stream's file and not in the log.
-    fn take(&mut self, number: u8, file: &File, of: (&Path, &Metadata)) -> Result<u64> {
-        let (path, meta) = of;
-        let end = meta.len();
-        let written = meta.modified().ok();
-        let written = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let written = written.and_then(|since| u64::try_from(since.as_nanos()).ok());
-        let wall = self.wall.max(written.unwrap_or(0));
-        let mut at = *self.taken_of(number);
-        if at > end {
-            // It was emptied since.
-            at = 0;
-        }
-        let begin = at;
-        let mut buffer = vec![0; PIECE];
-        while at < end {
-            let len = PIECE.min(usize::try_from(end - at).unwrap_or(PIECE));
-            let piece = buffer.get_mut(..len).unwrap_or_default();
-            file.read_exact_at(piece, at).map_err(io_at("read", path))?;
-            let (text, used) = decode(piece, at + len as u64 == end);
-            at += used as u64;
-            self.append(&record::output(wall, number, &text, Some(at)))?;
-        }
-        Ok(at - begin)
+/// Takes what is in a stream's file and not in the log.
+fn take(log: &mut DeadLog, number: u8, file: &File, found: &mut Taken, path: &Path) -> Result<u64> {
+    let meta = file.metadata().map_err(io_at("read", path))?;
+    let end = meta.len();
+    let written = meta.modified().ok();
+    let written = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let written = written.and_then(|since| u64::try_from(since.as_nanos()).ok());
+    let wall = found.wall.max(written.unwrap_or(0));
+    let mut at = *found.of(number);
+    if at > end {
+        // It was emptied since.
+        at = 0;
     }
-
-    fn append(&mut self, payload: &[u8]) -> Result<()> {
-        let has_room =
-            |segment: &Segment| segment.reserved() + framed_len(payload.len()) <= SEGMENT_BYTES;
-        if !self.filling.as_ref().is_some_and(has_room) {
-            self.show()?;
-            self.filling = Some(self.make()?);
-        }
-        let Some(segment) = &self.filling else {
-            return Ok(());
-        };
-        match segment.append(payload) {
-            Ok(Appended::At(_)) => Ok(()),
-            Ok(Appended::Full) => Err(Error::RecordTooLarge {
-                bytes: payload.len(),
-                limit: MOST_BYTES,
-            }),
-            Err(error) => Err(io_at("write", segment.path())(error)),
-        }
+    let begin = at;
+    let mut buffer = vec![0; PIECE];
+    while at < end {
+        let len = PIECE.min(usize::try_from(end - at).unwrap_or(PIECE));
+        let piece = buffer.get_mut(..len).unwrap_or_default();
+        file.read_exact_at(piece, at).map_err(io_at("read", path))?;
+        let (text, used) = decode(piece, at + len as u64 == end);
+        at += used as u64;
+        log.append(&record::output(wall, number, &text, Some(at)))?;
     }
-
-    fn make(&mut self) -> Result<Segment> {
-        let number = self.last_number + 1;
-        let leftover = hidden(&self.dir.join(file_name(number)));
-        match std::fs::remove_file(&leftover) {
-            // Somebody was killed while making it.
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(io_at("remove", &leftover)(error)),
-        }
-        let made = Segment::create_hidden(&self.dir, &self.identity, number, SEGMENT_BYTES, false)?;
-        self.last_number = number;
-        Ok(made)
-    }
-
-    /// Lets readers find what was appended.
-    fn show(&mut self) -> Result<()> {
-        self.filling.take().map_or(Ok(()), |segment| segment.show())
-    }
+    Ok(at - begin)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
     use std::sync::Arc;
 
+    use crate::dead_log::SEGMENT_BYTES;
+    use crate::frame::Identity;
+    use crate::reader::segments;
+    use crate::segment::{file_name, hidden};
     use crate::signal::Signal;
-    use crate::wal::{Mode, SegmentSizes, Wal};
+    use crate::wal::{Mode, SegmentSizes, Wal, take_lock};
 
     fn killed(dir: &Path, records: &[Vec<u8>]) {
         let identity = Identity {
@@ -256,7 +168,6 @@ mod tests {
 
     fn stream_of(dir: &Path, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(dir.join(name), content).unwrap();
-        mark(&dir.join(name)).unwrap();
     }
 
     fn taken(run: &Path) -> u64 {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::dead_log::mark;
 use crate::error::{Error, Result, io_at};
 use crate::frame::{FRAME_HEAD, Identity, SEGMENT_HEAD, framed_len, position};
 use crate::memory::ForkFlag;
@@ -140,6 +141,8 @@ impl Wal {
         identity.check()?;
         std::fs::create_dir_all(dir).map_err(io_at("create", dir))?;
         let lock_file = take_lock(dir)?;
+        // Without it, nothing is put behind the log of a process that was killed.
+        drop(mark(&lock_file));
         let mapped = mode == Mode::Auto && platform::can_map(dir);
         let fork = ForkFlag::new().map_err(io_at("map memory for", dir))?;
         let first = Arc::new(make(dir, &identity, 1, first_bytes, mapped)?);
@@ -476,9 +479,12 @@ fn seal_in(later: &Segment, ended: Arc<Segment>) -> Option<Arc<Segment>> {
     None
 }
 
+/// Name of the file that is locked while the writer lives.
+pub(crate) const LOCK: &str = "lock";
+
 /// Takes the writer's lock, which tells readers that the writer lives.
 pub(crate) fn take_lock(dir: &Path) -> Result<File> {
-    let path = dir.join("lock");
+    let path = dir.join(LOCK);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -499,7 +505,7 @@ pub(crate) fn take_lock(dir: &Path) -> Result<File> {
 /// Whether a live process holds the writer's lock.
 #[must_use]
 pub fn is_live(writer_dir: &Path) -> bool {
-    let opened = OpenOptions::new().write(true).open(writer_dir.join("lock"));
+    let opened = OpenOptions::new().write(true).open(writer_dir.join(LOCK));
     opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 

@@ -4,6 +4,7 @@ mod convert;
 mod encode;
 mod error;
 mod ingest;
+mod left_files;
 mod output;
 mod pattern;
 mod recorder;
@@ -21,6 +22,8 @@ mod _core {
         Decoded, Decoder, attempt_parts, merge_summaries, open_lines, peek_start, unpack_value,
     };
 
+    #[pymodule_export]
+    use crate::left_files::LeftFiles;
     #[pymodule_export]
     use crate::output::{
         ask_output, cut_output, give_output_back, resume_output, suspend_output, take_rests,

@@ -24,7 +24,7 @@ use super::watch::{Watch, Watched};
 use crate::background::spawn;
 use crate::error::{Result, io_at};
 use crate::memory::ForkFlag;
-use crate::rest::{mark, marked, stream_file};
+use crate::rest::stream_file;
 
 /// Moments between the forwarding thread's looks whose order is kept; later ones are left out then.
 const MAX_CUTS: usize = 4096;
@@ -184,11 +184,7 @@ fn link(state: &State, number: u8, path: &Path) {
         .iter()
         .map(|taker| taker.log.dir().join(stream_file(number)));
     // Folders on two disks cannot share it: then only the first run's has all of it after a kill.
-    let _linked = names.any(|name| {
-        std::fs::hard_link(name, path)
-            .and_then(|()| mark(path))
-            .is_ok()
-    });
+    let _linked = names.any(|name| std::fs::hard_link(name, path).is_ok());
 }
 
 fn sizes(streams: &[Arc<Stream>]) -> Cut {
@@ -376,9 +372,7 @@ impl Process {
         for number in [1, 2] {
             // All of it is in the log. A name that stays is taken for what a kill has left, and found to be
             // there already.
-            let path = log.dir().join(stream_file(number));
-            drop(std::fs::remove_file(&path));
-            drop(std::fs::remove_file(marked(&path)));
+            drop(std::fs::remove_file(log.dir().join(stream_file(number))));
         }
         drop(state);
         self.watch.wake();

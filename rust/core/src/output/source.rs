@@ -15,7 +15,6 @@ use rustix::termios::{
 };
 
 use super::system;
-use crate::rest::mark;
 
 /// No file of ours may take the place of a stream that is closed.
 pub(super) const ABOVE_STREAMS: i32 = 3;
@@ -58,7 +57,6 @@ impl Source {
     }
 
     fn of_file(path: &Path, end: &File) -> io::Result<Self> {
-        mark(path)?;
         let reader = File::from(above(&File::open(path)?)?);
         Self::of(Reader::File(reader), above(end)?)
     }

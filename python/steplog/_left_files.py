@@ -1,0 +1,88 @@
+"""Files of a run whose process was killed: those in its folder that its log does not have."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+from steplog._blob_folder import BlobFolder
+from steplog._tracked_file import MOST_WRITTEN, SMALL_BYTES, written
+from steplog._writer import LeftFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import Any
+
+_HEX_LETTERS = 64
+
+
+def take_left_files(
+    run_dir: Path, writers: Sequence[dict[str, Any]], warn: Callable[[str], None]
+) -> bool:
+    """Append to the log of a run's last process, if it was killed, the files that it has left.
+
+    `writers` are as of `RunLog.writers`. On the disk when it returns. Whoever is killed in it has
+    appended all of them, or nothing. What cannot be read is warned about.
+
+    Returns:
+        Whether there were any.
+
+    Raises:
+        StorageError: The log cannot be read, or not be written.
+        OSError: The folder cannot be written.
+    """
+    killed = _killed(writers)
+    writer_dir = run_dir / "wal" / killed
+    log = LeftFiles.open(writer_dir) if killed else None
+    if log is None:
+        return False
+    files, kept, is_any = run_dir / "files", _kept(run_dir), False
+    for path in itertools.islice(written(files), MOST_WRITTEN):
+        name = path.relative_to(files).as_posix()
+        try:
+            is_any |= _take(log, name, path, kept=kept, blobs=BlobFolder(writer_dir))
+        except UnicodeEncodeError:
+            warn(f"{name!r} is not taken: its name is no text")
+        except OSError as error:
+            warn(f"{path} is not taken: {error.strerror or error}")
+    log.show()
+    return is_any
+
+
+def _take(
+    log: LeftFiles, name: str, path: Path, *, kept: dict[int, bytes], blobs: BlobFolder
+) -> bool:
+    found = path.stat()
+    if found.st_size <= SMALL_BYTES:
+        return log.append_file(name, found.st_mtime_ns, path.read_bytes())
+    sha256 = kept.get(found.st_ino)
+    if sha256 is None:
+        sha256 = blobs.keep_link(path, until=math.inf).sha256
+    return log.append_blob(name, found.st_mtime_ns, sha256, found.st_size)
+
+
+def _kept(run_dir: Path) -> dict[int, bytes]:
+    """The contents that are kept already, by their files' inodes."""
+    found = {}
+    for path in (run_dir / "wal").glob("*/blobs/*"):
+        if len(path.name) == _HEX_LETTERS:
+            found[path.stat().st_ino] = bytes.fromhex(path.name)
+    return found
+
+
+def _killed(writers: Sequence[dict[str, Any]]) -> str:
+    """The process that went on with the run last, if it was killed; children are none."""
+    known = {writer["writer"] for writer in writers}
+    starts = [
+        (start.get("generation", 0), start.get("wall_nanos", 0), writer["writer"], writer)
+        for writer in writers
+        if (start := writer["start"] or {}).get("parent") not in known
+    ]
+    if not starts:
+        return ""
+    _, _, name, last = max(starts, key=lambda one: one[:3])
+    # Of a signal the code is negative: nothing of the program's has run since.
+    is_killed = not last["live"] and (last["exit_code"] is None or last["exit_code"] < 0)
+    return name if is_killed else ""
