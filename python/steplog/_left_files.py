@@ -33,7 +33,7 @@ def take_left_files(
         StorageError: The log cannot be read, or not be written.
         OSError: The folder cannot be written.
     """
-    killed = _killed(writers)
+    killed = _killed(run_dir, writers)
     writer_dir = run_dir / "wal" / killed
     log = LeftFiles.open(writer_dir) if killed else None
     if log is None:
@@ -72,8 +72,10 @@ def _kept(run_dir: Path) -> dict[int, bytes]:
     return found
 
 
-def _killed(writers: Sequence[dict[str, Any]]) -> str:
+def _killed(run_dir: Path, writers: Sequence[dict[str, Any]]) -> str:
     """The process that went on with the run last, if it was killed; children are none."""
+    if any(writer["damage"] or writer["incomplete"] for writer in writers):
+        return ""  # what is missing may come back, and has its place
     known = {writer["writer"] for writer in writers}
     starts = [
         (start.get("generation", 0), start.get("wall_nanos", 0), writer["writer"], writer)
@@ -85,4 +87,13 @@ def _killed(writers: Sequence[dict[str, Any]]) -> str:
     _, _, name, last = max(starts, key=lambda one: one[:3])
     # Of a signal the code is negative: nothing of the program's has run since.
     is_killed = not last["live"] and (last["exit_code"] is None or last["exit_code"] < 0)
-    return name if is_killed else ""
+    return name if is_killed and not _has_ended(run_dir, last) else ""
+
+
+def _has_ended(run_dir: Path, last: dict[str, Any]) -> bool:
+    """Whether it wrote the file of the end after all that is left of its log."""
+    try:
+        written_nanos = (run_dir / "files" / "summary.json").stat().st_mtime_ns
+    except OSError:
+        return False
+    return written_nanos >= max(last["walls"] or (0,))
