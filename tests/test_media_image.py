@@ -287,6 +287,7 @@ def test_every_way_to_write_rows_is_read_back(logged, make):
         (np.array([[0, 7, 300]], np.int32), [[0, 7, 255]]),
         (np.array([[0, 7, 200]], np.uint16), [[0, 7, 200]]),
         (np.array([[0, 7, 60000]], np.uint16), [[0, 7, 60000]]),
+        (np.array([[0, 7], [258, 60000]], ">u2").T, [[0, 258], [7, 60000]]),
         (np.array([[np.nan, np.inf, -np.inf, 0.5]]), [[0, 255, 0, 128]]),
         (np.ma.masked_equal(np.array([[9, 7, 8]], np.uint8), 9), [[0, 7, 8]]),
         (np.array([[0.0, 0.25]], np.float16), [[0, 64]]),
@@ -449,6 +450,27 @@ def test_a_saved_file_that_changes_does_not_take_an_images_content_along(
         path.write_bytes(content + b"more")
         run.save("large.png", policy="now")
     assert list(media_of(run.sync_dir).values()) == [content]
+
+
+def test_a_file_that_comes_too_late_does_not_take_an_images_content_along(
+    start, media_of, tmp_path, *, monkeypatch
+):
+    """Its record finds no room, and it is forgotten again: not what an image shares with it."""
+    path = tmp_path / "large.png"
+    PIL.Image.fromarray(LARGE).save(path)
+    monkeypatch.chdir(tmp_path)
+    with start() as run:
+        run.log({"img": steplog.Image(path)})
+        run.flush()
+
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("steplog._blob_folder.BlobFolder.link_into", full)
+            run.save("large.png", policy="now")
+            run.finish()
+    assert list(media_of(run.sync_dir).values()) == [path.read_bytes()]
 
 
 @pytest.mark.parametrize(

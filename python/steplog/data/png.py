@@ -17,11 +17,13 @@ _NONE, _SUB, _UP = 0, 1, 2
 
 def encode(pixels: Any) -> bytes:  # noqa: ANN401  # NumPy
     """An array (H, W) or (H, W, C) of uint8, or (H, W) of uint16, as a PNG file."""
+    import numpy as np  # noqa: PLC0415  # `import steplog` stays light
+
     height, width = pixels.shape[:2]
     channels = pixels.shape[2] if pixels.ndim > 2 else 1  # noqa: PLR2004  # has channels
     depth = pixels.dtype.itemsize
-    big_endian = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False)
-    rows = _filtered(big_endian.reshape(height, -1).view("u1"), channels * depth)
+    big_endian = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
+    rows = _filtered(big_endian.reshape(height, -1).view(np.uint8), channels * depth)
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
     packed = packer.compress(rows) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, 8 * depth, _COLOR[channels], 0, 0, 0)
