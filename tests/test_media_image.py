@@ -7,11 +7,13 @@ import io
 import json
 import os
 import pathlib
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
+import types
 import warnings
 import zlib
 from typing import Any
@@ -777,6 +779,21 @@ def test_a_forked_child_logs_images_of_its_own_and_of_its_parent(start, media_of
     }
 
 
+def test_values_can_be_pickled_as_those_of_a_worker_are(start, media_of):
+    mask = RANDOM.integers(0, 9, (10, 12))
+    image = steplog.Image(PIXELS, caption="c", masks={"m": {"mask_data": mask}})
+    values = (image, steplog.Html("<p>"), steplog.Histogram(np.arange(9999.0), num_bins=3))
+    image, page, histogram = pickle.loads(pickle.dumps(values))  # noqa: S301  # our own
+    with start() as run:
+        run.log({"img": image, "page": page, "histogram": histogram})
+    (row,) = rows(run)
+    files = media_of(run.sync_dir)
+    assert (row["img"]["caption"], row["histogram"]["values"]) == ("c", [3333] * 3)
+    assert np.array_equal(np.asarray(opened(files[row["img"]["path"]])), PIXELS)
+    assert np.array_equal(np.asarray(opened(files[row["img"]["masks"]["m"]["path"]])), mask)
+    assert row["page"]["path"] in files
+
+
 def test_a_disabled_run_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with steplog.init(mode="disabled") as run:
@@ -796,6 +813,14 @@ def test_a_full_disk_costs_the_image_alone(start, monkeypatch, capfd):
         assert (run.status()["lost"], run.status()["skipped"]) == (1, 0)
     assert sorted(rows(run)[0]) == ["small", "x"]
     assert "values are lost: No space left on device" in capfd.readouterr().err
+
+
+def test_what_is_half_imported_by_another_thread_is_not_used(start, monkeypatch):
+    monkeypatch.setitem(sys.modules, "steplog.data.media", types.ModuleType("half"))
+    with start() as run:
+        run.log({"list": [1, object], "array": np.arange(9999.0)})
+        run.flush()
+        assert run.status()["skipped"] == 0
 
 
 def test_import_is_light_and_arrays_need_no_pillow(run_program):

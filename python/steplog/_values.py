@@ -273,7 +273,9 @@ def _read(value: object, name: str, place: Place | None) -> object:
 
 def _media() -> Any:  # noqa: ANN401  # a module
     """What images and the like have in common; None as long as a program has used none."""
-    return sys.modules.get("steplog.data.media")
+    media = sys.modules.get("steplog.data.media")
+    # Another thread may be importing it just now: `put` is its last public name.
+    return media if hasattr(media, "put") else None
 
 
 def _refused(value: object) -> object:

@@ -64,6 +64,10 @@ class Histogram(Value):
         edges: Any = self._plain()["bins"]
         return list(edges)
 
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: counted."""
+        return {"_found": self._plain()}
+
     def taken(self) -> object:
         """As of `Value`."""
         return self._found

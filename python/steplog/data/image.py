@@ -126,6 +126,10 @@ class Image(Media):
 
         return PIL.Image.open(io.BytesIO(self._encoded(lambda _: None).content))
 
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: as its file."""
+        return {**self.__dict__, "_source": self._encoded(lambda _: None), "_kept": None}
+
     def _encoded(self, warn: Callable[[str], object]) -> Encoded:
         source = self._source
         if isinstance(source, _Pixels):

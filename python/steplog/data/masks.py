@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,10 @@ class Mask:
         self._encode = encode
         self._labels = labels
         self.size_bytes = size_bytes
+
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: as its file."""
+        return {**self.__dict__, "_encode": functools.partial(bytes, self._encode())}
 
     def store(self, place: Place, key: str) -> dict[str, object]:
         """Keep the file, then give what the row says of it."""
