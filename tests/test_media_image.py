@@ -400,9 +400,11 @@ def test_a_figure_is_drawn_at_once(logged):
             self.get_figure = lambda: figure
 
     figure = Figure()
-    images = [steplog.Image(figure), steplog.Image(Axes(figure))]
+    images = [steplog.Image(figure), steplog.Image(Axes(figure)), steplog.Image(Axes(Axes(figure)))]
     figure.color = 99
-    assert [opened(content).getpixel((0, 0)) for _, content in logged(*images)] == [10, 10]
+    assert [opened(content).getpixel((0, 0)) for _, content in logged(*images)] == [10] * 3
+    with pytest.raises(steplog.UsageError, match="got Axes"):
+        steplog.Image(Axes(None))
 
 
 # ---- files -------------------------------------------------------------------------------------
@@ -627,6 +629,50 @@ def test_log_returns_before_the_image_is_encoded(start, media_of):
         assert tensor.read_by is not threading.main_thread()
     first, second = rows(run)
     assert (first["x"], first["img"]["width"], second) == (1, 12, {"x": 2})
+
+
+def test_pixels_of_cuda_are_copied_behind_the_work_that_computes_them(start, media_of, monkeypatch):
+    """With a stand-in for torch: the copy is there when its event has fired."""
+    done = threading.Event()
+    host: Any = None
+
+    class Cuda(Tensor):
+        def __init__(self, array):
+            super().__init__(array)
+            self.device = types.SimpleNamespace(type="cuda")
+
+    class Host(Tensor):
+        def copy_(self, source, *, non_blocking):
+            assert non_blocking
+            self.source = source
+
+    class Event:
+        def __init__(self, *, blocking):
+            assert blocking
+
+        def record(self, stream):
+            assert stream == "the stream"
+
+        def synchronize(self):
+            assert done.wait(30)
+            host.array[...] = host.source.array
+
+    def empty(shape, *, dtype, pin_memory):
+        assert (dtype, pin_memory) == ("torch.uint8", True)
+        nonlocal host
+        host = Host(np.zeros(shape, np.uint8))
+        return host
+
+    torch: Any = types.ModuleType("torch")
+    torch.Tensor, torch.empty = Tensor, empty
+    torch.cuda = types.SimpleNamespace(Event=Event, current_stream=lambda _: "the stream")
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with start() as run:
+        run.log({"img": steplog.Image(Cuda(PIXELS.transpose(2, 0, 1)))})
+        assert run.status()["deferred"] == 1
+        done.set()
+    (content,) = media_of(run.sync_dir).values()
+    assert np.array_equal(np.asarray(opened(content)), PIXELS)
 
 
 def test_what_the_program_writes_afterwards_changes_nothing(start, media_of):

@@ -40,6 +40,8 @@ _AS_THEY_ARE = {
 _DEEP = {"I", "I;16", "I;16B", "I;16L"}
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _MOST_FILE_BYTES = 256 << 20
+_MOST_NESTED = 8
+"""Figures of matplotlib within figures."""
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _REFERENCE = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 
@@ -252,9 +254,11 @@ def _take_array(data: Any, wish: _Wish) -> _Pixels:  # noqa: ANN401  # of any li
 
 def _figure_of(data: Any) -> Any:  # noqa: ANN401  # of matplotlib
     """The figure of what can be drawn: a figure, its axes, or pyplot's current one."""
-    if not hasattr(data, "savefig"):
+    for _ in range(_MOST_NESTED):
+        if hasattr(data, "savefig"):
+            return data
         data = data.get_figure() if hasattr(data, "get_figure") else None
-    return data
+    return None
 
 
 def _read(path: str | os.PathLike[str]) -> Encoded:
