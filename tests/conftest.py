@@ -12,6 +12,9 @@ from blockbuster import blockbuster_ctx
 
 import steplog
 
+FILE, BLOB = 9, 13
+"""Kinds of records: a small file, and one that lies beside the log."""
+
 
 @pytest.fixture(autouse=True)
 def _no_blocking_in_the_event_loop():
@@ -60,6 +63,23 @@ def records_of():
                 records.append(msgpack.unpackb(data[at + 8 : at + 8 + size]))
                 at += 8 + (size + 7) // 8 * 8
         return records
+
+    return read
+
+
+@pytest.fixture
+def media_of(records_of):
+    """Reads the files of images and the like in a run's log, by name; None for what is missing."""
+
+    def read(folder):
+        found = {}
+        for kind, *fields in records_of(folder):
+            if kind == FILE:
+                found[fields[1]] = fields[2]
+            elif kind == BLOB:
+                paths = list(pathlib.Path(folder, "wal").glob(f"*/blobs/{fields[2].hex()}"))
+                found[fields[1]] = paths[0].read_bytes() if paths else None
+        return {name: content for name, content in found.items() if name.startswith("media/")}
 
     return read
 

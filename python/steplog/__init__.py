@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from steplog._run import Run
     from steplog._summary import Summary
     from steplog.client import Api, AsyncApi
+    from steplog.data import Histogram, Html, Image
 
     run: Run | None
     config: Config
@@ -59,6 +60,9 @@ __all__ = [
     "ConfigError",
     "CorruptLogError",
     "Error",
+    "Histogram",
+    "Html",
+    "Image",
     "InternalError",
     "NotFoundError",
     "Run",
@@ -91,7 +95,7 @@ __all__ = [
 
 _NOT_YET = {
     *("Artifact", "ArtifactTTL", "Audio", "AuthenticationError", "Box3D", "Classes"),
-    *("EvalTable", "Graph", "Histogram", "Html", "Image", "JoinedTable", "Molecule", "Object3D"),
+    *("EvalTable", "Graph", "JoinedTable", "Molecule", "Object3D"),
     *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "Video", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "box3d", "catboost", "controller"),
     *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
@@ -113,6 +117,7 @@ _LATER = {
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
     "AlertLevel": "_alerts",
     "Config": "_hparams",
+    **dict.fromkeys(("Histogram", "Html", "Image"), "data"),
     "Run": "_run",
     "login": "_login",
 }

@@ -20,6 +20,10 @@ _SMALL_BYTES = 4096
 """Up to here an array is read at once: it takes less time than to hand it over."""
 
 
+class NotKeptError(Exception):
+    """There was no room for what belongs to a value; whoever was to keep it has told so."""
+
+
 class Later:
     """A value that is read on another thread.
 
@@ -93,13 +97,35 @@ def take(value: Any) -> object:  # noqa: ANN401  # of any library
     """
     value = value.detach() if hasattr(value, "detach") else _held(value)
     if _is_away(value):
-        return _take_away(value)
+        return _take_away(value, read)
     size_bytes = _size_bytes(value)
     if is_small(value) or size_bytes <= _SMALL_BYTES:
         return read(value)
     if _is_tensorflow_like(value):
         return Taken(lambda: read(value), size_bytes)
     return Lent(value)
+
+
+def is_here(value: object) -> bool:
+    """Whether an array can be read without waiting for a device."""
+    return not _is_away(value)
+
+
+def take_over(
+    value: Any,  # noqa: ANN401  # of any library
+    then: Callable[[Any], object],
+) -> Taken:
+    """What `then` makes of an array as it is now, once that is read.
+
+    Returns at once: nothing waits for a device, and what the owner writes into it later changes
+    nothing.
+    """
+    value = value.detach() if hasattr(value, "detach") else _held(value)
+    if _is_away(value):
+        return _take_away(value, then)
+    if not _is_tensorflow_like(value):
+        value = value.clone() if hasattr(value, "clone") else value.copy()
+    return Taken(lambda: then(value), _size_bytes(value))
 
 
 def _held(value: Any) -> Any:  # noqa: ANN401  # of any library
@@ -114,7 +140,7 @@ def _held(value: Any) -> Any:  # noqa: ANN401  # of any library
 def read(value: Any) -> object:  # noqa: ANN401  # of any library
     """An array as numbers, lists and dicts; waits for a device."""
     if not is_small(value):
-        return _histogram(value)
+        return histogram(value)
     if _is_tensorflow_like(value):
         value = value.numpy()
         if not is_array(value):  # a text, as bytes
@@ -181,23 +207,26 @@ def _is_away(value: Any) -> bool:  # noqa: ANN401  # of any library
     return callable(is_ready) and not is_ready()
 
 
-def _take_away(value: Any) -> Later:  # noqa: ANN401  # of any library
+def _take_away(
+    value: Any,  # noqa: ANN401  # of any library
+    then: Callable[[Any], object],
+) -> Taken:
     size_bytes = _size_bytes(value)
     torch: Any = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         if value.device.type == "cuda":
-            return _take_cuda(value, torch, size_bytes)
+            return _take_cuda(value, torch, then)
         kept = value.clone()  # in the order of the device's own work
-        return Taken(lambda: read(kept.cpu()), size_bytes)
+        return Taken(lambda: then(kept.cpu()), size_bytes)
     if hasattr(value, "copy_to_host_async"):  # JAX: immutable, and it comes by itself
         value.copy_to_host_async()
     elif hasattr(value, "get") and hasattr(value, "copy"):  # CuPy
         taken = value.copy()
-        return Taken(lambda: read(taken.get()), size_bytes)
-    return Taken(lambda: read(_on_host(value)), size_bytes)
+        return Taken(lambda: then(taken.get()), size_bytes)
+    return Taken(lambda: then(_on_host(value)), size_bytes)
 
 
-def _take_cuda(value: Any, torch: Any, size_bytes: int) -> Later:  # noqa: ANN401  # torch
+def _take_cuda(value: Any, torch: Any, then: Callable[[Any], object]) -> Taken:  # noqa: ANN401  # torch
     """Copies into pinned memory behind the work that computes the value, and waits for none."""
     host = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
     host.copy_(value, non_blocking=True)
@@ -206,18 +235,19 @@ def _take_cuda(value: Any, torch: Any, size_bytes: int) -> Later:  # noqa: ANN40
 
     def wait_and_read() -> object:
         event.synchronize()
-        return read(host)
+        return then(host)
 
-    return Taken(wait_and_read, size_bytes)
+    return Taken(wait_and_read, _size_bytes(value))
 
 
 def _on_host(value: Any) -> Any:  # noqa: ANN401  # of any library
     if is_small(value):
         return value
-    return _as_numpy(value)
+    return as_numpy(value)
 
 
-def _as_numpy(value: Any) -> Any:  # noqa: ANN401  # of any library
+def as_numpy(value: Any) -> Any:  # noqa: ANN401  # of any library
+    """The array of NumPy with the same elements; waits for a device."""
     import numpy as np  # noqa: PLC0415  # `import steplog` stays light
 
     if hasattr(value, "element_size"):  # torch: NumPy knows no bfloat16
@@ -232,15 +262,15 @@ def _as_numpy(value: Any) -> Any:  # noqa: ANN401  # of any library
     return np.asarray(value)
 
 
-def _binned(finite: Any) -> tuple[list[int], list[float]]:  # noqa: ANN401  # NumPy
-    """Counts and edges of 32 bins; of one, where there are too few floats between the elements."""
+def _binned(finite: Any, bins: int) -> tuple[list[int], list[float]]:  # noqa: ANN401  # NumPy
+    """Counts and edges of bins; of one, where there are too few floats between the elements."""
     import numpy as np  # noqa: PLC0415  # `import steplog` stays light
 
     low, high = float(finite.min()), float(finite.max())
     # The width of the widest range is no finite number.
     part = 1.0 if math.isfinite(high - low) else 0.25
     try:
-        counts, edges = np.histogram(finite if part == 1.0 else finite * part, bins=_BINS)
+        counts, edges = np.histogram(finite if part == 1.0 else finite * part, bins=bins)
     except ValueError:
         if low == high:
             low, high = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
@@ -249,7 +279,7 @@ def _binned(finite: Any) -> tuple[list[int], list[float]]:  # noqa: ANN401  # Nu
     return counts.tolist(), (edges / part).tolist()
 
 
-def _histogram(value: Any) -> dict[str, object]:  # noqa: ANN401  # of any library
+def histogram(value: Any, bins: int = _BINS) -> dict[str, object]:  # noqa: ANN401  # of any library
     """The histogram of the finite elements; the others are counted.
 
     Raises:
@@ -257,7 +287,7 @@ def _histogram(value: Any) -> dict[str, object]:  # noqa: ANN401  # of any libra
     """
     import numpy as np  # noqa: PLC0415  # `import steplog` stays light
 
-    numbers = _as_numpy(value).ravel()
+    numbers = as_numpy(value).ravel()
     if numbers.dtype.kind == "V" and np.can_cast(numbers.dtype, np.float32):
         numbers = numbers.astype(np.float32)  # of ml_dtypes, such as bfloat16 and int4
     elif numbers.dtype.kind == "m":
@@ -272,7 +302,7 @@ def _histogram(value: Any) -> dict[str, object]:  # noqa: ANN401  # of any libra
     counts: list[int] = []
     edges: list[float] = []
     if finite.size:
-        counts, edges = _binned(finite)
+        counts, edges = _binned(finite, bins)
     found: dict[str, object] = {
         "_type": "histogram",
         "values": counts,

@@ -45,6 +45,22 @@ class BlobFolder:
         """Where a content is."""
         return self._folder / sha256.hex()
 
+    def keep(self, content: bytes, sha256: bytes) -> None:
+        """Keep a content whose hash is known.
+
+        Raises:
+            OSError: There is no room.
+        """
+        kept = self.path(sha256)
+        if kept.exists():
+            return
+        with self._temporary() as path:
+            with path.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            path.replace(kept)
+
     def keep_copy(self, source: int, *, until: float) -> Blob:
         """Keep what an open file holds; what becomes of it later does not matter.
 

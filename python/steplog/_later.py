@@ -13,11 +13,12 @@ from steplog._later_pool import POOL
 from steplog._terminal import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from socket import socket
 
     from steplog._notices import Notices
     from steplog._writer import Writer
+    from steplog.data.media import Place
 
 MAX_WAITING_BYTES = 256 << 20
 """Beyond, values are read in the caller: it is slower, and neither waits for others nor drops."""
@@ -41,8 +42,10 @@ class _Waiting(NamedTuple):
 class LateValues:
     """The values of one run that are not in its log yet; each call that has some has a ticket."""
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, place_of: Callable[[Writer, int], Place]) -> None:
+        """`place_of` says where the files of a writer's row go."""
         self._notices = notices
+        self._place_of = place_of
         self._is_given_up = False
         self._begin()
 
@@ -127,12 +130,12 @@ class LateValues:
                     done.close()  # the other end can be read from then on
 
     def _log(self, writer: Writer, row: tuple[int, int], values: Mapping[str, object]) -> None:
-        plain, skipped = _values.to_plain_now(values)
         try:
+            plain, skipped = _values.to_plain_now(values, self._place_of(writer, row[0]))
             outcome = writer.log_late(plain, row)
         except SteplogError as error:
             if not self._is_given_up:  # else it has been counted
-                self._notices.tell_lost(len(plain), error)
+                self._notices.tell_lost(len(values), error)
             return
         self._notices.tell_skipped([*skipped, *outcome.skipped])
         if outcome.lost is not None:

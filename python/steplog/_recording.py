@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from steplog import _values
-from steplog._errors import RunClosedError, UsageError
+from steplog._errors import RunClosedError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from steplog._notices import Notices
     from steplog._owed import Owed
     from steplog._writer import NullWriter, Writer
+    from steplog.data.media import Place
 
     _Entry = tuple[tuple[str, ...], object]
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class Recording:
     """Writes a run's config and summary, and reads its summary.
 
-    `own_writer` gives this process's writer at each call: after a fork it is another one. `is_over`
-    says whether a call comes too late to be answered, as of a daemon thread at interpreter exit.
+    `own_writer` gives this process's writer at each call: after a fork it is another one;
+    `place_of` says where files go, and what stands in their names for a step. `is_over` says
+    whether a call comes too late to be answered, as of a daemon thread at interpreter exit.
     """
 
     def __init__(
@@ -29,10 +31,12 @@ class Recording:
         own_writer: Callable[[], Writer | NullWriter],
         notices: Notices,
         *,
+        place_of: Callable[[Writer | NullWriter, str], Place],
         owed: Owed,
         is_over: Callable[[], bool],
     ) -> None:
         self._owed = owed
+        self._place_of = place_of
         self._own_writer = own_writer
         self._notices = notices
         self._is_over = is_over
@@ -41,11 +45,17 @@ class Recording:
 
     def plain_config(self, entries: Mapping[Any, object]) -> dict[str, object]:
         """The entries as they would be stored, keys too, without those that cannot be."""
-        plain, skipped = _values.to_config(entries)
+        plain, skipped = _values.to_config(entries, self._place("config"))
         if plain.pop("", None) is not None:
             skipped.append(("", "a key must not be empty"))
         self._notices.skip(skipped, "config")
         return plain
+
+    def _place(self, step: str) -> Place | None:
+        try:
+            return self._place_of(self._own_writer(), step)
+        except StorageError:  # of a child's log; whoever records the values says so
+            return None
 
     def warn(self, text: str) -> None:
         """Say once what was not done."""
@@ -74,8 +84,9 @@ class Recording:
     ) -> None:
         """Delete paths, then write others."""
         plain: list[_Entry] = []
+        place = self._place("summary")
         for path, value in written:
-            kept, skipped = _values.to_plain({path[-1]: value})
+            kept, skipped = _values.to_plain({path[-1]: value}, place)
             self._notices.skip(skipped, "summary")
             plain += [(tuple(path), value) for value in kept.values()]
         self._put_each(

@@ -25,7 +25,7 @@ def refuse(name: str) -> NoReturn:
     """Say that a name of the reference is not there yet.
 
     Raises:
-        UsageError: Always. No AttributeError: `from steplog import Image` would hide the reason.
+        UsageError: Always. No AttributeError: `from steplog import Artifact` would hide the reason.
     """
     raise UsageError(f"{name} is not there yet; see the changelog")
 

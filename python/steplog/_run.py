@@ -17,6 +17,7 @@ from steplog._errors import UsageError
 from steplog._hparams import Config
 from steplog._later import LateValues
 from steplog._logged_files import LoggedFiles
+from steplog._media_files import MediaFiles
 from steplog._metric import metric_of
 from steplog._notices import Notices
 from steplog._owed import Owed
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from steplog._metric import Metric
     from steplog._settings import Settings
     from steplog._writer import Writer
+    from steplog.data.media import Place
 
 _FIXED = frozenset(
     ("config", "entity", "group", "id", "job_type", "project", "resumed", "settings", "summary")
@@ -76,6 +78,7 @@ class Run(Reference, Records):
         "_logged_files",
         "_loggers",
         "_lost",
+        "_media",
         "_owed",
         "_process",
         "config",
@@ -107,8 +110,9 @@ class Run(Reference, Records):
         self.id = facts.id
         self.group, self.job_type = facts.group, facts.job_type
         self._notices = Notices(settings)
-        self._late = LateValues(self._notices)
+        self._late = LateValues(self._notices, self._place_of)
         self._process = ProcessWriter(settings, facts, past=past, parent=parent)
+        self._media = MediaFiles(self._notices)
         self._lost = Lost()
         self._take_log()
         self._ending = Ending(
@@ -118,7 +122,10 @@ class Run(Reference, Records):
             self._notices.warn("folder", self._process.warning)
         self._owed = Owed(settings, self._notices)
         recording = Recording(
-            *(self._own_writer, self._notices), owed=self._owed, is_over=lambda: self._is_over
+            *(self._own_writer, self._notices),
+            place_of=self._place_of,
+            owed=self._owed,
+            is_over=lambda: self._is_over,
         )
         known = past or parent
         # The file of a run is its first process's affair.
@@ -144,6 +151,7 @@ class Run(Reference, Records):
             *(self._process, self._notices),
             own_writer=self._own_writer,
             own=lambda: self._logged_files.names,
+            also_kept=lambda: self._media.kept,
             takes_written=settings.watch_files,
         )
         self._capture: Capture | None = None
@@ -293,6 +301,11 @@ class Run(Reference, Records):
             self._take_log()
             _sync.track(self)
         return self._process.writer
+
+    def _place_of(self, writer: Writer | NullWriter, step: int | str) -> Place:
+        """Where the files of values go that are logged at a step."""
+        wal = None if self._process.folder is None else self._process.folder / "wal"
+        return self._media.place(writer, step, wal and wal / self._process.id)
 
     def _take_log(self) -> None:
         writer = self._process.writer

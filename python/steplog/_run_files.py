@@ -37,6 +37,8 @@ _LOOK_SHARE = 200
 class RunFiles:
     """Takes files of a process into its log; `own` are names that the run itself writes.
 
+    `also_kept` are hashes of large contents that are kept for others.
+
     What lies in `run.dir` is taken with `takes_written`, by the process that opened the run.
     """
 
@@ -47,6 +49,7 @@ class RunFiles:
         *,
         own_writer: Callable[[], Writer | NullWriter],
         own: Callable[[], Collection[str]],
+        also_kept: Callable[[], Collection[bytes]],
         takes_written: bool,
     ) -> None:
         self._takes_written = takes_written
@@ -54,6 +57,7 @@ class RunFiles:
         self._notices = notices
         self._own_writer = own_writer
         self._own = own
+        self._also_kept = also_kept
         self._begin()
 
     def _begin(self) -> None:
@@ -245,7 +249,7 @@ class RunFiles:
                     writer,
                     files=folder / "files",
                     blobs=BlobFolder(folder / "wal" / self._process.id),
-                    used=lambda: {one.digest for one in list(self._files.values())},
+                    used=self._used,
                     until=until,
                 )
         except RunClosedError:
@@ -262,6 +266,9 @@ class RunFiles:
         else:
             return True
         return False
+
+    def _used(self) -> set[bytes]:
+        return {one.digest for one in list(self._files.values())}.union(self._also_kept())
 
     def _tell_unread(self, file: TrackedFile, error: OSError) -> None:
         self._notices.warn(file.name, f"{file.path} is not saved: {error.strerror or error}")

@@ -105,7 +105,7 @@ class TrackedFile:
             old = self.digest if self.is_blob else b""
             content = self._small(opened, found.st_size)
             if content is None:
-                self._take_large(opened, writer, files=files, blobs=blobs, until=until)
+                self._take_large(opened, writer, files=files, blobs=blobs, used=used, until=until)
             else:
                 self._take_small(content, writer, files)
             self.taken = signature(found)
@@ -133,7 +133,14 @@ class TrackedFile:
         self.digest, self.is_blob = digest, False
 
     def _take_large(
-        self, opened: BinaryIO, writer: Writer, *, files: Path, blobs: BlobFolder, until: float
+        self,
+        opened: BinaryIO,
+        writer: Writer,
+        *,
+        files: Path,
+        blobs: BlobFolder,
+        used: Callable[[], Collection[bytes]],
+        until: float,
     ) -> None:
         if self.is_own:
             blob = blobs.keep_link(self.path, until=until)
@@ -144,7 +151,8 @@ class TrackedFile:
         try:
             self._put(blob, writer, files=files, blobs=blobs)
         except BaseException:
-            blobs.forget(blob.sha256)
+            if blob.sha256 not in used():
+                blobs.forget(blob.sha256)
             raise
         self.digest, self.is_blob = blob.sha256, True
 

@@ -8,12 +8,16 @@ import pathlib
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steplog import _containers
-from steplog._arrays import Later, Lent, is_array, take
+from steplog._arrays import Later, Lent, NotKeptError, is_array, take
+from steplog._errors import RunClosedError
 from steplog._names import whole_text
 from steplog._origin import is_the_programs
+
+if TYPE_CHECKING:
+    from steplog.data.media import Place
 
 # Deeper values are refused by the encoder; stopping here keeps a cycle from recursing for ever.
 _MAX_DEPTH = 64
@@ -79,26 +83,32 @@ def _reason(what: str, error: Exception) -> str:
     return f"{what} raised {type(error).__name__}: {error}"
 
 
-def to_plain(data: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
+def to_plain(
+    data: Mapping[Any, object], place: Place | None = None
+) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """Convert one call's values, those included that are slow to read.
+
+    Files of values go to `place`; without one such values cannot be stored.
 
     Returns:
         The plain values, and (key, reason) for each value that cannot be stored.
     """
-    return _with_late(*split(data))
+    return _with_late(*split(data), place=place)
 
 
-def to_config(entries: Mapping[Any, object]) -> tuple[dict[str, object], list[tuple[str, str]]]:
+def to_config(
+    entries: Mapping[Any, object], place: Place | None = None
+) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """Convert entries of a config: keys are spelled, and what is of no known kind is its `str`.
 
-    A slice is a dict of its three parts.
+    A slice is a dict of its three parts. `place` is as for `to_plain`.
 
     Returns:
         As `to_plain`.
     """
-    tree = _Tree(lambda value: plain_value(value, otherwise=_described))
+    tree = _Tree(lambda value, _: plain_value(value, otherwise=_described))
     converted = dict(tree.items(entries, "", name_of=config_key))
-    return _with_late(*_parted(converted.items()), tree.skipped)
+    return _with_late(*_parted(converted.items()), tree.skipped, place=place)
 
 
 def config_key(key: object) -> str:
@@ -119,7 +129,8 @@ def split(
         The plain values, those that hold a `Later`, and (key, reason) for each value that cannot be
         stored.
     """
-    tree = _Tree(plain_value if lent else _kept_value)
+    leaf = plain_value if lent else _kept_value
+    tree = _Tree(lambda value, _: leaf(value))
     plain, late = _parted(tree.items(data, "", name_of=_text_if_text))
     return plain, late, tree.skipped
 
@@ -136,10 +147,14 @@ def _parted(
 
 
 def _with_late(
-    plain: dict[str, object], late: dict[str, object], skipped: list[tuple[str, str]]
+    plain: dict[str, object],
+    late: dict[str, object],
+    skipped: list[tuple[str, str]],
+    *,
+    place: Place | None,
 ) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """All of what was parted, read now."""
-    now, unreadable = to_plain_now(late)
+    now, unreadable = to_plain_now(late, place)
     return plain | now, skipped + unreadable
 
 
@@ -148,20 +163,33 @@ def _text_if_text(key: object) -> Any:  # noqa: ANN401  # the writer refuses key
 
 
 class _Tree:
-    """Converts nested dicts leaf by leaf: what cannot be converted costs only itself."""
+    """Converts nested dicts leaf by leaf: what cannot be converted costs only itself.
 
-    def __init__(self, leaf: Callable[[object], object]) -> None:
+    `leaf` is given the value and its name.
+    """
+
+    def __init__(self, leaf: Callable[[object, str], object]) -> None:
         self._leaf = leaf
         self.skipped: list[tuple[str, str]] = []
 
-    def convert(self, value: object, path: str, depth: int = _MAX_DEPTH) -> Iterator[object]:
-        """The converted value; nothing, if it could not be."""
+    def convert(
+        self, value: object, path: str, depth: int = _MAX_DEPTH, *, name: str
+    ) -> Iterator[object]:
+        """The converted value; nothing, if it could not be.
+
+        Raises:
+            RunClosedError: It has a file, and the run takes no more.
+        """
         try:
             fields = _nested(value)
             if fields is not None and depth > 0:
                 yield dict(self.items(fields, f"{path}.", depth - 1, name_of=_spelled))
             else:
-                yield self._leaf(value)
+                yield self._leaf(value, name)
+        except RunClosedError:
+            raise
+        except NotKeptError:
+            pass  # that has been told
         except NotStorableError as error:
             self.skipped.append((path, str(error)))
         except Exception as error:
@@ -187,20 +215,25 @@ class _Tree:
                 reason = _reason("spelling its key", error)
                 self.skipped.append((f"{under}<{type(key).__name__}>", reason))
                 continue
-            for converted in self.convert(value, path, depth):
+            for converted in self.convert(value, path, depth, name=name):
                 yield name, converted
 
 
 def to_plain_now(
-    late: Mapping[str, object],
+    late: Mapping[str, object], place: Place | None = None
 ) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """Read the values that `split` left for later; may take long.
 
     Returns:
         As `to_plain`.
+
+    Raises:
+        RunClosedError: A value has a file, and the run takes no more.
     """
-    tree = _Tree(_read)
-    plain = {key: read for key, value in late.items() for read in tree.convert(value, key)}
+    tree = _Tree(lambda value, name: _read(value, name, place))
+    plain = {
+        key: read for key, value in late.items() for read in tree.convert(value, key, name=key)
+    }
     return plain, tree.skipped
 
 
@@ -225,12 +258,24 @@ def _kept_value(value: object) -> object:
     return converted
 
 
-def _read(value: object) -> object:
+def _read(value: object, name: str, place: Place | None) -> object:
     if isinstance(value, Later):
-        return plain_value(value.value())
+        media = _media()
+        if media is None or not isinstance(value, media.LateMedia):
+            return plain_value(value.value())
+        if place is None:
+            raise NotStorableError("there is nowhere to keep its file")
+        return plain_value(value.stored(place, name))
     if isinstance(value, dict):
-        return {key: _read(item) for key, item in value.items()}
-    return [_read(item) for item in value] if isinstance(value, list) else value
+        return {key: _read(item, key, place) for key, item in value.items()}
+    return [_read(item, name, place) for item in value] if isinstance(value, list) else value
+
+
+def _media() -> Any:  # noqa: ANN401  # a module
+    """What images and the like have in common; None as long as a program has used none."""
+    media = sys.modules.get("steplog.data.media")
+    # Another thread may be importing it just now: `put` is its last public name.
+    return media if hasattr(media, "put") else None
 
 
 def _refused(value: object) -> object:
@@ -279,7 +324,7 @@ def plain_value(  # noqa: PLR0911  # one a type
     return _other(value, depth, otherwise)
 
 
-def _listed(value: Iterable[object], depth: int, otherwise: _Otherwise) -> list[object]:
+def _listed(value: Iterable[object], depth: int, otherwise: _Otherwise) -> object:
     items: list[object] = []
     if isinstance(value, _CHANGING):
         given = value
@@ -289,7 +334,8 @@ def _listed(value: Iterable[object], depth: int, otherwise: _Otherwise) -> list[
         if len(items) == _MAX_VALUE_BYTES:
             raise NotStorableError("the value is over 1 MiB")
         items.append(plain_value(item, depth - 1, otherwise))
-    return items
+    media = _media()
+    return items if media is None else media.batched(items)
 
 
 def _nested(value: object) -> Mapping[Any, object] | None:
@@ -301,9 +347,12 @@ def _nested(value: object) -> Mapping[Any, object] | None:
     return fields if isinstance(fields, Mapping) else None
 
 
-def _other(  # noqa: PLR0911  # one a type
+def _other(  # noqa: C901, PLR0911  # one a type
     value: object, depth: int, otherwise: _Otherwise
 ) -> object:
+    media = _media()
+    if media is not None and isinstance(value, media.Value):
+        return value.taken()
     if isinstance(value, (int, float)):  # subclasses: the number itself
         return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, (bytes, bytearray)):

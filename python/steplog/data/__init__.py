@@ -1,0 +1,9 @@
+"""The types of values that `log` takes besides numbers, texts and arrays."""
+
+from __future__ import annotations
+
+from steplog.data.histogram import Histogram
+from steplog.data.html import Html
+from steplog.data.image import Image
+
+__all__ = ["Histogram", "Html", "Image"]
