@@ -38,7 +38,7 @@ class Ended(NamedTuple):
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """Runs code in a process that redirects; gives how it ended, what it said, and its runs."""
-    monkeypatch.setenv("STEPLOG_CONSOLE", "auto")
+    monkeypatch.setenv("STEPLOG_CONSOLE", "redirect")
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
 
     def run(code, *, prelude=PRELUDE, **how):
@@ -136,7 +136,7 @@ def test_a_kill_loses_nothing_that_was_written(program, texts, who):
 
 @pytest.mark.slow
 def test_kills_at_any_time_lose_and_double_nothing(tmp_path, monkeypatch, texts):
-    monkeypatch.setenv("STEPLOG_CONSOLE", "auto")
+    monkeypatch.setenv("STEPLOG_CONSOLE", "redirect")
     # A child keeps its own account of what it has written.
     child = (
         "import os, sys\n"
@@ -208,6 +208,66 @@ def test_a_signal_that_ends_the_process_forwards_the_rest(program, texts, *, num
     assert ("Fatal Python error" in said) == bool(faulthandler and number != signal.SIGTERM)
     (folder,) = ended.folders
     assert texts(folder, after_kill=True) == {1: lines(30_000), 2: said}
+
+
+KILLING = [
+    *("SIGALRM", "SIGIO", "SIGPROF", "SIGQUIT", "SIGSYS", "SIGTRAP", "SIGUSR1", "SIGUSR2"),
+    *("SIGVTALRM", "SIGXCPU", "SIGRTMIN", "SIGRTMAX"),
+]
+
+
+@pytest.mark.parametrize("name", KILLING)
+def test_another_signal_that_ends_the_process_forwards_the_rest(program, texts, *, name):
+    number = getattr(signal, name)
+    ended = program(
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        f"print(signal.getsignal({int(number)}))\n"
+        "subprocess.run(['seq', '0', '199999'])\n"
+        f"os.kill(os.getpid(), {int(number)})\n"
+    )
+    assert (ended.returncode, ended.err) == (-number, b"")
+    assert ended.out.decode() == "0\n" + lines(200_000)
+    assert texts(ended.folders[0], after_kill=True)[1] == ended.out.decode()
+
+
+def test_signals_that_are_ignored_or_handled_stay_so(program):
+    ended = program(
+        "signal.signal(signal.SIGUSR2, lambda *_: print('handled'))\n"
+        "for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXFSZ):\n"
+        "    os.kill(os.getpid(), number)\n"
+        "subprocess.run('cat /proc/self/status | grep SigCgt', shell=True)\n",
+        prelude="import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\n" + PRELUDE,
+    )
+    assert (ended.returncode, ended.err) == (0, b"")
+    assert ended.out == b"handled\nSigCgt:\t0000000000000000\n"
+
+
+def test_a_forked_child_that_a_signal_ends_forwards_nothing(program, texts):
+    ended = program(
+        "print('parent')\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os.write(1, b'child\\n')\n"
+        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "print(os.waitpid(child, 0)[1])\n"
+    )
+    assert (ended.returncode, ended.err) == (0, b"")
+    assert ended.out.decode() == f"parent\nchild\n{int(signal.SIGUSR1)}\n"
+    assert texts(ended.folders[0])[1] == ended.out.decode()
+
+
+def test_signals_at_once_forward_the_rest_once(program):
+    ended = program(
+        "import threading, time\n"
+        "subprocess.run(['seq', '0', '199999'])\n"
+        "numbers = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM]\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, numbers)\n"
+        "for number in numbers: os.kill(os.getpid(), number)\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)\n"
+    )
+    assert ended.returncode in {-signal.SIGUSR1, -signal.SIGUSR2, -signal.SIGTERM}
+    assert ended.out.decode() == lines(200_000)
 
 
 def test_a_program_that_takes_its_place_has_the_streams(program, texts):
@@ -392,7 +452,7 @@ def test_a_stream_that_the_program_leads_elsewhere_stays_there(program, texts, t
 
 
 def test_a_stream_that_is_closed_does_no_harm(texts, tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPLOG_CONSOLE", "auto")
+    monkeypatch.setenv("STEPLOG_CONSOLE", "redirect")
     shell = f"exec {sys.executable} {tmp_path}/program.py {tmp_path} >&- 2>/dev/null"
     (tmp_path / "program.py").write_text(
         PRELUDE + "print('nobody')\nprint('error', file=sys.stderr)\n"
@@ -405,16 +465,97 @@ def test_a_stream_that_is_closed_does_no_harm(texts, tmp_path, monkeypatch):
     assert (found[1], found[2].startswith("error\n")) == ("", True)
 
 
-def test_a_reader_that_has_gone_stops_nothing(program, texts):
+def test_a_reader_that_goes_ends_the_program_as_before(program, texts):
+    reader, writer = os.pipe()
+    head = subprocess.Popen(["head", "-1"], stdin=reader, stdout=subprocess.DEVNULL)
+    os.close(reader)
+    ended = program("while True: print('y')\n", stdout=writer)
+    os.close(writer)
+    assert head.wait() == 0
+    assert ended.returncode == 120  # of an interpreter whose stdout fails to the end
+    assert b"BrokenPipeError" in ended.err
+    assert ended.err.count(b"steplog: warning: what was printed did not all get there: ") == 1
+    assert b" bytes to stdout (Broken pipe)\n" in ended.err
+    found = texts(ended.folders[0])[1]
+    assert found.rstrip("\n") == "\n".join("y" * found.count("y"))
+
+
+def test_a_program_that_dies_of_sigpipe_does_so(program, texts):
     reader, writer = os.pipe()
     os.close(reader)
-    ended = program(
-        "for number in range(1000): print(number)\nsubprocess.run(['seq', '0', '9'])\n",
-        stdout=writer,
-    )
+    code = "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\nwhile True: print('y')\n"
+    ended = program(code, stdout=writer)
     os.close(writer)
-    assert (ended.returncode, ended.err) == (0, b"")
-    assert texts(ended.folders[0])[1] == lines(1000) + lines(10)
+    assert (ended.returncode, ended.err) == (-signal.SIGPIPE, b"")
+    found = texts(ended.folders[0], after_kill=True)[1]
+    assert found == "y\n" * (len(found) // 2)
+
+
+def test_a_full_device_fails_at_the_next_print(program, texts):
+    code = (
+        "print('one')\n"
+        "run._console.flush(5)\n"
+        "try:\n"
+        "    print('two')\n"
+        "except OSError as error:\n"
+        "    print(error, file=sys.stderr)\n"
+        "print(os.readlink('/proc/self/fd/1'), file=sys.stderr)\n"
+        "command = ['sh', '-c', 'exec 3>&1; readlink /proc/self/fd/3 >&2']\n"
+        "subprocess.run(command)\n"
+        "run.finish()\n"
+        "os._exit(0)\n"  # Python would try once more to write
+    )
+    with pathlib.Path("/dev/full").open("wb") as full:
+        ended = program(code, stdout=full)
+    lost = "what was printed did not all get there: 4 bytes to stdout (No space left on device)"
+    assert ended.returncode == 0
+    assert ended.err.decode().splitlines() == [
+        "[Errno 28] No space left on device",
+        "/dev/full",
+        "/dev/full",
+        f"steplog: warning: {lost}",
+    ]
+    assert texts(ended.folders[0])[1].startswith("one\ntwo")
+
+
+def test_what_is_lost_last_is_told_at_the_end(program, texts):
+    with pathlib.Path("/dev/full").open("wb") as full:
+        ended = program("subprocess.run(['seq', '0', '9'])\n", stdout=full)
+    assert ended.err.count(b"20 bytes to stdout (No space left on device)") == 1
+    assert texts(ended.folders[0])[1] == lines(10)
+
+
+def test_python_is_recorded_where_the_original_fails(program, texts, tmp_path):
+    code = (
+        "print('one')\n"
+        "run._console.flush(5)\n"
+        "try: print('two')\n"
+        "except OSError: pass\n"
+        "file = os.open(sys.argv[1] + '/file', os.O_CREAT | os.O_WRONLY)\n"
+        "os.dup2(file, 1)\n"
+        "print('three', flush=True)\n"
+        "two = init(id='two', reinit='create_new')\n"
+        "print('both')\n"
+        "subprocess.run(['echo', 'child'])\n"
+    )
+    prelude = (
+        "import sys\n"
+        "class Tee:\n"
+        "    def __init__(self, stream): self.stream = stream\n"
+        "    def write(self, text): return self.stream.write(text)\n"
+        "    def flush(self): self.stream.flush()\n"
+        "sys.stdout = Tee(sys.stdout)\n"
+    )
+    with pathlib.Path("/dev/full").open("wb") as full:
+        ended = program(code, stdout=full, prelude=prelude + PRELUDE)
+    assert ended.returncode == 0, ended.err
+    assert (tmp_path / "file").read_text().endswith("three\nboth\nchild\n")
+    found = {folder.name.rpartition("-")[2]: texts(folder)[1] for folder in ended.folders}
+    assert found.pop("two") == "both\nchild\n"
+    (first,) = found.values()
+    assert first.startswith("one\ntwo")
+    assert first.endswith("three\nboth\n")
+    assert first.count("three") == 1
 
 
 def test_a_reader_that_has_stopped_holds_the_end_up_until_its_deadline(program, texts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -39,17 +40,18 @@ class Console:
 
     def start(self) -> None:
         """Take what is printed from now on."""
-        if self._way != "wrap":
+        if self._way == "redirect":
             _streams.flush()
             self._redirect()
         STREAMS.add(self)
 
     def _redirect(self) -> None:
+        STREAMS.follow_given_back()
         for name, number in NUMBERS.items():
             if getattr(sys, f"__{name}__") is None:
                 continue  # it was closed, and any file may have its number by now
             try:
-                way = self._writer.take_output(number, self._way == "redirect")
+                way = self._writer.take_output(number)
             except StorageError as error:
                 self._notices.warn(
                     "redirect", f"what children print to {name} is not recorded: {error}"
@@ -76,12 +78,24 @@ class Console:
         """
         if self.ways and not self._writer.is_forked:
             _streams.flush()
-            lost = self._writer.leave_output(timeout_secs)
+            lost, unforwarded = self._writer.leave_output(timeout_secs)
             if lost:
                 self._notices.warn(
                     "output", f"not all that was printed is recorded: {lost:,} pieces are lost"
                 )
+            if unforwarded:
+                self._tell_unforwarded(unforwarded)
         STREAMS.remove(self)
+
+    def _tell_unforwarded(self, unforwarded: list[tuple[int, int, int]]) -> None:
+        names = {number: name for name, number in NUMBERS.items()}
+        lost = (
+            f"{size:,} bytes to {names[number]} ({os.strerror(errno)})"
+            for number, size, errno in unforwarded
+        )
+        self._notices.warn(
+            "unforwarded", f"what was printed did not all get there: {', '.join(lost)}"
+        )
 
     def put_error(self, error: BaseException | None) -> None:
         """Take the traceback of an error that ends the run before the interpreter prints it."""

@@ -23,6 +23,7 @@ __all__ = [
     "cut_output",
     "give_output_back",
     "is_live",
+    "is_output_given_back",
     "merge_summaries",
     "open_lines",
     "peek_start",
@@ -131,8 +132,8 @@ class Writer:
     def put_blob(self, name: str, sha256: bytes, size: int) -> int: ...
     def put_sample(self, values: dict[str, object]) -> int: ...
     def put_output(self, stream: int, text: str) -> int: ...
-    def take_output(self, stream: int, terminal: bool) -> tuple[str, int]:
-        """Take what is written to a stream's number, of a terminal only where that is said.
+    def take_output(self, stream: int) -> tuple[str, int]:
+        """Take what is written to a stream's number.
 
         Forwarded to where it would have gone and then in the log, both soon; what was written
         before a kill is appended to the log by `take_rests`.
@@ -142,11 +143,15 @@ class Writer:
             is to write; or `given` when nothing is taken.
         """
 
-    def leave_output(self, timeout_secs: float) -> int:
-        """Take no more; gives how many texts could not be recorded.
+    def leave_output(self, timeout_secs: float) -> tuple[int, list[tuple[int, int, int]]]:
+        """Take no more.
 
         All is in the log when it returns, and forwarded unless that takes longer than
         `timeout_secs`.
+
+        Returns:
+            How many texts could not be recorded; and what could not be forwarded: the stream, how
+            many bytes, and the error of the system.
         """
 
     def put_alert(self, title: str, text: str, level: str, wait_millis: int) -> int: ...
@@ -324,6 +329,9 @@ def cut_output() -> None:
 
 def give_output_back(stream: int) -> bool:
     """Give a stream its original back, as ours cannot be written; also in a forked child."""
+
+def is_output_given_back(stream: int) -> bool:
+    """Whether a stream has its original back because that fails."""
 
 def ask_output() -> int:
     """Ask for all that was printed by now to be forwarded and recorded, and do not wait for it."""

@@ -90,9 +90,9 @@ class Settings:
             go on, or `raise` StorageError. What was recorded before stays either way.
         finish_timeout_secs: Longest time that `finish` takes.
         exit_timeout_secs: The same at interpreter exit.
-        console: Record what is printed: `redirect` whatever is written to stdout and stderr, by
-            children and C libraries too; `wrap` what Python prints; `auto` wraps a terminal and
-            redirects all else; or `off`. Elsewhere than on Linux `redirect` is `wrap`.
+        console: Record what is printed: `wrap` what Python prints; `redirect` whatever is written
+            to stdout and stderr, by children and C libraries too, through files that stand in for
+            these; or `off`. `auto` is `wrap`. Elsewhere than on Linux `redirect` is that, too.
         capture_loggers: What these loggers of `logging` say is in the run's output, too, such as
             `{"root": "INFO"}`, or `root=INFO`.
         stats: Take samples of what the system does: docs/capture.md.

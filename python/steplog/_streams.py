@@ -8,7 +8,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
-from steplog._writer import ask_output, cut_output, give_output_back, wait_output
+from steplog._writer import (
+    ask_output,
+    cut_output,
+    give_output_back,
+    is_output_given_back,
+    wait_output,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +22,9 @@ if TYPE_CHECKING:
 NUMBERS = {"stdout": 1, "stderr": 2}
 
 
+_GIVEN = ("given", -1)
 _GIVE_BACK_SECS = 2.0
-"""Where the disk is full: longest time that what was printed before is waited for."""
+"""Where a stream gets its original back: longest time that what came before is waited for."""
 
 
 class Taker(Protocol):
@@ -63,6 +70,7 @@ class _Wrapped:
         self.is_backed = _number_of(stream) == number
         self._original: Callable[[str], int] = stream.write
         self._is_redirected = False
+        self._is_given_back = False
         self._terminal = -1
         self._parent = 0
         self._takers: tuple[Taker, ...] = ()
@@ -72,6 +80,11 @@ class _Wrapped:
         def write(text: str, /) -> int:
             if not self._is_redirected or flush is None:
                 return self._write_and_give(text)
+            if is_output_given_back(number):
+                self._follow_original()
+                written = self._write_and_give(text)
+                flush()  # the program meets the error of the original now
+                return written
             _thread.passed += 1
             if _Order.latest != number:
                 _Order.latest = number
@@ -92,9 +105,12 @@ class _Wrapped:
     def follow(self, takers: tuple[Taker, ...]) -> None:
         """Do as the present takers need."""
         self._takers = takers
-        ways = [taker.ways.get(self.number, ("given", -1)) for taker in takers]
+        ways = [taker.ways.get(self.number, _GIVEN) for taker in takers]
         names = [way for way, _ in ways]
         self._is_redirected = self.is_backed and "redirect" in names
+        self._is_given_back = self.is_backed and any(
+            taker.ways.get(self.number) == _GIVEN for taker in takers
+        )
         terminals = [terminal for way, terminal in ways if way == "terminal"]
         self._terminal = terminals[-1] if self.is_backed and terminals else -1
         self._given = tuple(
@@ -134,14 +150,28 @@ class _Wrapped:
         written = self._original(text)
         if _thread.passed == passed:
             self._give(text)
+        # Whoever passes this on has it recorded by now.
+        _thread.passed += self._is_given_back
         return written
+
+    def _follow_original(self) -> None:
+        """The stream has its original back: what Python prints is given from now on."""
+        wait_output(ask_output(), _GIVE_BACK_SECS)
+        self.follow_given_back()
+
+    def follow_given_back(self) -> None:
+        """The same, whatever is still to be recorded of what was printed before."""
+        for taker in self._takers:
+            if self.number in taker.ways:
+                taker.ways[self.number] = _GIVEN
+        self.follow(self._takers)
 
     def _give_back(self, text: str, written: int) -> int:
         """The disk of the run is full, which must not stop the program."""
         wait_output(ask_output(), _GIVE_BACK_SECS)
-        if not give_output_back(self.number):
+        if is_output_given_back(self.number) or not give_output_back(self.number):
             raise  # noqa: PLE0704  # called where the error is handled
-        self._is_redirected, self._given = False, self._takers
+        self.follow_given_back()
         if written < 0:
             written = self._original(text)
         self.stream.flush()  # what it still keeps of the text
@@ -178,14 +208,20 @@ class Streams:
             self._takers = (*self._takers, taker)
             for name, number in NUMBERS.items():
                 self._wrap(name, number, getattr(sys, name))
-                way, _ = taker.ways.get(number, ("given", -1))
-                if way != "given":
+                if taker.ways.get(number, _GIVEN) != _GIVEN:
                     # Whoever stands for `sys.stdout` may pass on to what stood there first.
                     first = getattr(sys, f"__{name}__")
                     if _number_of(first) == number:
                         self._wrap(name, number, first)
             for wrapped in self._wrapped.values():
                 wrapped.follow(self._takers)
+
+    def follow_given_back(self) -> None:
+        """Know which streams have their originals back, before others stand in for these."""
+        with self._lock:
+            for wrapped in self._wrapped.values():
+                if is_output_given_back(wrapped.number):
+                    wrapped.follow_given_back()
 
     def begin_in_child(self) -> None:
         """In a forked child: the streams are as before, until it has a run of its own."""

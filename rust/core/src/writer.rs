@@ -17,7 +17,7 @@ use crate::exit_status::{self, Ended};
 use crate::frame::{Identity, SEGMENT_HEAD};
 use crate::metric::Metric;
 #[cfg(target_os = "linux")]
-use crate::output::{self, Log, Way};
+use crate::output::{self, Left, Log, Way};
 use crate::progress::{BlobState, Progress, Stage, UploadState};
 use crate::reader::{Limit, LogReader};
 use crate::record::{self, HistoryBuilder};
@@ -336,18 +336,18 @@ impl Writer {
     /// # Errors
     /// As of that.
     #[cfg(target_os = "linux")]
-    pub fn take_output(&self, number: u8, is_terminal_taken: bool) -> Result<Way> {
+    pub fn take_output(&self, number: u8) -> Result<Way> {
         if self.is_forked() {
             return Err(Error::Forked);
         }
-        output::take(number, &self.as_log(), is_terminal_taken)
+        output::take(number, &self.as_log())
     }
 
     /// Has the run take no more of it, see [`output::leave`]. Of a forked child's parent nothing changes.
     #[cfg(target_os = "linux")]
-    pub fn leave_output(&self, timeout: Duration) -> u64 {
+    pub fn leave_output(&self, timeout: Duration) -> Left {
         if self.is_forked() {
-            return 0;
+            return Left::default();
         }
         output::leave(&self.as_log(), timeout)
     }
@@ -516,7 +516,7 @@ impl Drop for Writer {
             }
         } else if !self.is_closed() {
             #[cfg(target_os = "linux")]
-            self.leave_output(Duration::ZERO);
+            let _nobody_to_tell = self.leave_output(Duration::ZERO);
             drop(self.shared.wal.close());
             self.shared
                 .progress

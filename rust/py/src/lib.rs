@@ -26,8 +26,8 @@ mod _core {
     use crate::left_files::LeftFiles;
     #[pymodule_export]
     use crate::output::{
-        ask_output, cut_output, give_output_back, resume_output, suspend_output, take_rests,
-        wait_output,
+        ask_output, cut_output, give_output_back, is_output_given_back, resume_output,
+        suspend_output, take_rests, wait_output,
     };
     #[pymodule_export]
     use crate::pattern::Pattern;

@@ -19,6 +19,9 @@ mod output {
     pub(super) fn give_back(_stream: u8) -> bool {
         false
     }
+    pub(super) fn has_given_back(_stream: u8) -> bool {
+        false
+    }
     pub(super) fn ask() -> u64 {
         0
     }
@@ -39,6 +42,12 @@ pub(crate) fn cut_output() {
 #[pyfunction]
 pub(crate) fn give_output_back(stream: u8) -> bool {
     output::give_back(stream)
+}
+
+/// Whether a stream has its original back because that fails.
+#[pyfunction]
+pub(crate) fn is_output_given_back(stream: u8) -> bool {
+    output::has_given_back(stream)
 }
 
 /// All that was printed is to be forwarded and recorded.

@@ -420,18 +420,13 @@ impl Writer {
     }
 
     /// How the stream is taken: `redirect`, `terminal` with the terminal's own number, or `given`.
-    fn take_output(
-        &self,
-        py: Python<'_>,
-        stream: u8,
-        terminal: bool,
-    ) -> PyResult<(&'static str, i32)> {
+    fn take_output(&self, py: Python<'_>, stream: u8) -> PyResult<(&'static str, i32)> {
         if !matches!(stream, 1 | 2) {
             return Err(UsageError::new_err("a stream is 1 or 2"));
         }
         #[cfg(target_os = "linux")]
         return py
-            .detach(|| self.inner.take_output(stream, terminal))
+            .detach(|| self.inner.take_output(stream))
             .map(|way| match way {
                 Way::Redirected => ("redirect", -1),
                 Way::Terminal(number) => ("terminal", number),
@@ -440,19 +435,25 @@ impl Writer {
             .map_err(to_py);
         #[cfg(not(target_os = "linux"))]
         {
-            let _nothing_to_take = (py, terminal);
+            let _nothing_to_take = py;
             Ok(("given", -1))
         }
     }
 
-    fn leave_output(&self, py: Python<'_>, timeout_secs: f64) -> u64 {
+    /// How many texts are not recorded; and what is not forwarded: stream, bytes and error of each.
+    fn leave_output(&self, py: Python<'_>, timeout_secs: f64) -> (u64, Vec<(u8, u64, i32)>) {
         let timeout = Duration::try_from_secs_f64(timeout_secs).unwrap_or(Duration::ZERO);
         #[cfg(target_os = "linux")]
-        return py.detach(|| self.inner.leave_output(timeout));
+        {
+            let left = py.detach(|| self.inner.leave_output(timeout));
+            let lost = left.unforwarded.iter();
+            let lost = lost.map(|lost| (lost.number, lost.bytes, lost.errno));
+            (left.unrecorded, lost.collect())
+        }
         #[cfg(not(target_os = "linux"))]
         {
             let _nothing_to_wait_for = (py, timeout);
-            0
+            (0, Vec::new())
         }
     }
 

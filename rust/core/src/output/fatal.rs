@@ -23,10 +23,33 @@ const FATAL: [c_int; 5] = [
     libc::SIGFPE,
     libc::SIGILL,
 ];
+/// Others that end a process by default, beside those of real time; `termination` sees to SIGTERM and
+/// SIGHUP, and nobody can see to SIGKILL.
+const KILLING: [c_int; 15] = [
+    libc::SIGALRM,
+    libc::SIGINT,
+    libc::SIGIO,
+    libc::SIGPIPE,
+    libc::SIGPROF,
+    libc::SIGPWR,
+    libc::SIGQUIT,
+    libc::SIGSTKFLT,
+    libc::SIGSYS,
+    libc::SIGTRAP,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGVTALRM,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+];
+/// Longest time that a handler waits for another thread's.
+const OTHERS_WAIT_MILLIS: c_int = 2000;
 /// Longest time that a handler waits for the thread that forwards, or for an original, milliseconds.
 const WAIT_MILLIS: c_int = 200;
 /// A signal's stack may be small.
 const PIECE: usize = 1024;
+
+type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
 
 struct Slot {
     file: AtomicI32,
@@ -51,6 +74,8 @@ static SLOTS: [Slot; MAX_STREAMS] = [const {
 static OWNER: AtomicI32 = AtomicI32::new(0);
 /// A handler has begun: the thread begins nothing more.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
+/// The thread whose handler forwards now.
+static FORWARDER: AtomicI32 = AtomicI32::new(NONE);
 /// What the signals did before.
 static BEFORE: [AtomicPtr<sigaction>; FATAL.len()] =
     [const { AtomicPtr::new(std::ptr::null_mut()) }; FATAL.len()];
@@ -133,6 +158,7 @@ pub(super) fn begin() {
         slot.file.store(NONE, Ordering::SeqCst);
     }
     IS_ENDING.store(false, Ordering::SeqCst);
+    FORWARDER.store(NONE, Ordering::SeqCst);
     // SAFETY: the call touches no memory.
     OWNER.store(unsafe { libc::getpid() }, Ordering::SeqCst);
     for (signal, before) in FATAL.iter().zip(&BEFORE) {
@@ -154,14 +180,67 @@ fn install(signal: c_int, before: &AtomicPtr<sigaction>) {
     }
     // Kept as long as the process: a handler may be looking at it.
     before.store(Box::leak(Box::new(found)), Ordering::SeqCst);
+    // SAFETY: all zeros is a valid set, of no signals.
+    let none = unsafe { MaybeUninit::<libc::sigset_t>::zeroed().assume_init() };
+    put(signal, on_signal, none);
+}
+
+fn put(signal: c_int, handler: Handler, held_back: libc::sigset_t) {
     let ours = MaybeUninit::<sigaction>::zeroed();
     // SAFETY: all zeros is a valid `sigaction`.
     let mut ours = unsafe { ours.assume_init() };
-    let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
     ours.sa_sigaction = handler as usize;
     ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    ours.sa_mask = held_back;
     // SAFETY: `ours` is a whole action, and its handler does only what a handler may do.
     let _refused = unsafe { libc::sigaction(signal, &raw const ours, std::ptr::null_mut()) };
+}
+
+/// Signals whose default is to end the process, and that nobody else sees to.
+fn killing() -> impl Iterator<Item = c_int> {
+    KILLING
+        .into_iter()
+        .chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+}
+
+/// Has what is left forwarded before signals end the process that nobody handles or ignores now. Whoever
+/// sets another action later is not hindered.
+pub(super) fn keep() {
+    for signal in killing() {
+        let mut found = MaybeUninit::<sigaction>::zeroed();
+        // SAFETY: reads the present action into `found`, and changes nothing.
+        let read = unsafe { libc::sigaction(signal, std::ptr::null(), found.as_mut_ptr()) };
+        // SAFETY: all zeros is a valid `sigaction`, which the call has filled.
+        let found = unsafe { found.assume_init() };
+        if read == 0 && found.sa_sigaction == libc::SIG_DFL {
+            // One at a time.
+            put(signal, on_killing, killing_set());
+        }
+    }
+}
+
+extern "C" fn on_killing(signal: c_int, _info: *mut siginfo_t, _context: *mut c_void) {
+    forward_rest();
+    die(signal);
+}
+
+/// Has the calling thread, which forwards, run no handler that would wait for it.
+pub(super) fn leave_to_others() {
+    let signals = killing_set();
+    // SAFETY: a whole set; nobody wants to know the one before.
+    let _refused =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut()) };
+}
+
+fn killing_set() -> libc::sigset_t {
+    let set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: all zeros is a valid set, of no signals.
+    let mut set = unsafe { set.assume_init() };
+    for signal in killing().chain([libc::SIGTERM, libc::SIGHUP]) {
+        // SAFETY: the set is on the stack; a number that is no signal changes nothing.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    set
 }
 
 extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
@@ -214,14 +293,32 @@ pub(crate) fn forward_rest() {
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above.
     let kept = unsafe { *errno };
-    IS_ENDING.store(true, Ordering::SeqCst);
-    for slot in &SLOTS {
-        if slot.file.load(Ordering::SeqCst) != NONE {
-            forward(slot);
+    if begin_alone() {
+        IS_ENDING.store(true, Ordering::SeqCst);
+        for slot in &SLOTS {
+            if slot.file.load(Ordering::SeqCst) != NONE {
+                forward(slot);
+            }
         }
+        FORWARDER.store(NONE, Ordering::SeqCst);
     }
     // SAFETY: as above.
     unsafe { *errno = kept };
+}
+
+/// Waits for another thread's handler; false in a handler that has come while this thread is in one.
+fn begin_alone() -> bool {
+    // SAFETY: the call touches no memory.
+    let thread = unsafe { libc::gettid() };
+    let order = Ordering::SeqCst;
+    for _ in 0..OTHERS_WAIT_MILLIS {
+        match FORWARDER.compare_exchange(NONE, thread, order, order) {
+            Ok(_) => return true,
+            Err(other) if other == thread => return false,
+            Err(_) => pause(),
+        }
+    }
+    false
 }
 
 fn forward(slot: &Slot) {

@@ -18,5 +18,8 @@ mod taker;
 mod watch;
 
 pub(crate) use fatal::forward_rest;
-pub use process::{Way, ask, cut, give_back, leave, resume, suspend, take, wait};
+pub use process::{
+    Left, Way, ask, cut, give_back, has_given_back, leave, resume, suspend, take, wait,
+};
+pub use stream::Unforwarded;
 pub use taker::Log;

@@ -9,7 +9,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use arc_swap::ArcSwapOption;
 
 use super::fatal;
 use super::source::{Source, above};
-use super::stream::{self, Stream};
+use super::stream::{self, Stream, Unforwarded};
 use super::system;
 use super::taker::{Log, PIECE, Taker};
 use super::watch::{Watch, Watched};
@@ -41,8 +41,17 @@ pub enum Way {
     Redirected,
     /// All that others write to its number; this process writes to the terminal itself, by this number.
     Terminal(i32),
-    /// Only what this process gives: it is a terminal, or closed.
+    /// Only what this process gives: it is closed.
     Given,
+}
+
+/// What a run has not of its output, or its reader has not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// How many texts could not be recorded.
+    pub unrecorded: u64,
+    /// What could not be forwarded, and no other run has been told.
+    pub unforwarded: Vec<Unforwarded>,
 }
 
 /// How long each file was at a moment when the program went over to the other stream.
@@ -73,6 +82,8 @@ struct Process {
     /// All was read that was there when it was asked for.
     answered: Condvar,
     cuts: Mutex<Cuts>,
+    /// A bit for each stream's number that has its original back because that fails.
+    given_back: AtomicU8,
     watch: Watch,
 }
 
@@ -98,6 +109,7 @@ fn present_or_made() -> io::Result<Arc<Process>> {
             state: Mutex::default(),
             answered: Condvar::new(),
             cuts: Mutex::default(),
+            given_back: AtomicU8::new(0),
             watch: Watch::new()?,
         });
         let before = PROCESS.compare_and_swap(&found, Some(Arc::clone(&made)));
@@ -116,25 +128,29 @@ fn present_or_made() -> io::Result<Arc<Process>> {
 }
 
 /// Has a run take a stream, 1 for stdout and 2 for stderr: what comes from now on is forwarded and
-/// recorded. A terminal is only taken where `is_terminal_taken`.
+/// recorded.
 ///
 /// # Errors
 /// The writer's folder cannot be written, or no thread can be started: nothing has changed.
-pub fn take(number: u8, log: &Arc<dyn Log>, is_terminal_taken: bool) -> Result<Way> {
+pub fn take(number: u8, log: &Arc<dyn Log>) -> Result<Way> {
     let fd = stream::present(number);
     if rustix::fs::fcntl_getfl(fd).is_err() {
         return Ok(Way::Given);
     }
     let path = log.dir().join(stream_file(number));
     let process = present_or_made().map_err(io_at("watch", &path))?;
-    process.take(number, log, &path, is_terminal_taken)
+    process.take(number, log, &path)
 }
 
 /// Has a run take no more. What was printed before is forwarded and recorded when this returns, unless
-/// that takes longer than `timeout`: then it is recorded, and forwarded while the process lives. Gives
-/// how many texts could not be recorded.
-pub fn leave(log: &Arc<dyn Log>, timeout: Duration) -> u64 {
-    present().map_or(0, |process| process.leave(log, timeout))
+/// that takes longer than `timeout`: then it is recorded, and forwarded while the process lives.
+pub fn leave(log: &Arc<dyn Log>, timeout: Duration) -> Left {
+    present().map_or_else(Left::default, |process| process.leave(log, timeout))
+}
+
+/// Whether a stream has its original back because that fails: what is printed there is not taken.
+pub fn has_given_back(number: u8) -> bool {
+    present().is_some_and(|process| process.given_back.load(Ordering::Acquire) & bit(number) != 0)
 }
 
 /// Notes that the program goes over to another stream: what it has written so far comes first.
@@ -187,6 +203,10 @@ fn link(state: &State, number: u8, path: &Path) {
     let _linked = names.any(|name| std::fs::hard_link(name, path).is_ok());
 }
 
+fn bit(number: u8) -> u8 {
+    1 << number
+}
+
 fn sizes(streams: &[Arc<Stream>]) -> Cut {
     let sizes = streams
         .iter()
@@ -221,13 +241,7 @@ impl Process {
         self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(
-        self: &Arc<Self>,
-        number: u8,
-        log: &Arc<dyn Log>,
-        path: &Path,
-        is_terminal_taken: bool,
-    ) -> Result<Way> {
+    fn take(self: &Arc<Self>, number: u8, log: &Arc<dyn Log>, path: &Path) -> Result<Way> {
         let mut state = self.state();
         let active = state
             .streams
@@ -239,10 +253,6 @@ impl Process {
             }
             stream
         } else {
-            let fd = stream::present(number);
-            if rustix::termios::isatty(fd) && !is_terminal_taken {
-                return Ok(Way::Given);
-            }
             self.start(&mut state)?;
             let stream = self.make(number, path).map_err(io_at("create", path))?;
             state.streams.push(Arc::clone(&stream));
@@ -278,6 +288,8 @@ impl Process {
         };
         let id = STREAMS.fetch_add(1, Ordering::Relaxed);
         let stream = Stream::new((id, number), source, original, watched);
+        fatal::keep();
+        self.given_back.fetch_and(!bit(number), Ordering::AcqRel);
         stream.put_in_place()?;
         Ok(Arc::new(stream))
     }
@@ -331,9 +343,9 @@ impl Process {
         (state, is_answered)
     }
 
-    fn leave(&self, log: &Arc<dyn Log>, timeout: Duration) -> u64 {
+    fn leave(&self, log: &Arc<dyn Log>, timeout: Duration) -> Left {
         if !self.state().takers.iter().any(|taker| is_of(taker, log)) {
-            return 0;
+            return Left::default();
         }
         let until = Instant::now() + timeout;
         system::flush_stdio();
@@ -359,7 +371,7 @@ impl Process {
             }
         }
         let Some(at) = state.takers.iter().position(|taker| is_of(taker, log)) else {
-            return 0;
+            return Left::default();
         };
         let mut taker = state.takers.remove(at);
         for stream in &state.streams {
@@ -374,13 +386,19 @@ impl Process {
             // there already.
             drop(std::fs::remove_file(log.dir().join(stream_file(number))));
         }
+        let lost = state.streams.iter().filter_map(|stream| stream.take_lost());
+        let left = Left {
+            unrecorded: taker.lost,
+            unforwarded: lost.collect(),
+        };
         drop(state);
         self.watch.wake();
-        taker.lost
+        left
     }
 
     /// The thread's work.
     fn run(&self) {
+        fatal::leave_to_others();
         let mut buffer = vec![0; PIECE];
         let mut order = Vec::new();
         loop {
@@ -487,6 +505,7 @@ impl Process {
             let at = stream.forward(end, buffer);
             let is_over = at >= end || at == before || stream.is_stuck();
             let mut state = self.state();
+            self.give_up(stream);
             for taker in &mut state.takers {
                 has_moved |= taker.record(stream, if is_over { end } else { at }, false);
             }
@@ -496,6 +515,14 @@ impl Process {
             if is_over {
                 return has_moved;
             }
+        }
+    }
+
+    /// Where the original fails, the stream has it back; while nobody else changes streams.
+    fn give_up(&self, stream: &Stream) {
+        if stream.give_up() {
+            self.given_back
+                .fetch_or(bit(stream.number), Ordering::AcqRel);
         }
     }
 
@@ -516,7 +543,9 @@ impl Process {
             let piece = buffer.get(..count).unwrap_or_default();
             stream.write(piece);
             taken += count;
-            for taker in &mut self.state().takers {
+            let mut state = self.state();
+            self.give_up(stream);
+            for taker in &mut state.takers {
                 taker.record_bytes(stream, piece, false);
             }
         }

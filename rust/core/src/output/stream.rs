@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
@@ -41,6 +41,17 @@ pub(super) fn put(number: u8, fd: BorrowedFd<'_>) -> io::Result<()> {
     .map_err(io::Error::from)
 }
 
+/// What was printed and could not be written to where it would have gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unforwarded {
+    /// The stream's.
+    pub number: u8,
+    /// How much of it.
+    pub bytes: u64,
+    /// Why.
+    pub errno: i32,
+}
+
 /// One stream.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -58,6 +69,10 @@ pub(super) struct Stream {
     is_stuck: AtomicBool,
     /// Nobody reads the original any more.
     is_deaf: AtomicBool,
+    /// The error that the original has met, 0 for none, and the bytes that did not get there.
+    error: AtomicI32,
+    lost: AtomicU64,
+    has_given_up: AtomicBool,
     /// Whether runs take it; else what children still print is only forwarded.
     is_active: AtomicBool,
     /// Nobody can print to its terminal any more.
@@ -84,6 +99,9 @@ impl Stream {
             watched,
             forwarded: AtomicU64::new(0),
             is_deaf: AtomicBool::new(false),
+            error: AtomicI32::new(0),
+            lost: AtomicU64::new(0),
+            has_given_up: AtomicBool::new(false),
             is_active: AtomicBool::new(true),
             is_over: AtomicBool::new(false),
         }
@@ -128,6 +146,39 @@ impl Stream {
         } else {
             Ok(())
         }
+    }
+
+    /// Where the original fails, the program has it back, and so meets that itself; true when it is so from
+    /// now on.
+    pub(super) fn give_up(&self) -> bool {
+        let is_new = self.error.load(Ordering::Acquire) != 0
+            && self.is_active()
+            && !self.has_given_up.swap(true, Ordering::AcqRel);
+        if !is_new || !self.is_present() {
+            return false;
+        }
+        let is_back = put(self.number, self.original.as_fd()).is_ok();
+        self.source.close_end();
+        is_back
+    }
+
+    /// What did not get to the original since this was last asked.
+    pub(super) fn take_lost(&self) -> Option<Unforwarded> {
+        let bytes = self.lost.swap(0, Ordering::AcqRel);
+        (bytes > 0).then(|| Unforwarded {
+            number: self.number,
+            bytes,
+            errno: self.error.load(Ordering::Acquire),
+        })
+    }
+
+    fn lose(&self, count: usize) {
+        self.lost.fetch_add(count as u64, Ordering::AcqRel);
+    }
+
+    fn meet(&self, error: Errno, is_deaf: bool) {
+        self.is_deaf.store(is_deaf, Ordering::Relaxed);
+        self.error.store(error.raw_os_error(), Ordering::Release);
     }
 
     /// No run takes it any more.
@@ -190,11 +241,12 @@ impl Stream {
                 Err(Errno::AGAIN) => return done,
                 Err(error) => {
                     let is_full = matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::FBIG);
-                    self.is_deaf.store(!is_full, Ordering::Relaxed);
+                    self.meet(error, !is_full);
                     break;
                 }
             }
         }
+        self.lose(bytes.len() - done);
         bytes.len()
     }
 
@@ -215,8 +267,9 @@ impl Stream {
                     let mut fds = [PollFd::new(&self.original, PollFlags::OUT)];
                     let _interrupted = poll(&mut fds, Some(&FULL));
                 }
-                Err(_) => self.is_deaf.store(true, Ordering::Relaxed),
+                Err(error) => self.meet(error, true),
             }
         }
+        self.lose(rest.len());
     }
 }
