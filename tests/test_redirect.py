@@ -488,7 +488,7 @@ def test_a_program_that_dies_of_sigpipe_does_so(program, texts):
     os.close(writer)
     assert (ended.returncode, ended.err) == (-signal.SIGPIPE, b"")
     found = texts(ended.folders[0], after_kill=True)[1]
-    assert found == "y\n" * (len(found) // 2)
+    assert found.rstrip("\n") == "\n".join("y" * found.count("y"))
 
 
 def test_a_full_device_fails_at_the_next_print(program, texts):
