@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from steplog._save_paths import Found, Policy, Wish
     from steplog._writer import Writer
 
-_LOOK_SECS = 1.0
+_LOOK_SECS = 2.0
 _LOOK_SHARE = 200
 """Of the time between two looks a look may take one part in so many."""
 
