@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from steplog import _folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -136,7 +138,7 @@ def link_over(source: Path, path: Path) -> None:
         OSError: The folder cannot be written, is on another disk, or its file system has no links.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    temporary = _folder.beside(path)
     try:
         os.link(source, temporary)
         temporary.replace(path)

@@ -191,8 +191,6 @@ class Capture:
     def _start(self, task: Callable[[], Awaitable[None]], what: str) -> None:
         """Let a task go on beside the program, until the end of the run."""
         with imports.importing():
-            import anyio.to_thread  # noqa: F401, PLC0415  # on this thread only
-
             from steplog.capture.portal import portal  # noqa: PLC0415
         started = portal().start(task)
         started.add_done_callback(lambda task: self._tell_failure(task, what))

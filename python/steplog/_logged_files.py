@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from steplog import _folder
 from steplog._errors import RunClosedError, StorageError
+from steplog._tracked_file import SMALL_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from steplog._config_file import ConfigFile
     from steplog._notices import Notices
     from steplog._writer import Writer
-
-_MAX_BYTES = 1 << 20
-"""One that is larger stays in the run's folder."""
 
 
 class LoggedFiles:
@@ -60,7 +58,7 @@ class LoggedFiles:
         self._log(writer, name, content)
 
     def _is_too_large(self, name: str, size_bytes: int) -> bool:
-        if size_bytes <= _MAX_BYTES:
+        if size_bytes <= SMALL_BYTES:
             return False
         self._notices.warn(name, f"{name} is larger than 1 MiB: it stays in the run's folder")
         return True

@@ -37,9 +37,8 @@ _LOOK_SHARE = 200
 class RunFiles:
     """Takes files of a process into its log; `own` are names that the run itself writes.
 
-    `also_kept` are hashes of large contents that are kept for others.
-
-    What lies in `run.dir` is taken with `takes_written`, by the process that opened the run.
+    `also_kept` are hashes of large contents that are kept for others. What lies in `run.dir` is
+    taken with `takes_written`, by the process that opened the run.
     """
 
     def __init__(

@@ -140,11 +140,11 @@ impl<S: Store> Blobs<S> {
         if reply.status == 404 {
             return Ok(Vec::new()); // the run was deleted
         }
-        let body = body(&reply);
+        let body = reply.json();
         let listed = body.get("wanted").and_then(Json::as_array);
         let listed = listed.filter(|_| reply.status == 200);
         let read = listed.and_then(|all| all.iter().map(wanted).collect());
-        read.ok_or_else(|| detail(&reply))
+        read.ok_or_else(|| refusal(&reply))
     }
 
     async fn send(&mut self, wanted: &Wanted) -> Result<Sent, String> {
@@ -175,7 +175,8 @@ impl<S: Store> Blobs<S> {
                     return Err(none.reason);
                 }
             };
-            let number = |name| body(&reply).get(name).and_then(Json::as_u64);
+            let body = reply.json();
+            let number = |name| body.get(name).and_then(Json::as_u64);
             match (reply.status, number("have"), number("expected")) {
                 (200, Some(have), _) if have >= wanted.size => {
                     self.count(bytes);
@@ -194,7 +195,7 @@ impl<S: Store> Blobs<S> {
                     self.part_bytes = (self.part_bytes / 2).max(LEAST_PART_BYTES);
                 }
                 (422, ..) => return Ok(Sent::Gone),
-                _ => return Err(detail(&reply)),
+                _ => return Err(refusal(&reply)),
             }
         }
     }
@@ -285,19 +286,9 @@ fn wanted(item: &Json) -> Option<Wanted> {
     })
 }
 
-fn body(reply: &Reply) -> Json {
-    serde_json::from_slice(&reply.body).unwrap_or_default()
-}
-
 /// Why it was not taken, for people.
-fn detail(reply: &Reply) -> String {
-    let body = body(reply);
-    let said = body.get("detail").and_then(Json::as_str);
-    match (said, reply.status) {
-        (Some(said), _) => format!("a file was not taken: {said}"),
-        (None, 200) => "a file was not taken: what answers there is no steplog server".to_owned(),
-        (None, status) => format!("a file was not taken: HTTP {status}"),
-    }
+fn refusal(reply: &Reply) -> String {
+    format!("a file was not taken: {}", reply.detail())
 }
 
 #[cfg(test)]

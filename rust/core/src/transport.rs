@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Client, Url};
+use serde_json::Value as Json;
 
 use crate::batch::PROTOCOL;
 use crate::blobs::{FOLDER, Store};
@@ -74,6 +75,30 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// `Steplog-Server`: the server's id.
     pub server: Option<String>,
+}
+
+impl Reply {
+    /// The body as JSON; null where it is none.
+    #[must_use]
+    pub fn json(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Why what was asked for was not done, for people.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let body = self.json();
+        let said = body.get("detail").or_else(|| body.get("title"));
+        match (self.status, said.and_then(Json::as_str)) {
+            (200, None) => "what answers there is no steplog server".to_owned(),
+            // A redirect is none of ours, and with each of ours comes the server's id.
+            (status @ (300..=399 | 404), _) if self.server.is_none() => {
+                format!("what answers there is no steplog server (HTTP {status})")
+            }
+            (_, Some(said)) => said.to_owned(),
+            (status, None) => format!("HTTP {status}"),
+        }
+    }
 }
 
 /// No answer came: connection refused, reset, timed out. Nothing is known about what the server did.

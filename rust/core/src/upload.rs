@@ -312,23 +312,8 @@ impl<T: Transport> Upload<T> {
 
     /// Reads an answer; `took` records the position that a good one names.
     fn judge(&self, reply: &Reply, took: impl FnOnce(&mut State, u64)) -> Next {
-        let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let body = reply.json();
         let number = |name: &str| body.get(name).and_then(serde_json::Value::as_u64);
-        let detail = || {
-            let said = body
-                .get("detail")
-                .or_else(|| body.get("title"))
-                .and_then(|text| text.as_str());
-            match (reply.status, said) {
-                (200, None) => "what answers there is no steplog server".to_owned(),
-                // A redirect is none of ours, and with each of ours comes the server's id.
-                (status @ (300..=399 | 404), _) if reply.server.is_none() => {
-                    format!("what answers there is no steplog server (HTTP {status})")
-                }
-                (_, Some(said)) => said.to_owned(),
-                (status, None) => format!("HTTP {status}"),
-            }
-        };
         let (acknowledged, expected) = (number("acknowledged"), number("expected"));
         if let Some(position) = acknowledged.or(expected)
             && !self.is_ours(position)
@@ -362,16 +347,16 @@ impl<T: Transport> Upload<T> {
                     });
                 }
                 Next::Held {
-                    reason: detail(),
+                    reason: reply.detail(),
                     after: reply.retry_after,
                 }
             }
             (400..=499, _, _) if !matches!(reply.status, 408 | 409 | 425 | 429) => Next::Stop {
                 status: reply.status,
-                reason: detail(),
+                reason: reply.detail(),
             },
             _ => Next::Again {
-                reason: detail(),
+                reason: reply.detail(),
                 after: reply.retry_after,
             },
         }
