@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import importlib.util
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import pytest
@@ -12,8 +18,24 @@ from blockbuster import blockbuster_ctx
 
 import steplog
 
+SOABI = sysconfig.get_config_var("SOABI")
 FILE, BLOB = 9, 13
 """Kinds of records: a small file, and one that lies beside the log."""
+
+
+_SYSTEM_PACKAGES = pathlib.Path("/usr/lib/python3/dist-packages")
+
+
+def pytest_configure():
+    """Where torch is not installed, that of Debian will do; the rest of its packages will not."""
+    torch = _SYSTEM_PACKAGES / "torch"
+    if importlib.util.find_spec("torch") is None and (torch / f"_C.{SOABI}.so").exists():
+        folder = pathlib.Path(tempfile.gettempdir(), f"steplog-torch-{os.getpid()}")
+        folder.mkdir()
+        for name in ("torch", "sympy", "mpmath"):
+            (folder / name).symlink_to(_SYSTEM_PACKAGES / name)
+        sys.path.append(str(folder))
+        atexit.register(shutil.rmtree, folder)
 
 
 @pytest.fixture(autouse=True)

@@ -39,13 +39,15 @@ if TYPE_CHECKING:
         save,
         setup,
         teardown,
+        unwatch,
+        watch,
     )
     from steplog._hparams import Config
     from steplog._login import login
     from steplog._run import Run
     from steplog._summary import Summary
     from steplog.client import Api, AsyncApi
-    from steplog.data import Histogram, Html, Image
+    from steplog.data import Histogram, Html, Image, histograms
 
     run: Run | None
     config: Config
@@ -79,6 +81,7 @@ __all__ = [
     "config",
     "define_metric",
     "finish",
+    "histograms",
     "init",
     "log",
     "log_code",
@@ -90,6 +93,8 @@ __all__ = [
     "setup",
     "summary",
     "teardown",
+    "unwatch",
+    "watch",
 ]
 
 
@@ -103,8 +108,8 @@ _NOT_YET = {
     *("log_model", "patched", "pin_config_keys", "plot", "plot_table", "profiler", "proto"),
     *("require", "sacred", "sagemaker_auth", "sdk", "sklearn", "sweep", "sync"),
     *("tensorboard", "tensorflow", "termerror", "termlog", "termsetup", "termwarn", "trigger"),
-    *("unwatch", "use_artifact", "use_model", "util", "visualize", "wandb", "wandb_agent"),
-    *("wandb_lib", "wandb_sdk", "wandb_torch", "watch", "xgboost"),
+    *("use_artifact", "use_model", "util", "visualize", "wandb", "wandb_agent"),
+    *("wandb_lib", "wandb_sdk", "wandb_torch", "xgboost"),
 }
 
 
@@ -112,12 +117,13 @@ _NOT_YET = {
 _LATER = {
     **dict.fromkeys(("afinish", "alert", "alog", "define_metric", "finish", "init", "log"), "_api"),
     **dict.fromkeys(
-        ("log_code", "mark_preempting", "restore", "save", "setup", "teardown"), "_api"
+        ("log_code", "mark_preempting", "restore", "save", "setup", "teardown", "unwatch", "watch"),
+        "_api",
     ),
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
     "AlertLevel": "_alerts",
     "Config": "_hparams",
-    **dict.fromkeys(("Histogram", "Html", "Image"), "data"),
+    **dict.fromkeys(("Histogram", "Html", "Image", "histograms"), "data"),
     "Run": "_run",
     "login": "_login",
 }

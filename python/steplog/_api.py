@@ -327,6 +327,23 @@ def restore(  # noqa: PLR0917  # as in the reference
     return _restore.restore(name, run_path, settings=resolve(None), replace=replace, root=where)
 
 
+def watch(  # noqa: PLR0917  # as in the reference
+    models: object,
+    criterion: object = None,
+    log: str | None = "gradients",
+    log_freq: int = 1000,
+    idx: int | None = None,
+    log_graph: bool = False,
+) -> None:
+    """Record histograms of a model of torch with the current run; see `Run.watch`."""
+    current_run().watch(models, criterion, log, log_freq, idx, log_graph)
+
+
+def unwatch(models: object = None) -> None:
+    """Record nothing more of models; see `Run.unwatch`."""
+    current_run().unwatch(models)
+
+
 def mark_preempting() -> None:
     """Say that this process is about to be preempted; see `Run.mark_preempting`."""
     current_run().mark_preempting()

@@ -22,6 +22,7 @@ __all__ = [
     "attempt_parts",
     "cut_output",
     "give_output_back",
+    "histogram",
     "is_live",
     "is_output_given_back",
     "merge_summaries",
@@ -320,6 +321,15 @@ def peek_start(body: bytes, max_decoded_bytes: int) -> dict[str, object] | None:
 def attempt_parts(
     attempts: Sequence[tuple[str, int, bool, int]],
 ) -> list[tuple[int | None, bool]]: ...
+def histogram(numbers: object, bins: int) -> tuple[list[int], list[float], int, int, int]:
+    """Count a buffer of float32 or float64, in one dimension, in bins from least to greatest.
+
+    Returns:
+        The counts, their edges, and how many are NaN, infinite, and infinite below zero. There are
+        no bins when none is finite, one bin where there are too few floats for more; of many
+        float32 the edges are those of equal bins to within half a bin.
+    """
+
 def merge_summaries(
     states: Sequence[bytes],
 ) -> tuple[dict[str, object], list[dict[str, object]]]: ...

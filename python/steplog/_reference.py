@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _CALLS_NOT_YET = {
     *("display", "finish_artifact", "get_sweep_url", "link_artifact", "link_model"),
     *("log_artifact", "log_model", "pin_config_keys", "to_html"),
-    *("unwatch", "upsert_artifact", "use_artifact", "use_model", "watch"),
+    *("upsert_artifact", "use_artifact", "use_model"),
 }
 _NOT_YET = _CALLS_NOT_YET | {"config_static", "start_time", "sweep_url"}
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from steplog._facts import Facts
-    from steplog._loggers import Loggers
     from steplog._metric import Metric
     from steplog._settings import Settings
     from steplog._writer import Writer
@@ -81,6 +80,7 @@ class Run(Reference, Records):
         "_media",
         "_owed",
         "_process",
+        "_watch",
         "config",
         "entity",
         "group",
@@ -154,8 +154,7 @@ class Run(Reference, Records):
             also_kept=lambda: self._media.kept,
             takes_written=settings.watch_files,
         )
-        self._capture: Capture | None = None
-        self._console: Console | None = None
+        self._watch = self._capture = self._console = self._loggers = None
         writer = self._process.writer
         if not isinstance(writer, NullWriter):
             self._logged_files.log_config(writer)
@@ -171,7 +170,6 @@ class Run(Reference, Records):
         if not isinstance(writer, NullWriter) and parent is None and settings.console != "off":
             self._console = Console(writer, self._notices, way=settings.console)
             self._console.start()
-        self._loggers: Loggers | None = None
         if settings.capture_loggers and not isinstance(writer, NullWriter) and parent is None:
             from steplog._loggers import Loggers  # noqa: PLC0415  # imports `logging`, for few
 

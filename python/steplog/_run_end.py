@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from steplog._process_writer import ProcessWriter
     from steplog._reaching import Lost
     from steplog._run_files import RunFiles
+    from steplog._watch import Watch
 
 # Of the time that an end may take, how much goes to values that are not ready.
 _LATE_SHARE = 0.8
@@ -52,6 +53,7 @@ class Ends(Logger):
     _lost: Lost
     _owed: Owed
     _process: ProcessWriter
+    _watch: Watch | None
 
     @property
     def name(self) -> str:
@@ -166,6 +168,8 @@ class Ends(Logger):
     def _gather_last(self, timeout_secs: float) -> None:
         """What is still being captured or printed, and the files of the program."""
         until = time.monotonic() + timeout_secs * _LATE_SHARE
+        if self._watch is not None:
+            self._watch.remove()
         if self._console is not None:
             self._console.flush(timeout_secs * _OUTPUT_SHARE)
         if self._capture is not None:

@@ -14,7 +14,7 @@ from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import timedelta
     from typing import TextIO
 
@@ -202,6 +202,61 @@ class Records(Ends):
             run_path = f"{self.entity}/{self.project}/{self.id}"
         where = self.dir or "." if root is None else root
         return restore(name, run_path, settings=self.settings, replace=replace, root=where)
+
+    def watch(  # noqa: PLR0917  # as in the reference
+        self,
+        models: object,
+        criterion: object = None,
+        log: str | None = "gradients",
+        log_freq: int = 1000,
+        idx: int | None = None,
+        log_graph: bool = False,
+    ) -> None:
+        """Record histograms of a torch model's gradients and parameters, as it trains.
+
+        Each parameter's gradient is counted in every `log_freq`-th backward pass, as the pass
+        computes it (before it is added to an earlier one, averaged over processes, unscaled or
+        clipped), the parameters behind every `log_freq`-th forward pass of the model. They are in
+        the row that is open then. On the CPU they are counted in the pass, on another device by
+        that device, and nothing waits for it. Nothing of it raises into the pass. `finish` and
+        `unwatch` leave the model as it was; a copy of it is not watched.
+
+        Args:
+            models: A `torch.nn.Module`, or a list of such. What is frozen now has no gradients.
+            criterion: Accepted, and does nothing.
+            log: `gradients`, `parameters`, `all` or None.
+            log_freq: How many passes lie from one histogram to the next.
+            idx: Number of the first model; by default as many as this process has watched. The keys
+                are `gradients/NAME` and `parameters/NAME`; from 1 on NAME begins with
+                `graph_NUMBER`.
+            log_graph: Record also, in the summary, what the model consists of.
+
+        Raises:
+            ArgumentTypeError: An argument is of a wrong type.
+            UsageError: An argument is out of range.
+            RunClosedError: The run has finished.
+        """
+        del criterion, log_graph
+        self._check_open("watch")
+        if self._watch is None:
+            from steplog._watch import Watch  # noqa: PLC0415  # for users of torch
+
+            self._watch = Watch(self._log_watched, self._notices)
+        self._watch.add(models, what=log, log_freq=log_freq, idx=idx)
+
+    def _log_watched(self, values: Mapping[str, object]) -> None:
+        self.log(values, commit=False)
+
+    def unwatch(self, models: object = None) -> None:
+        """Record nothing more of models that the run watches, by default of none.
+
+        Raises:
+            ArgumentTypeError: It is no model.
+        """
+        if self._watch is not None:
+            self._watch.remove(models)
+        elif models is not None:
+            self._notices.warn("", "unwatch() of a model that the run does not watch")
 
     def mark_preempting(self) -> None:
         """Say that this process is about to be preempted.

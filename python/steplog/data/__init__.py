@@ -5,5 +5,6 @@ from __future__ import annotations
 from steplog.data.histogram import Histogram
 from steplog.data.html import Html
 from steplog.data.image import Image
+from steplog.data.tree import histograms
 
-__all__ = ["Histogram", "Html", "Image"]
+__all__ = ["Histogram", "Html", "Image", "histograms"]

@@ -28,11 +28,13 @@ pub mod error;
 #[expect(unsafe_code, reason = "one call of the C library")]
 mod exit_status;
 pub mod frame;
+pub mod histogram;
 pub mod ingest;
 pub mod left_files;
 mod memory;
 pub mod metric;
 pub mod native;
+pub mod octaves;
 #[cfg(all(feature = "upload", target_os = "linux"))]
 pub mod output;
 pub mod path;

@@ -3,6 +3,7 @@
 mod convert;
 mod encode;
 mod error;
+mod histogram;
 mod ingest;
 mod left_files;
 mod output;
@@ -17,6 +18,8 @@ use pyo3::prelude::*;
 /// The Rust core of steplog.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use crate::histogram::histogram;
     #[pymodule_export]
     use crate::ingest::{
         Decoded, Decoder, attempt_parts, merge_summaries, open_lines, peek_start, unpack_value,

@@ -1,0 +1,118 @@
+"""What `watch` adds to a training step, beside the reference's, on the same model in one process.
+
+Needs torch and wandb; without wandb only ours is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+import steplog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHAPES = [
+    *[(512, 512, 3, 3)] * 8,
+    *[(2048, 512)] * 3,
+    *[(1024, 256)] * 3,
+    *[(512,)] * 70,
+    *[(1000, 2048), (1000,)],
+]
+"""Of a network's parameters: 25 million in all."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    try:
+        import torch  # noqa: PLC0415  # where it is missing, this says so
+    except ImportError:
+        sys.exit("torch is missing")
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            made = [torch.nn.Parameter(torch.randn(shape) * 0.02) for shape in SHAPES]
+            self.parts = torch.nn.ParameterList(made)
+            self.inputs = [torch.randn(shape) for shape in SHAPES]
+
+        def forward(self) -> torch.Tensor:
+            # Each gradient is other numbers than the parameter.
+            return sum(
+                (part * given).sum() for part, given in zip(self.parts, self.inputs, strict=True)
+            )
+
+    model = Model()
+
+    def step() -> float:
+        model.zero_grad(set_to_none=True)
+        loss = model()
+        begin = time.perf_counter()
+        loss.backward()
+        return time.perf_counter() - begin
+
+    def measure() -> float:
+        step()
+        return statistics.median(step() for _ in range(rounds))
+
+    folder = tempfile.mkdtemp(prefix="steplog-bench-")
+    with steplog.init(mode="offline", dir=folder, settings={"quiet": True}) as run:
+        run.watch(model, log_freq=1)
+        step()
+        run.log({})
+        check(run, model)
+        run.unwatch(model)
+
+        plain = measure()
+        run.watch(model, log_freq=1)
+        ours = measure()
+        run.unwatch(model)
+        run.watch(model, log_freq=10**9)
+        idle = measure()
+        run.unwatch(model)
+    numbers = sum(part.numel() for part in model.parts)
+    print(f"{numbers / 1e6:.1f} M parameters in {len(SHAPES)} tensors, {torch.__version__}")
+    print(f"backward alone               {plain * 1e3:8.1f} ms")
+    print(f"steplog, a pass that counts  {(ours - plain) * 1e3:+8.1f} ms")
+    print(f"steplog, one that does not   {(idle - plain) * 1e3:+8.2f} ms")
+    theirs = reference(model, measure, folder)
+    if theirs is not None:
+        print(f"wandb, a pass that counts    {(theirs - plain) * 1e3:+8.1f} ms")
+        print(f"steplog / wandb              {(ours - plain) / (theirs - plain):8.3f}")
+
+
+def check(run: steplog.Run, model: Any) -> None:  # noqa: ANN401  # torch
+    """What was recorded of each gradient has all its elements, where they are."""
+    run.flush()
+    summary = run.summary
+    for name, parameter in model.named_parameters():
+        found = summary[f"gradients/{name}"]
+        gradient = parameter.grad.reshape(-1).tolist()
+        assert sum(found["values"]) == len(gradient)
+        assert (found["bins"][0], found["bins"][-1]) == (min(gradient), max(gradient))
+
+
+def reference(model: Any, measure: Callable[[], float], folder: str) -> float | None:  # noqa: ANN401  # torch
+    os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", WANDB_CONSOLE="off")
+    try:
+        import wandb  # noqa: PLC0415  # few have it
+    except ImportError:
+        return None
+    run = wandb.init(project="bench", dir=folder)
+    run.watch(model, log_freq=1)
+    theirs = measure()
+    run.unwatch(model)
+    run.finish()
+    return theirs
+
+
+if __name__ == "__main__":
+    main()
