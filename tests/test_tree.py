@@ -32,13 +32,13 @@ def test_each_array_of_a_tree_has_its_histogram(start):
     with start() as run:
         run.log(steplog.histograms(tree, "parameters/", num_bins=5))
         tree["encoder"][0].kernel[:] = 0  # it has been taken over
-    row: dict[str, Any]
     (row,) = RunLog(run.sync_dir).rows()
     assert {key for key in row if not key.startswith("_")} == {
         *("parameters/encoder.0.kernel", "parameters/encoder.1.scale"),
         *("parameters/norm.mean", "parameters/norm.var.0"),
     }
-    assert row["parameters/encoder.0.kernel"]["values"] == [2, 2, 2, 2, 2]
+    stored: Any = row["parameters/encoder.0.kernel"]
+    assert stored["values"] == [2, 2, 2, 2, 2]
 
 
 def test_a_tree_without_end_is_refused():
