@@ -115,6 +115,24 @@ class RunFiles:
             return Content(sha256, size, bool(is_stored), None)
         return Content(sha256 or hash_of(content), size, is_stored=True, whole=bytes(content))
 
+    async def by_hash(self, sha256: str) -> Content | None:
+        """What the files of a hash hold, of whichever run; None where no run has one."""
+        columns = (_SIZE, _IS_STORED.label("is_stored"), _IS_BLOB.label("is_blob"))
+        statement = (
+            sa.select(*columns, FILES.c.content)
+            .outerjoin(BLOBS, _IS_ITS_BLOB)
+            .where(FILES.c.sha256 == sha256)
+            # One that is here already, before one whose content is still to come.
+            .order_by(_IS_STORED.desc(), _IS_BLOB)
+            .limit(1)
+        )
+        async with self._meta.read() as connection:
+            found = (await connection.execute(statement)).one_or_none()
+        if found is None:
+            return None
+        whole = None if found.is_blob else bytes(found.content)
+        return Content(sha256, found[0], bool(found.is_stored), whole)
+
     async def _hash_old(self, run_id: int) -> None:
         """Those of before hashes were kept have none: it is computed once."""
         of_run = sa.and_(FILES.c.run_id == run_id, FILES.c.sha256 == "")
