@@ -26,6 +26,7 @@ from steplog.server.hub import Hub
 from steplog.server.ingest import Ingest
 from steplog.server.live import Live
 from steplog.server.logs import Logs
+from steplog.server.media import Media
 from steplog.server.query import Query
 from steplog.server.rows import Rows
 from steplog.server.schema import API, MAX_BODY_BYTES, MAX_LINE_BYTES, PROBLEM, Code, Problem
@@ -97,6 +98,7 @@ class Server:
         self._thumbnails = Thumbnails(self.store, self._cache)
         self._by_hash = ByHash(self.meta, self.store, self._thumbnails)
         self._logs = Logs(self.meta, self.series, self.hub)
+        self._media = Media(self.meta, self.series, self.hub)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
@@ -164,6 +166,7 @@ class Server:
                 *self.query.routes(),
                 *self.charts.routes(),
                 *self._logs.routes(),
+                *self._media.routes(),
                 *self._rows.routes(),
                 *self._live.routes(),
                 *self._files.routes(),
