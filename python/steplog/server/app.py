@@ -22,6 +22,7 @@ from steplog.server.by_hash import ByHash
 from steplog.server.charts import Charts
 from steplog.server.contents import Contents
 from steplog.server.files import Files
+from steplog.server.histograms import Histograms
 from steplog.server.hub import Hub
 from steplog.server.ingest import Ingest
 from steplog.server.live import Live
@@ -99,6 +100,7 @@ class Server:
         self._by_hash = ByHash(self.meta, self.store, self._thumbnails)
         self._logs = Logs(self.meta, self.series, self.hub)
         self._media = Media(self.meta, self.series, self.hub)
+        self._histograms = Histograms(self.meta, self.series, self.hub)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
@@ -167,6 +169,7 @@ class Server:
                 *self.charts.routes(),
                 *self._logs.routes(),
                 *self._media.routes(),
+                *self._histograms.routes(),
                 *self._rows.routes(),
                 *self._live.routes(),
                 *self._files.routes(),

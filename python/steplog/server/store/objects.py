@@ -8,66 +8,20 @@ from typing import TYPE_CHECKING
 
 from steplog.server._decode import unpack_value
 from steplog.server.schema import KIND_LIST, KIND_OBJECT
+from steplog.server.store import objects_sql as sql
 from steplog.server.store.engine import ints_param, texts_param
-from steplog.server.store.lineage import shown
-from steplog.server.store.object_heads import HEAD_BYTES, TYPE_BYTES, Head
+from steplog.server.store.object_heads import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from steplog.server.store.native import Columns
     from steplog.server.store.series import SeriesStore
 
-MAX_ROWS = 500_000
-"""Of one index: beyond, no slider shows them."""
 MAX_LIST_BYTES = 256 << 20
 """Of lists that are looked into for one index."""
 MAX_VALUE_BYTES = 64 << 20
 """Of values that are read at once."""
-
-_BOTH = """run IN {runs:Array(UInt64)} AND key IN {keys:Array(String)}
-    AND step >= {first:Int64} AND step <= {last:Int64}"""
-_COUNT_PATCHES = f"SELECT count() AS n FROM patches WHERE {_BOTH}"  # noqa: S608  # constants of this file
-_TYPE = f"unhex('{TYPE_BYTES.hex()}')"
-_IS_LIST = f"kind = {KIND_LIST} AND position(text, {_TYPE}) > 0"
-_IS_ONE = f"kind = {KIND_OBJECT} OR ({_IS_LIST})"
-
-_PLACE = "run, key, label, step"
-_VALUE = "kind, text"
-_AS_THEY_LIE = f"SELECT {_PLACE}, {_VALUE} FROM points WHERE {_BOTH}"  # noqa: S608  # constants of this file
-
-
-def _latest(points: str, patches: str) -> str:
-    """Of each step the value that was written last."""
-    return f"""SELECT {_PLACE}, v.1 AS kind, v.2 AS text
-FROM (SELECT {_PLACE}, argMax(({_VALUE}), (generation, position)) AS v
-      FROM ({points} UNION ALL {patches}) GROUP BY {_PLACE})"""  # noqa: S608  # constants of this file
-
-
-_MERGED = _latest(*(f"SELECT * FROM {table} WHERE {_BOTH}" for table in ("points", "patches")))  # noqa: S608  # likewise
-_SHOWN = _latest(
-    *(
-        f"""{shown(table)} AND p.key IN {{keys:Array(String)}}
-        AND p.step >= {{first:Int64}} AND p.step <= {{last:Int64}}"""
-        for table in ("points", "patches")
-    )
-)
-
-_NAMES = "run, CAST(key, 'String') AS name, CAST(label, 'String') AS tag"
-_HEADS = f"""SELECT {_NAMES}, step, kind, length(text) AS size,
-    substring(text, 1, {HEAD_BYTES}) AS head
-FROM ({{points}}) WHERE {{is_one}}
-ORDER BY run, name, tag, step LIMIT {MAX_ROWS + 1}"""  # noqa: S608  # constants of this file
-_STEPS = f"""SELECT {_NAMES},
-    countIf(step <= {{at:Int64}}) AS is_before, maxIf(step, step <= {{at:Int64}}) AS before,
-    countIf(step >= {{at:Int64}}) AS is_behind, minIf(step, step >= {{at:Int64}}) AS behind
-FROM ({{points}}) WHERE {{is_one}} GROUP BY run, key, label ORDER BY run, name, tag"""  # noqa: S608  # likewise
-_PLACES = f"""({_PLACE}) IN (SELECT z.1, z.2, z.3, z.4 FROM (SELECT arrayJoin(arrayZip(
-    {{at_runs:Array(UInt64)}}, {{at_keys:Array(String)}}, {{at_labels:Array(String)}},
-    {{at_steps:Array(Int64)}})) AS z))"""  # noqa: S608  # likewise
-_SIZES = f"SELECT sum(length(text)) AS size FROM ({{points}}) WHERE {_PLACES}"  # noqa: S608  # likewise
-_VALUES = f"""SELECT {_NAMES}, step, kind, text FROM ({{points}}) WHERE {_PLACES}
-ORDER BY run, name, tag, step"""  # noqa: S608  # likewise
 
 
 class TooMuchError(Exception):
@@ -141,22 +95,22 @@ class Objects:
         }
         has_lists = any(kinds >> KIND_LIST & 1 for kinds in asked.keys.values())
         # Where no key has lists nothing of the texts is read.
-        self._is_one = _IS_ONE if has_lists else f"kind = {KIND_OBJECT}"
+        self._is_one = sql.IS_ONE if has_lists else f"kind = {KIND_OBJECT}"
         self._points = ""
 
     async def _read(self, statement: str, **params: int | str) -> Columns:
         if not self._points:
             self._points = await self._table()
-        sql = statement.replace("{points}", self._points).replace("{is_one}", self._is_one)
-        return await self._store.read(sql, **self._params, **params)
+        words = statement.replace("{points}", self._points).replace("{is_one}", self._is_one)
+        return await self._store.read(words, **self._params, **params)
 
     async def _table(self) -> str:
         if self._asked.shown is not None:
-            return _SHOWN
+            return sql.SHOWN
         if self._asked.is_rewritten:
-            return _MERGED
-        patched = await self._store.read(_COUNT_PATCHES, **self._params)
-        return _MERGED if patched.ints("n")[0] else _AS_THEY_LIE
+            return sql.MERGED
+        patched = await self._store.read(sql.COUNT_PATCHES, **self._params)
+        return sql.MERGED if patched.ints("n")[0] else sql.AS_THEY_LIE
 
     async def index(self) -> tuple[list[Series], bool]:
         """Every series, by run, key and label; whether that is all of them.
@@ -166,8 +120,8 @@ class Objects:
         """
         if not self._asked.runs or not self._asked.keys:
             return [], True
-        found = await self._read(_HEADS)
-        rows = min(found.rows, MAX_ROWS)
+        found = await self._read(sql.HEADS)
+        rows = min(found.rows, sql.MAX_ROWS)
         sizes = found.ints("size")[:rows].tolist()
         heads = await asyncio.to_thread(_heads, found.texts("head")[:rows], sizes)
         cut = [number for number, head in enumerate(heads) if head.count is None]
@@ -179,13 +133,13 @@ class Objects:
             values = await self.values([places[number] for number in at])
             for number in at:
                 heads[number] = Head.of_value(values.get(places[number]))
-        return await asyncio.to_thread(_series, places, heads), found.rows <= MAX_ROWS
+        return await asyncio.to_thread(_series, places, heads), found.rows <= sql.MAX_ROWS
 
     async def nearest(self, at: int, match: str) -> list[Place]:
         """Of each series the place that a step matches: `exact`, `prev`, `next` or `nearest`."""
         if not self._asked.runs or not self._asked.keys:
             return []
-        found = await self._read(_STEPS, at=at)
+        found = await self._read(sql.STEPS, at=at)
         columns = {
             name: found.ints(name).tolist()
             for name in ("run", "is_before", "before", "is_behind", "behind")
@@ -211,6 +165,24 @@ class Objects:
             if step in wanted
         ]
 
+    async def every(self) -> AsyncIterator[dict[Place, object]]:
+        """All that there are, in batches; of a series in the order of the steps.
+
+        Raises:
+            TooMuchError: There are more than `sql.MAX_ROWS`.
+        """
+        if not self._asked.runs or not self._asked.keys:
+            return
+        found = await self._read(sql.WEIGHTS)
+        if int(found.uints("n").sum()) > sql.MAX_ROWS:
+            raise TooMuchError(
+                f"there are over {sql.MAX_ROWS:,} steps: ask for fewer steps or runs"
+            )
+        steps, sizes = found.ints("step").tolist(), found.ints("size").tolist()
+        for batch in _batches(range(len(steps)), sizes):
+            within = {"from": steps[batch[0]], "to": steps[batch[-1]]}
+            yield await asyncio.to_thread(_decoded, await self._read(sql.WITHIN, **within))
+
     async def values(self, places: Sequence[Place]) -> dict[Place, object]:
         """What stands at places.
 
@@ -225,10 +197,10 @@ class Objects:
             "at_labels": texts_param([place.label for place in places]),
             "at_steps": ints_param([place.step for place in places]),
         }
-        if int((await self._read(_SIZES, **params)).ints("size")[0]) > MAX_VALUE_BYTES:
+        if int((await self._read(sql.SIZES, **params)).ints("size")[0]) > MAX_VALUE_BYTES:
             limit = f"{MAX_VALUE_BYTES >> 20} MiB"
             raise TooMuchError(f"that is more than {limit}: ask for fewer steps, keys or runs")
-        found = await self._read(_VALUES, **params)
+        found = await self._read(sql.VALUES, **params)
         return await asyncio.to_thread(_decoded, found)
 
 
