@@ -22,6 +22,7 @@ import pytest
 import steplog
 
 PART = 16 << 20
+BLOCK = 100_000
 OCTETS = {"Content-Type": "application/octet-stream"}
 ZSTD = {"Content-Type": "application/msgpack", "Content-Encoding": "zstd", "Steplog-Protocol": "1"}
 
@@ -39,8 +40,13 @@ def batch_of(after, records):
     end = max(after, *(position for position, _ in records))
     body = b"\x94\x01" + msgpack.packb(after) + msgpack.packb(end)
     body += msgpack.packb([[position, record] for position, record in records])
-    # RFC 8878: one raw block.
-    return b"\x28\xb5\x2f\xfd\x00\x38" + (len(body) << 3 | 1).to_bytes(3, "little") + body, end
+    # RFC 8878: raw blocks.
+    blocks = [body[at : at + BLOCK] for at in range(0, len(body), BLOCK)]
+    heads = [len(block) << 3 | (number == len(blocks)) for number, block in enumerate(blocks, 1)]
+    framed = b"".join(
+        head.to_bytes(3, "little") + block for head, block in zip(heads, blocks, strict=True)
+    )
+    return b"\x28\xb5\x2f\xfd\x00\x38" + framed, end
 
 
 class Writer:

@@ -18,13 +18,16 @@ from steplog._errors import StorageError
 from steplog._keys import keys_file
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
 from steplog.server.blobs import Blobs
+from steplog.server.by_hash import ByHash
 from steplog.server.charts import Charts
 from steplog.server.contents import Contents
 from steplog.server.files import Files
+from steplog.server.histograms import Histograms
 from steplog.server.hub import Hub
 from steplog.server.ingest import Ingest
 from steplog.server.live import Live
 from steplog.server.logs import Logs
+from steplog.server.media import Media
 from steplog.server.query import Query
 from steplog.server.rows import Rows
 from steplog.server.schema import API, MAX_BODY_BYTES, MAX_LINE_BYTES, PROBLEM, Code, Problem
@@ -33,6 +36,8 @@ from steplog.server.store.exact import page_json
 from steplog.server.store.folder import DataFolder
 from steplog.server.store.meta import MetaStore
 from steplog.server.store.series import SeriesStore
+from steplog.server.store.thumbnail_cache import ThumbnailCache
+from steplog.server.thumbnails import Thumbnails
 from steplog.server.webhook import Webhook
 
 if TYPE_CHECKING:
@@ -90,7 +95,12 @@ class Server:
         self.charts = Charts(self.meta, self.series, self.hub)
         self.blobs = Blobs(self.meta, self.store, self.hub)
         self._contents = Contents(self.meta, self.store, self.hub)
+        self._cache = ThumbnailCache(self._folder.thumbnails)
+        self._thumbnails = Thumbnails(self.store, self._cache)
+        self._by_hash = ByHash(self.meta, self.store, self._thumbnails)
         self._logs = Logs(self.meta, self.series, self.hub)
+        self._media = Media(self.meta, self.series, self.hub)
+        self._histograms = Histograms(self.meta, self.series, self.hub)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
@@ -109,6 +119,7 @@ class Server:
         await self.meta.start()
         await self.series.start()
         await self.auth.start()
+        await asyncio.to_thread(self._cache.open)
         runs = self._look_after(self.ingest.expire, self.ingest.forget_deleted)
         # Apart: a content may take minutes.
         self._tasks += map(asyncio.create_task, (runs, self._look_after(self.blobs.sweep)))
@@ -153,9 +164,12 @@ class Server:
                 *self.ingest.routes(),
                 *self.blobs.routes(),
                 *self._contents.routes(),
+                *self._by_hash.routes(),
                 *self.query.routes(),
                 *self.charts.routes(),
                 *self._logs.routes(),
+                *self._media.routes(),
+                *self._histograms.routes(),
                 *self._rows.routes(),
                 *self._live.routes(),
                 *self._files.routes(),
@@ -183,6 +197,7 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._thumbnails.aclose()
         await self.store.aclose()
         await self.series.aclose()
         await self.meta.aclose()

@@ -254,13 +254,8 @@ def _check_panel(panel: object, *, is_live: bool) -> None:
     if not isinstance(panel.get("id"), str):
         raise Problem(Code.INVALID, "a panel's `id` is text", field="id")
     series = _check_series(panel)
-    runs = panel.get("runs")
-    if not isinstance(runs, dict) or not _texts(runs.get("ids")):
-        raise Problem(Code.INVALID, '`runs` is {"ids": [run, …]}', field="runs")
-    if max(len(runs["ids"]), len(series)) > MAX_SERIES:
-        raise Problem(
-            Code.INVALID, f"a panel has at most {MAX_SERIES:,} runs and keys", field="runs"
-        )
+    if max(len(runs_of(panel)), len(series)) > MAX_SERIES:
+        raise _too_many()
     _check_x(panel.get("x", "step"))
     px = panel.get("px", 1000)
     if isinstance(px, bool) or not isinstance(px, int) or not 1 <= px <= MAX_PX:
@@ -274,6 +269,38 @@ def _check_panel(panel: object, *, is_live: bool) -> None:
     if not isinstance(panel.get("beside", False), bool):
         raise Problem(Code.INVALID, "`beside` is true or false", field="beside")
     is_whole(panel)
+
+
+def _too_many() -> Problem:
+    detail = f"a panel has at most {MAX_SERIES:,} runs and keys"
+    return Problem(Code.INVALID, detail, field="runs")
+
+
+def runs_of(body: Mapping[str, Any]) -> list[str]:
+    """The ids of the runs that a body asks for.
+
+    Raises:
+        Problem: It says none, or too many.
+    """
+    runs = body.get("runs")
+    if not isinstance(runs, dict) or not _texts(runs.get("ids")):
+        raise Problem(Code.INVALID, '`runs` is {"ids": [run, …]}', field="runs")
+    if len(runs["ids"]) > MAX_SERIES:
+        raise _too_many()
+    return list(runs["ids"])
+
+
+def range_of(body: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The steps that a body asks for, both included; None for all.
+
+    Raises:
+        Problem: `range` is no range.
+    """
+    span = body.get("range")
+    _check_range(span)
+    if span is None:
+        return None
+    return math.ceil(span[0]), math.floor(span[1])
 
 
 def _check_series(panel: Mapping[str, Any]) -> list[Any]:

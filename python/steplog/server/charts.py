@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 from aiohttp import web
-from arro3.core import Array, Field, RecordBatch, Schema
-from arro3.io import write_ipc_stream
 
+from steplog.server.arrow import stream
 from steplog.server.body import FIELDS, is_system, is_whole, panels_of, read_json
 from steplog.server.query import project_of
 from steplog.server.schema import API, ARROW, MAX_SERIES
@@ -131,14 +128,4 @@ def _listed(value: Any) -> Any:  # noqa: ANN401  # JSON
 
 def arrow(panel: Drawn, **extra: object) -> bytes:
     """One complete Arrow IPC stream: the columns, and the header as metadata `panel`."""
-    header = orjson.dumps({**panel.header, **extra})
-    arrays = [Array.from_numpy(np.ascontiguousarray(column)) for column in panel.columns.values()]
-    fields = [
-        Field(name, array.type, nullable=False)
-        for name, array in zip(panel.columns, arrays, strict=True)
-    ]
-    schema = Schema(fields, metadata={b"panel": header})
-    batch = RecordBatch.from_arrays(arrays, schema=schema)
-    sink = io.BytesIO()
-    write_ipc_stream(batch, sink, compression=None)
-    return sink.getvalue()
+    return stream({**panel.header, **extra}, panel.columns)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from steplog._errors import StorageError
+from steplog.server.downloads import send
 from steplog.server.query import find_run, versioned
-from steplog.server.ranges import is_unchanged, span_of
 from steplog.server.schema import API, OCTETS, Code, Problem, check_writer
 from steplog.server.store.run_files import RunFiles
 from steplog.server.store.runs import RunRecords
@@ -18,12 +16,7 @@ if TYPE_CHECKING:
     from steplog.server.hub import Hub
     from steplog.server.store.blobs import BlobStore
     from steplog.server.store.meta import MetaStore
-    from steplog.server.store.run_files import Content, RunFile
-
-_log = logging.getLogger(__name__)
-
-_PIECE_BYTES = 1 << 20
-"""What a download holds in memory."""
+    from steplog.server.store.run_files import RunFile
 
 
 class Contents:
@@ -66,49 +59,9 @@ class Contents:
             raise Problem(Code.NOT_FOUND, f"the run {row.run!r} has no file {name!r}")
         if not content.is_stored:
             raise Problem(Code.NOT_FOUND, f"the content of the file {name!r} has not come yet")
-        etag = f'"{content.sha256}"'
         # Whatever it is, a browser keeps it, and runs nothing of it.
-        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Disposition": "attachment"}
-        if is_unchanged(request.headers, etag):
-            return web.Response(status=304, headers=headers)
-        headers["Content-Type"] = OCTETS
-        # A range is of what GET answers; HEAD says what the whole is.
-        span = (
-            span_of(request.headers, etag, content.size_bytes) if request.method == "GET" else None
-        )
-        start, stop = span or (0, content.size_bytes)
-        if span is not None:
-            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size_bytes}"
-        response = web.StreamResponse(status=206 if span else 200, headers=headers)
-        response.content_length = stop - start
-        await response.prepare(request)
-        if request.method == "GET":
-            await self._send(request, response, content, start=start, stop=stop)
-        await response.write_eof()
-        return response
-
-    async def _send(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        content: Content,
-        *,
-        start: int,
-        stop: int,
-    ) -> None:
-        if content.whole is not None:
-            await response.write(content.whole[start:stop])
-            return
-        try:
-            for at in range(start, stop, _PIECE_BYTES):
-                end = min(at + _PIECE_BYTES, stop)
-                await response.write(await self._store.read(content.sha256, at, end))
-        except StorageError as error:
-            # The answer has begun: all that is left to say is that it ends early.
-            _log.warning("%s: %s", request.path, error)
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError from error
+        headers = {"Content-Type": OCTETS, "Content-Disposition": "attachment"}
+        return await send(request, self._store, content, headers=headers)
 
 
 __all__ = ["Contents"]

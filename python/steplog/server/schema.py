@@ -35,6 +35,8 @@ MAX_SERIES = 2000
 MAX_PX = 20_000
 MAX_RUNS_PAGE = 1000
 MAX_HISTORY_PAGE = 50_000
+MAX_MEDIA_ITEMS = 10_000
+"""Of one answer."""
 MAX_HISTORY_KEYS = 100_000
 MAX_LINE_BYTES = 64 << 10
 """Of a request's first line, and of each header: addresses of the page hold what it shows."""
@@ -48,6 +50,7 @@ COALESCE_SECS = 0.25
 STATES = (*RUN_STATES, "pending")
 """In the order of the `dict` of runs:query."""
 
+KIND_LIST, KIND_OBJECT = 6, 8
 PLOTTED_KINDS = (2, 3, 4, 7)
 KIND_NAMES = {
     1: "null",
@@ -55,9 +58,9 @@ KIND_NAMES = {
     3: "number",
     4: "number",
     5: "text",
-    6: "list",
+    KIND_LIST: "list",
     7: "number",
-    8: "object",
+    KIND_OBJECT: "object",
 }
 
 
@@ -79,6 +82,7 @@ class Code(Enum):
     MEDIA_TYPE = ("media_type", 415, "The content type is not accepted here")
     RANGE = ("range", 416, "The file has no such part")
     WRONG_CONTENT = ("wrong_content", 422, "The content is not what it is said to be")
+    NO_PICTURE = ("no_picture", 422, "No thumbnail can be made of it")
     LOCKED = ("locked", 423, "Another one is at it")
     PROTOCOL = ("protocol", 426, "Another version of the protocol is needed")
     INTERNAL = ("internal", 500, "The server failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import io
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +22,12 @@ from steplog._errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
-    from typing import TypeVar
+    from typing import BinaryIO, TypeVar
 
     from obstore.store import ObjectStore
+    from typing_extensions import Buffer
+
+    from steplog.server.store.run_files import Content
 
     T = TypeVar("T")
 
@@ -33,6 +37,8 @@ _COMPLETIONS = 2
 """At once: each reads and writes a whole content, and must leave threads for the small work."""
 _PIECE_BYTES = 4 << 20
 """Of a part, read at once."""
+_OPENED_BYTES = 1 << 20
+"""Of a content that is open as a file."""
 _CHUNK_BYTES = 8 << 20
 """Of an object that is written; S3 asks for 5 MiB at least."""
 
@@ -121,6 +127,10 @@ class BlobStore:
             lambda: bytes(obstore.get_range(self._store, path, start=start, end=stop))
         )
 
+    def open(self, content: Content) -> BinaryIO:
+        """A content that is stored, as a file to read in a thread; in memory is a piece of it."""
+        return io.BufferedReader(_Opened(self._store, content), _OPENED_BYTES)
+
     async def remove(self, sha256: str) -> None:
         """Remove a content and its parts, whichever there are."""
         await self._run(lambda: self._delete([_path(sha256)]))
@@ -182,6 +192,38 @@ class BlobStore:
         for path in paths:
             with suppress(FileNotFoundError):
                 obstore.delete(self._store, path)
+
+
+class _Opened(io.RawIOBase):
+    """A content of a store, read by ranges."""
+
+    def __init__(self, store: ObjectStore, content: Content) -> None:
+        self._store, self._content, self._at = store, content, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._content.size_bytes}
+        self._at = max(0, start[whence] + offset)
+        return self._at
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer).cast("B")
+        stop = min(self._at + len(view), self._content.size_bytes)
+        if stop <= self._at:
+            return 0
+        path, start = _path(self._content.sha256), self._at
+        with _translated():
+            view[: stop - start] = obstore.get_range(self._store, path, start=start, end=stop)
+        self._at = stop
+        return stop - start
 
 
 def _path(sha256: str) -> str:

@@ -60,6 +60,11 @@ class DataFolder:
         """The blob store's folder."""
         return self.path / "blobs"
 
+    @property
+    def thumbnails(self) -> Path:
+        """The folder of the thumbnails that were made."""
+        return self.path / "thumbnails"
+
     def close(self) -> None:
         """Let others have the folder; harmless when called again."""
         if self._lock >= 0:

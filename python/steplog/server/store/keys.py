@@ -10,7 +10,7 @@ from steplog.server.schema import kind_names
 from steplog.server.store.tables import KEYS, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from steplog.server.store.meta import MetaStore
 
@@ -28,6 +28,17 @@ class KeyRecords:
         )
         async with self._meta.read() as connection:
             return int(await connection.scalar(query) or 0)
+
+    async def kinds(self, runs: Iterable[int]) -> dict[str, int]:
+        """The keys of runs by their numbers, each with the bits of the kinds that it has."""
+        query = sa.select(KEYS.c.key, KEYS.c.kinds).where(
+            KEYS.c.run_id.in_(set(runs)), KEYS.c.key != ""
+        )
+        found: dict[str, int] = {}
+        async with self._meta.read() as connection:
+            for key, kinds in await connection.execute(query):
+                found[key] = found.get(key, 0) | kinds
+        return found
 
     async def of_runs(self, sources: Mapping[int, Sequence[int]]) -> list[dict[str, object]]:
         """The keys of runs, by name; `hidden` is what every run of a key says.

@@ -12,7 +12,12 @@ from steplog.server.store.changes import hash_of
 from steplog.server.store.tables import BLOBS, FILES, WRITERS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from steplog.server.store.meta import MetaStore
+
+_NAMES_AT_ONCE = 10_000
+"""Of a query: SQLite takes some 32,000 parameters."""
 
 _IS_BLOB = FILES.c.size.is_not(None)
 _IS_STORED = sa.or_(FILES.c.size.is_(None), BLOBS.c.sha256.is_not(None))
@@ -73,6 +78,15 @@ class Content:
     whole: bytes | None
 
 
+@dataclass(frozen=True)
+class NamedFile:
+    """What is known of a file by its name: hash, bytes, and whether its content is there."""
+
+    sha256: str
+    size_bytes: int
+    is_stored: bool
+
+
 class RunFiles:
     """Reads the files of runs."""
 
@@ -114,6 +128,44 @@ class RunFiles:
         if is_blob:
             return Content(sha256, size, bool(is_stored), None)
         return Content(sha256 or hash_of(content), size, is_stored=True, whole=bytes(content))
+
+    async def named(
+        self, run_ids: Collection[int], names: Collection[str]
+    ) -> dict[tuple[int, str], NamedFile]:
+        """The files of runs by run and name, those that are there: the latest of each name."""
+        columns = (FILES.c.run_id, FILES.c.name, FILES.c.sha256, _SIZE, _IS_STORED)
+        found: dict[tuple[int, str], NamedFile] = {}
+        asked = sorted(names)
+        async with self._meta.read() as connection:
+            for at in range(0, len(asked), _NAMES_AT_ONCE):
+                statement = (
+                    sa.select(*columns)
+                    .outerjoin(BLOBS, _IS_ITS_BLOB)
+                    .where(FILES.c.run_id.in_(run_ids))
+                    .where(FILES.c.name.in_(asked[at : at + _NAMES_AT_ONCE]))
+                    .order_by(FILES.c.wall, FILES.c.writer.desc())
+                )
+                for run_id, name, *rest in await connection.execute(statement):
+                    found[run_id, name] = NamedFile(*rest)
+        return found
+
+    async def by_hash(self, sha256: str) -> Content | None:
+        """What the files of a hash hold, of whichever run; None where no run has one."""
+        columns = (_SIZE, _IS_STORED.label("is_stored"), _IS_BLOB.label("is_blob"))
+        statement = (
+            sa.select(*columns, FILES.c.content)
+            .outerjoin(BLOBS, _IS_ITS_BLOB)
+            .where(FILES.c.sha256 == sha256)
+            # One that is here already, before one whose content is still to come.
+            .order_by(_IS_STORED.desc(), _IS_BLOB)
+            .limit(1)
+        )
+        async with self._meta.read() as connection:
+            found = (await connection.execute(statement)).one_or_none()
+        if found is None:
+            return None
+        whole = None if found.is_blob else bytes(found.content)
+        return Content(sha256, found[0], bool(found.is_stored), whole)
 
     async def _hash_old(self, run_id: int) -> None:
         """Those of before hashes were kept have none: it is computed once."""
