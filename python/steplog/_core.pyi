@@ -21,6 +21,7 @@ __all__ = [
     "ask_output",
     "attempt_parts",
     "cut_output",
+    "encode_png",
     "give_output_back",
     "histogram",
     "is_live",
@@ -321,6 +322,20 @@ def peek_start(body: bytes, max_decoded_bytes: int) -> dict[str, object] | None:
 def attempt_parts(
     attempts: Sequence[tuple[str, int, bool, int]],
 ) -> list[tuple[int | None, bool]]: ...
+def encode_png(pixels: object, width: int, height: int, channels: int, depth: int) -> bytes:
+    """Encode a contiguous buffer of bytes as a PNG file, without holding the interpreter.
+
+    Args:
+        pixels: Rows from the top; numbers of 16 bits have the higher byte first.
+        width: In pixels.
+        height: In pixels.
+        channels: Grey, grey and alpha, RGB, RGBA.
+        depth: Bits a channel, 8 or 16.
+
+    Raises:
+        ValueError: No PNG file has that.
+    """
+
 def histogram(numbers: object, bins: int) -> tuple[list[int], list[float], int, int, int]:
     """Count a buffer of float32 or float64, in one dimension, in bins from least to greatest.
 

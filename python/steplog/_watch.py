@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._native import histogram
 from steplog._origin import is_the_programs
-from steplog._writer import histogram
 from steplog.data.media import Value
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ mod ingest;
 mod left_files;
 mod output;
 mod pattern;
+mod png;
 mod recorder;
 mod row;
 mod runlog;
@@ -34,6 +35,8 @@ mod _core {
     };
     #[pymodule_export]
     use crate::pattern::Pattern;
+    #[pymodule_export]
+    use crate::png::encode_png;
     #[pymodule_export]
     use crate::recorder::Recorder;
     #[pymodule_export]
