@@ -62,6 +62,24 @@ def test_the_root_logger_is_one_of_them(start, printed, wanted):
     assert printed(run) == "ERROR:root:said\n"
 
 
+@pytest.mark.parametrize("capture", ["", "root=INFO, lib=INFO"])
+@pytest.mark.parametrize(
+    "config", ["", "logging.basicConfig(level=logging.INFO, format='MY %(message)s')"]
+)
+def test_the_program_prints_what_it_prints_without(run_program, capture, config):
+    _, said = run_program(
+        "import logging, steplog, sys\n"
+        f"settings = {{'capture_loggers': {capture!r}, 'silent': True}}\n"
+        "run = steplog.init(mode='offline', dir=sys.argv[1], settings=settings)\n"
+        f"{config}\n"
+        f"if {bool(config)}: logging.info('started')\n"
+        "logging.getLogger('lib').warning('careful')\n"
+        "logging.getLogger('lib.below').info('little')\n",
+        returncode=0,
+    )
+    assert said == ("MY started\nMY careful\nMY little\n" if config else "careful\n")
+
+
 @pytest.mark.parametrize("wanted", ["root", "=INFO", "root=LOUD", {"root": None}, ["a=INFO", "b"]])
 def test_what_is_no_logger_with_a_level_is_refused(wanted):
     with pytest.raises(steplog.UsageError, match="capture_loggers must be names with levels"):

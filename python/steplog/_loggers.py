@@ -20,22 +20,24 @@ _STDERR = 2
 class Loggers:
     """Takes what loggers say, each from a level on, until `stop`. Forked children's is not taken.
 
-    `wanted` are names with levels, such as `uvicorn=INFO`; `root` is the root logger.
+    `wanted` are names with levels, such as `uvicorn=INFO`; `root` is the root logger. They get no
+    handlers: of a logger that has one, `logging` prints nothing by itself, and `basicConfig` does
+    nothing.
     """
 
     def __init__(self, writer: Writer, notices: Notices, wanted: Sequence[str]) -> None:
-        self._handlers: list[tuple[logging.Logger, logging.Handler]] = []
+        self._own: list[tuple[logging.Logger, _Handler]] = []
         for one in wanted:
             name, _, level = one.rpartition("=")
-            handler = _Handler(writer, notices, level_of(level))
             logger = logging.getLogger(None if name == "root" else name)
-            logger.addHandler(handler)
-            self._handlers.append((logger, handler))
+            self._own.append((logger, _Handler(writer, notices, level_of(level))))
+        _taken.extend(self._own)
 
     def stop(self) -> None:
         """Take no more; harmless when called again."""
-        for logger, handler in self._handlers:
-            logger.removeHandler(handler)
+        for one in self._own:
+            if one in _taken:
+                _taken.remove(one)
 
 
 class _Handler(logging.Handler):
@@ -61,6 +63,24 @@ class _Handler(logging.Handler):
             pass  # said while the run ends
         except (StorageError, UsageError) as error:
             self._notices.warn("output", f"what is logged is not recorded: {error}")
+
+
+_taken: list[tuple[logging.Logger, _Handler]] = []
+_untouched = logging.Logger.callHandlers
+
+
+def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """As `Logger.callHandlers`, which gets what a logger lets through; then take the record."""
+    _untouched(logger, record)
+    heard: logging.Logger | None = logger
+    while _taken and heard is not None:
+        for one, handler in tuple(_taken):
+            if one is heard and record.levelno >= handler.level:
+                handler.handle(record)
+        heard = heard.parent if heard.propagate else None
+
+
+logging.Logger.callHandlers = _call_handlers  # type: ignore[assignment]  # for good
 
 
 def level_of(name: str) -> int:
