@@ -27,6 +27,7 @@ def on_terminal(tmp_path, records_of, monkeypatch):
 
     def run(code, *, console="redirect"):
         monkeypatch.setenv("STEPLOG_CONSOLE", console)
+        monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # then it writes line by line
         (tmp_path / "program.py").write_text(PRELUDE + code)
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 33, 77, 0, 0))
@@ -80,6 +81,63 @@ def test_a_kill_loses_nothing_that_python_printed(on_terminal):
     assert status == -signal.SIGKILL
     assert texts[1] == "".join(f"{number}\n" for number in range(500))
     assert shown == texts[1].replace("\n", "\r\n")
+
+
+def test_lines_of_several_processes_and_threads_are_whole(on_terminal):
+    _, shown, texts = on_terminal(
+        "import threading\n"
+        "child = 'for i in range(300): print(\"child\", i, flush=True)'\n"
+        "def say(name):\n"
+        "    for i in range(300): print(f'{name}', i)\n"
+        "process = subprocess.Popen([sys.executable, '-c', child])\n"
+        "threads = [threading.Thread(target=say, args=('main',))]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "process.wait()\n"
+    )
+    wished = [f"{name} {number}" for name in ("child", "main") for number in range(300)]
+    assert sorted(shown.split("\r\n")) == sorted([*wished, ""])
+    assert sorted("".join(texts[1]).split("\n")) == sorted([*wished, ""])
+
+
+@pytest.mark.parametrize("console", ["off", "wrap", "redirect"])
+def test_a_stream_that_the_program_moves_goes_where_it_says(on_terminal, console, tmp_path):
+    file = tmp_path / "moved.txt"
+    status, shown, _ = on_terminal(
+        "kept = os.dup(1)\n"
+        f"file = os.open({str(file)!r}, os.O_CREAT | os.O_WRONLY)\n"
+        "os.dup2(file, 1)\n"
+        "print('to the file', flush=True)\n"
+        "os.write(1, b'raw\\n')\n"
+        "os.dup2(kept, 1)\n"
+        "print('back', flush=True)\n",
+        console=console,
+    )
+    assert (status, file.read_text()) == (0, "to the file\nraw\n")
+    assert shown == "back\r\n"
+
+
+def test_half_a_line_is_shown_when_it_is_flushed(on_terminal):
+    _, shown, texts = on_terminal(
+        "print('a', end='')\n"
+        "os.write(0, b'|')\n"
+        "print('b', end='', flush=True)\n"
+        "os.write(0, b'|')\n"
+        "print('c')\n"
+    )
+    assert (shown, texts[1]) == ("|ab|c\r\n", "abc\n")
+
+
+@pytest.mark.parametrize("console", ["off", "wrap", "redirect"])
+def test_a_stream_that_the_program_closes_is_closed(on_terminal, console):
+    _, shown, _ = on_terminal(
+        "os.close(1)\n"
+        "try: print('lost', flush=True)\n"
+        "except OSError as error: os.write(2, str(error.errno).encode())\n",
+        console=console,
+    )
+    assert "9" in shown
+    assert "lost" not in shown
 
 
 def test_the_terminal_of_children_follows_the_size(on_terminal):

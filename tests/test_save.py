@@ -90,6 +90,19 @@ def test_a_large_file_is_kept_as_it_was_when_it_was_saved(start, work, logged):
     assert kept(run) == {"out/large.bin": LARGE}
 
 
+@pytest.mark.parametrize("name", ["out/a.txt", "out/large.bin"])
+@pytest.mark.parametrize("policy", ["now", "live"])
+def test_what_is_written_into_the_copy_is_a_newer_version(start, work, logged, *, name, policy):
+    before = (work / name).read_bytes()
+    with start() as run:
+        (path,) = run.save(name, policy=policy)
+        if len(before) > 1:
+            until(lambda: logged(run))
+        with pathlib.Path(path).open("r+b") as file:
+            file.write(b"new")
+    assert logged(run)[-1] == (name, b"new" + before[3:])
+
+
 @pytest.mark.parametrize(
     ("call", "names"),
     [

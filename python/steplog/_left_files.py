@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-_HEX_LETTERS = 64
-
 
 def take_left_files(
     run_dir: Path, writers: Sequence[dict[str, Any]], warn: Callable[[str], None]
@@ -38,11 +36,12 @@ def take_left_files(
     log = LeftFiles.open(writer_dir) if killed else None
     if log is None:
         return False
-    files, kept, is_any = run_dir / "files", _kept(run_dir), False
+    files, is_any = run_dir / "files", False
+    blobs = BlobFolder(writer_dir)
     for path in itertools.islice(written(files), MOST_WRITTEN):
         name = path.relative_to(files).as_posix()
         try:
-            is_any |= _take(log, name, path, kept=kept, blobs=BlobFolder(writer_dir))
+            is_any |= _take(log, name, path, blobs=blobs)
         except UnicodeEncodeError:
             warn(f"{name!r} is not taken: its name is no text")
         except OSError as error:
@@ -51,25 +50,13 @@ def take_left_files(
     return is_any
 
 
-def _take(
-    log: LeftFiles, name: str, path: Path, *, kept: dict[int, bytes], blobs: BlobFolder
-) -> bool:
+def _take(log: LeftFiles, name: str, path: Path, *, blobs: BlobFolder) -> bool:
     found = path.stat()
     if found.st_size <= SMALL_BYTES:
         return log.append_file(name, found.st_mtime_ns, path.read_bytes())
-    sha256 = kept.get(found.st_ino)
-    if sha256 is None:
-        sha256 = blobs.keep_link(path, until=math.inf).sha256
+    # Also what is kept already, as a link to this file: it may have been written into since.
+    sha256 = blobs.keep_link(path, until=math.inf).sha256
     return log.append_blob(name, found.st_mtime_ns, sha256, found.st_size)
-
-
-def _kept(run_dir: Path) -> dict[int, bytes]:
-    """The contents that are kept already, by their files' inodes."""
-    found = {}
-    for path in (run_dir / "wal").glob("*/blobs/*"):
-        if len(path.name) == _HEX_LETTERS:
-            found[path.stat().st_ino] = bytes.fromhex(path.name)
-    return found
 
 
 def _killed(run_dir: Path, writers: Sequence[dict[str, Any]]) -> str:

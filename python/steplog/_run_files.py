@@ -215,7 +215,9 @@ class RunFiles:
             watching = self._watching
         if watching is not None:
             watching.cancel()
-        for file in self._looked_at():
+        for saved in self._looked_at():
+            file = saved.written_into(self._files_dir) or saved
+            self._files[file.name] = file
             is_taken = file.policy == "now" and not file.is_own
             if is_taken or file.found in ((), file.taken):
                 continue

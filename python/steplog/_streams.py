@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import sys
 import threading
@@ -67,40 +69,52 @@ class _Wrapped:
     def __init__(self, stream: Any, number: int) -> None:  # noqa: ANN401  # any object may be one
         self.stream = stream
         self.number = number
-        self.is_backed = _number_of(stream) == number
+        self.is_backed = _number_of(stream) == number and hasattr(stream, "flush")
         self._original: Callable[[str], int] = stream.write
+        self._original_flush: Callable[[], object] = getattr(stream, "flush", lambda: None)
         self._is_redirected = False
         self._is_given_back = False
-        self._terminal = -1
+        self._terminal: _Terminal | None = None
+        self._inherited: _Terminal | None = None
         self._parent = 0
         self._takers: tuple[Taker, ...] = ()
         self._given: tuple[Taker, ...] = ()
-        original, flush = self._original, getattr(stream, "flush", None)
 
         def write(text: str, /) -> int:
-            if not self._is_redirected or flush is None:
-                return self._write_and_give(text)
-            if is_output_given_back(number):
-                self._follow_original()
-                written = self._write_and_give(text)
-                flush()  # the program meets the error of the original now
-                return written
-            _thread.passed += 1
-            if _Order.latest != number:
-                _Order.latest = number
-                cut_output()
-            written = -1
-            try:
-                written = original(text)
-                flush()
-            except OSError:
-                written = self._give_back(text, written)
-            if self._given:
-                self._give(text)
-            return written
+            return self._print(text) if self._is_redirected else self._write_and_give(text)
 
-        self._write = write
+        def flush_both() -> None:
+            self._original_flush()
+            if self._terminal is not None:
+                self._terminal.stream.flush()
+
+        self._write, self._flush = write, flush_both
         stream.write = write
+        if self.is_backed:
+            stream.flush = flush_both
+
+    def _print(self, text: str) -> int:
+        """Write to a stream whose number is redirected."""
+        if is_output_given_back(self.number):
+            self._follow_original()
+            written = self._write_and_give(text)
+            self._original_flush()  # the program meets the error of the original now
+            return written
+        _thread.passed += 1
+        if _Order.latest != self.number:
+            _Order.latest = self.number
+            cut_output()
+        written = -1
+        try:
+            written = self._original(text)
+            self._original_flush()
+        except OSError as error:
+            if error.errno == errno.EBADF:  # the program has closed it
+                raise
+            written = self._give_back(text, written)
+        if self._given:
+            self._give(text)
+        return written
 
     def follow(self, takers: tuple[Taker, ...]) -> None:
         """Do as the present takers need."""
@@ -112,12 +126,21 @@ class _Wrapped:
             taker.ways.get(self.number) == _GIVEN for taker in takers
         )
         terminals = [terminal for way, terminal in ways if way == "terminal"]
-        self._terminal = terminals[-1] if self.is_backed and terminals else -1
+        self._follow_terminal(terminals[-1] if self.is_backed and terminals else None)
         self._given = tuple(
             taker
             for taker, way in zip(takers, names, strict=True)
             if not (self._is_redirected and way == "redirect")
         )
+
+    def _follow_terminal(self, terminal: int | None) -> None:
+        known = self._terminal
+        if known is not None and known.descriptor != terminal:
+            self._terminal = None
+            with contextlib.suppress(OSError):  # it is gone: whoever looked at it knows
+                known.stream.flush()
+        if terminal is not None and self._terminal is None:
+            self._terminal = _Terminal(terminal, self.number, self.stream)
 
     def begin_in_child(self, parent: int) -> None:
         """Be as before in a forked child: what it prints is its parent's affair once it is flushed.
@@ -126,22 +149,30 @@ class _Wrapped:
         """
         if self._is_redirected or self._parent:
             self._parent = parent
-        self._is_redirected, self._terminal = False, -1
+        # What is written at its end here, as of any stream of a forked child.
+        self._inherited, self._terminal = self._terminal, None
+        self._is_redirected = False
 
     def unwrap(self) -> None:
         """Be as before."""
         self.follow(())
         # Somebody may have wrapped it once more: then ours stays, and tells nobody.
-        if vars(self.stream).get("write") is self._write:
-            del self.stream.write
+        owned = {"write": self._write, "flush": self._flush}
+        for name, own in owned.items():
+            if vars(self.stream).get(name) is own:
+                delattr(self.stream, name)
 
     def _give(self, text: str) -> None:
         for taker in self._given:
             taker.put(self.number, text)
 
     def _write_and_give(self, text: str) -> int:
-        if self._terminal >= 0 and isinstance(text, str):
-            return self._write_to_terminal(text)
+        terminal = self._terminal
+        if terminal is not None and terminal.is_meant() and isinstance(text, str):
+            self._original_flush()  # what was written to the stream's buffer comes first
+            terminal.stream.write(text)
+            self._give(text)
+            return len(text)
         if self._parent and os.getppid() != self._parent:
             # Nobody forwards any more what this child prints.
             self._parent = 0
@@ -177,13 +208,38 @@ class _Wrapped:
         self.stream.flush()  # what it still keeps of the text
         return written
 
-    def _write_to_terminal(self, text: str) -> int:
-        self.stream.flush()  # what was written to its buffer comes first
-        data = text.encode(self.stream.encoding, self.stream.errors)
-        while data:
-            data = data[os.write(self._terminal, data) :]
-        self._give(text)
-        return len(text)
+
+class _Terminal:
+    """A terminal that children write to through another one, and Python by itself.
+
+    Line by line, as Python does, so that those of others stand between the lines only.
+    """
+
+    def __init__(self, descriptor: int, number: int, like: Any) -> None:  # noqa: ANN401  # as above
+        self.descriptor = descriptor
+        self._number = number
+        self._between = _which(number)
+        raw = io.FileIO(descriptor, "w", closefd=False)
+        self.stream = io.TextIOWrapper(
+            raw if like.write_through else io.BufferedWriter(raw),  # `python -u`
+            encoding=like.encoding,
+            errors=like.errors,
+            newline="",
+            line_buffering=like.line_buffering,
+            write_through=like.write_through,
+        )
+
+    def is_meant(self) -> bool:
+        """Whether the stream's number has not been given to another file since."""
+        return _which(self._number) == self._between
+
+
+def _which(number: int) -> tuple[int, int, int] | None:
+    try:
+        found = os.fstat(number)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_rdev
 
 
 def _number_of(stream: Any) -> int:  # noqa: ANN401  # as above

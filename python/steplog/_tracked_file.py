@@ -44,6 +44,7 @@ class TrackedFile:
         taken: The same of when it was taken last.
         digest: Hash of what it held then.
         is_blob: Whether that lies beside the log.
+        linked: What the copy in `run.dir` looked like, when it was made.
         due: It is not taken before this time of `time.monotonic` again.
     """
 
@@ -55,6 +56,7 @@ class TrackedFile:
     taken: tuple[int, ...] = ()
     digest: bytes = b""
     is_blob: bool = False
+    linked: tuple[int, ...] = ()
     due: float = 0.0
     _again_secs: float = _FIRST_AGAIN_SECS
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -129,6 +131,7 @@ class TrackedFile:
                 copy = files / self.name
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 _folder.write_bytes(copy, content)
+                self.linked = signature(copy.stat())
             writer.put_file(self.name, content)
         self.digest, self.is_blob = digest, False
 
@@ -159,8 +162,25 @@ class TrackedFile:
     def _put(self, blob: Blob, writer: Writer, *, files: Path, blobs: BlobFolder) -> None:
         if not self.is_own:
             blobs.link_into(blob, files / self.name)
+            self.linked = signature((files / self.name).stat())
         if blob.sha256 != self.digest:
             writer.put_blob(self.name, blob.sha256, blob.size)
+
+    def written_into(self, files: Path) -> TrackedFile | None:
+        """The copy in `run.dir`, when the program has written into it: it is a newer version.
+
+        Of a large file the content that was kept is a link to it, and has changed as well.
+        """
+        path = files / self.name
+        try:
+            is_same = not self.linked or signature(path.stat()) == self.linked
+        except OSError:
+            return None
+        if is_same:
+            return None
+        newer = TrackedFile(path, self.name, "live", is_own=True)
+        newer.digest, newer.is_blob = self.digest, self.is_blob
+        return newer
 
 
 def written(base: Path) -> Iterator[Path]:

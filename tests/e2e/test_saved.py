@@ -187,6 +187,36 @@ def test_what_a_killed_program_has_left_is_taken_by_sync(server, tmp_path, mode,
     assert len(server.rows("r")) == 1
 
 
+WRITTEN_INTO = """
+import os, pathlib, steplog, sys, time
+settings = {"silent": True, "watch_files": True}
+run = steplog.init(project="p", id="r", mode=sys.argv[1], settings=settings)
+own = pathlib.Path(run.dir, "own.bin")
+own.write_bytes(b"1" * (2 << 20))
+pathlib.Path("saved.bin").write_bytes(b"2" * (3 << 20))
+(saved,) = run.save("saved.bin", policy="now")
+while len(list(pathlib.Path(run.sync_dir).glob("wal/*/blobs/[0-9a-f]*"))) < 2:
+    time.sleep(0.05)
+for path in (own, saved):
+    with open(path, "r+b") as file:
+        file.write(b"new")
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_a_large_file_written_into_before_a_kill_comes_as_it_is(server, tmp_path, mode):
+    server.python(tmp_path, WRITTEN_INTO, mode).communicate()
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    for _ in range(2):
+        done = server.cli("sync", str(folder))
+        assert done.returncode == 0, done.stderr
+    assert files_at(server) == {
+        "own.bin": b"new" + b"1" * ((2 << 20) - 3),
+        "saved.bin": b"new" + b"2" * ((3 << 20) - 3),
+    }
+
+
 def test_of_a_copy_no_files_are_taken(server, tmp_path):
     """Its original may still be written: then it would have other records at their places."""
     server.python(tmp_path, LEFT, "offline", "os.kill(os.getpid(), 9)").communicate()
