@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from steplog._run import Run
     from steplog._summary import Summary
     from steplog.client import Api, AsyncApi
-    from steplog.data import Histogram, Html, Image, histograms
+    from steplog.data import Histogram, Html, Image, Video, histograms
 
     run: Run | None
     config: Config
@@ -74,6 +74,7 @@ __all__ = [
     "SteplogError",
     "StorageError",
     "UsageError",
+    "Video",
     "__version__",
     "afinish",
     "alert",
@@ -101,7 +102,7 @@ __all__ = [
 _NOT_YET = {
     *("Artifact", "ArtifactTTL", "Audio", "AuthenticationError", "Box3D", "Classes"),
     *("EvalTable", "Graph", "JoinedTable", "Molecule", "Object3D"),
-    *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "Video", "WandbCallback", "agent"),
+    *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "box3d", "catboost", "controller"),
     *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
@@ -123,7 +124,7 @@ _LATER = {
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
     "AlertLevel": "_alerts",
     "Config": "_hparams",
-    **dict.fromkeys(("Histogram", "Html", "Image", "histograms"), "data"),
+    **dict.fromkeys(("Histogram", "Html", "Image", "Video", "histograms"), "data"),
     "Run": "_run",
     "login": "_login",
 }

@@ -6,5 +6,6 @@ from steplog.data.histogram import Histogram
 from steplog.data.html import Html
 from steplog.data.image import Image
 from steplog.data.tree import histograms
+from steplog.data.video import Video
 
-__all__ = ["Histogram", "Html", "Image", "histograms"]
+__all__ = ["Histogram", "Html", "Image", "Video", "histograms"]

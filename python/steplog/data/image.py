@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
-from steplog.data import pixels, png
+from steplog.data import given_file, pixels, png
 from steplog.data.boxes import boxes_of
 from steplog.data.masks import masks_of
 from steplog.data.media import Media, put
@@ -43,7 +42,6 @@ _MOST_FILE_BYTES = 256 << 20
 _MOST_NESTED = 8
 """Figures of matplotlib within figures."""
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
-_REFERENCE = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 
 
 class Encoded(NamedTuple):
@@ -262,22 +260,9 @@ def _figure_of(data: Any) -> Any:  # noqa: ANN401  # of matplotlib
 
 
 def _read(path: str | os.PathLike[str]) -> Encoded:
-    text = os.fspath(path)
-    if _REFERENCE.match(str(text)):
-        raise UsageError(f"Image() takes no references: download it first: {text}")
-    try:
-        file = Path(text)
-        found = file.stat()
-        is_file = stat.S_ISREG(found.st_mode)  # a pipe would hold the caller up
-        content = file.read_bytes() if is_file and found.st_size <= _MOST_FILE_BYTES else b""
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"Image() cannot read it: {why}: {text}") from error
-    if not is_file:
-        raise UsageError(f"Image() takes files alone, and this is none: {text}")
-    if not content and found.st_size > 0:
-        raise UsageError(f"an image file is over {_MOST_FILE_BYTES >> 20} MiB: {text}")
-    return _parse(content, file.suffix, str(text))
+    content = given_file.read("Image()", path, _MOST_FILE_BYTES)
+    text = str(os.fspath(path))
+    return _parse(content, Path(text).suffix, text)
 
 
 def _parse(content: bytes, suffix: str, what: str) -> Encoded:
