@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from steplog._run import Run
     from steplog._summary import Summary
     from steplog.client import Api, AsyncApi
-    from steplog.data import Histogram, Html, Image, Video, histograms
+    from steplog.data import Audio, Histogram, Html, Image, Video, histograms
 
     run: Run | None
     config: Config
@@ -58,6 +58,7 @@ __all__ = [
     "Api",
     "ArgumentTypeError",
     "AsyncApi",
+    "Audio",
     "CommError",
     "ConfigError",
     "CorruptLogError",
@@ -100,7 +101,7 @@ __all__ = [
 
 
 _NOT_YET = {
-    *("Artifact", "ArtifactTTL", "Audio", "AuthenticationError", "Box3D", "Classes"),
+    *("Artifact", "ArtifactTTL", "AuthenticationError", "Box3D", "Classes"),
     *("EvalTable", "Graph", "JoinedTable", "Molecule", "Object3D"),
     *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "box3d", "catboost", "controller"),
@@ -124,7 +125,7 @@ _LATER = {
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
     "AlertLevel": "_alerts",
     "Config": "_hparams",
-    **dict.fromkeys(("Histogram", "Html", "Image", "Video", "histograms"), "data"),
+    **dict.fromkeys(("Audio", "Histogram", "Html", "Image", "Video", "histograms"), "data"),
     "Run": "_run",
     "login": "_login",
 }
