@@ -47,7 +47,19 @@ if TYPE_CHECKING:
     from steplog._run import Run
     from steplog._summary import Summary
     from steplog.client import Api, AsyncApi
-    from steplog.data import Audio, Histogram, Html, Image, Video, histograms
+    from steplog.data import (
+        Audio,
+        Classes,
+        Graph,
+        Histogram,
+        Html,
+        Image,
+        Molecule,
+        Object3D,
+        Video,
+        box3d,
+        histograms,
+    )
 
     run: Run | None
     config: Config
@@ -59,15 +71,19 @@ __all__ = [
     "ArgumentTypeError",
     "AsyncApi",
     "Audio",
+    "Classes",
     "CommError",
     "ConfigError",
     "CorruptLogError",
     "Error",
+    "Graph",
     "Histogram",
     "Html",
     "Image",
     "InternalError",
+    "Molecule",
     "NotFoundError",
+    "Object3D",
     "Run",
     "RunClosedError",
     "ServerError",
@@ -80,6 +96,7 @@ __all__ = [
     "afinish",
     "alert",
     "alog",
+    "box3d",
     "config",
     "define_metric",
     "finish",
@@ -101,10 +118,10 @@ __all__ = [
 
 
 _NOT_YET = {
-    *("Artifact", "ArtifactTTL", "AuthenticationError", "Box3D", "Classes"),
-    *("EvalTable", "Graph", "JoinedTable", "Molecule", "Object3D"),
+    *("Artifact", "ArtifactTTL", "AuthenticationError", "Box3D"),
+    *("EvalTable", "JoinedTable"),
     *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "WandbCallback", "agent"),
-    *("agents", "analytics", "api", "apis", "attach", "box3d", "catboost", "controller"),
+    *("agents", "analytics", "api", "apis", "attach", "catboost", "controller"),
     *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
     *("log_model", "patched", "pin_config_keys", "plot", "plot_table", "profiler", "proto"),
@@ -125,7 +142,10 @@ _LATER = {
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
     "AlertLevel": "_alerts",
     "Config": "_hparams",
-    **dict.fromkeys(("Audio", "Histogram", "Html", "Image", "Video", "histograms"), "data"),
+    **dict.fromkeys(
+        ("Audio", "Classes", "Graph", "Histogram", "Html", "Image", "histograms"), "data"
+    ),
+    **dict.fromkeys(("Molecule", "Object3D", "Video", "box3d"), "data"),
     "Run": "_run",
     "login": "_login",
 }
