@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Image,
         Molecule,
         Object3D,
+        Plotly,
         Video,
         box3d,
         histograms,
@@ -84,6 +85,7 @@ __all__ = [
     "Molecule",
     "NotFoundError",
     "Object3D",
+    "Plotly",
     "Run",
     "RunClosedError",
     "ServerError",
@@ -120,7 +122,7 @@ __all__ = [
 _NOT_YET = {
     *("Artifact", "ArtifactTTL", "AuthenticationError", "Box3D"),
     *("EvalTable", "JoinedTable"),
-    *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "WandbCallback", "agent"),
+    *("PartitionedTable", "Table", "UnsupportedError", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "catboost", "controller"),
     *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
@@ -145,7 +147,7 @@ _LATER = {
     **dict.fromkeys(
         ("Audio", "Classes", "Graph", "Histogram", "Html", "Image", "histograms"), "data"
     ),
-    **dict.fromkeys(("Molecule", "Object3D", "Video", "box3d"), "data"),
+    **dict.fromkeys(("Molecule", "Object3D", "Plotly", "Video", "box3d"), "data"),
     "Run": "_run",
     "login": "_login",
 }

@@ -10,6 +10,7 @@ from steplog.data.html import Html
 from steplog.data.image import Image
 from steplog.data.molecule import Molecule
 from steplog.data.object_3d import Object3D
+from steplog.data.plotly_figure import Plotly
 from steplog.data.scene import box3d
 from steplog.data.tree import histograms
 from steplog.data.video import Video
@@ -25,6 +26,7 @@ __all__ = [
     "Molecule",
     "Node",
     "Object3D",
+    "Plotly",
     "Video",
     "box3d",
     "histograms",

@@ -150,7 +150,7 @@ def _facts_of_others(content: bytes) -> tuple[int, float] | None:
     """As of `wave_file.facts`, of all formats that libsndfile knows, where it is installed."""
     if importlib.util.find_spec("soundfile") is None:
         return None
-    import soundfile  # type: ignore[import-untyped]  # noqa: PLC0415  # only who has it pays for it
+    import soundfile  # noqa: PLC0415  # only who has it pays for it
 
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as opened:

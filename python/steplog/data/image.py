@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
-from steplog.data import given_file, pixels, png
+from steplog.data import figure, given_file, pixels, png
 from steplog.data.boxes import boxes_of
 from steplog.data.masks import masks_of
 from steplog.data.media import Media, put
@@ -39,8 +39,6 @@ _AS_THEY_ARE = {
 _DEEP = {"I", "I;16", "I;16B", "I;16L"}
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _MOST_FILE_BYTES = 256 << 20
-_MOST_NESTED = 8
-"""Figures of matplotlib within figures."""
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 
@@ -64,7 +62,7 @@ class Image(Media):
     Args:
         data_or_path: An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a batch of such, which
             becomes a grid; a tensor of torch (C, H, W); an image of Pillow; a figure or axes of
-            matplotlib, drawn now; another `Image`, without its boxes and masks; the path or the
+            matplotlib, as it is now; another `Image`, without its boxes and masks; the path or the
             bytes of a file that Pillow can read, which is kept as it is.
         mode: Mode of Pillow that pixels are converted to.
         caption: A text beside it.
@@ -228,14 +226,25 @@ def _source_of(data: Any, wish: _Wish) -> Encoded | _Pixels:  # noqa: ANN401  # 
         return _Pixels(lambda: kept, wish.format, kept.width, kept.height, size_bytes, wish)
     if _arrays.is_array(data):
         return _take_array(data, wish)
-    figure = _figure_of(data)
-    if figure is None:
-        raise ArgumentTypeError(
-            f"Image() takes pixels, a path, a figure or an Image, got {type(data).__name__}"
-        )
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    return _parse(drawn.getvalue(), ".png", "the figure")
+    return _draw(data, wish)
+
+
+def _draw(data: Any, wish: _Wish) -> Encoded | _Pixels:  # noqa: ANN401  # of matplotlib
+    snapshot = data if isinstance(data, figure.Snapshot) else None
+    if snapshot is None:
+        found = figure.figure_of(data)
+        if found is None:
+            raise ArgumentTypeError(
+                f"Image() takes pixels, a path, a figure or an Image, got {type(data).__name__}"
+            )
+        snapshot = figure.snapshot_of(found)
+        if snapshot is None:
+            drawn = io.BytesIO()
+            found.savefig(drawn, format="png")
+            return _parse(drawn.getvalue(), ".png", "the figure")
+    width, height, size_bytes = snapshot.width, snapshot.height, snapshot.size_bytes
+    pixels.check_extent(width, height)
+    return _Pixels(snapshot.rgba, wish.format, width, height, size_bytes, wish)
 
 
 def _take_array(data: Any, wish: _Wish) -> _Pixels:  # noqa: ANN401  # of any library
@@ -248,15 +257,6 @@ def _take_array(data: Any, wish: _Wish) -> _Pixels:  # noqa: ANN401  # of any li
         data = data.filled(0)
     taken = _arrays.take_over(data, _arrays.as_numpy)
     return _Pixels(taken.value, wish.format, width, height, taken.size_bytes, wish, is_first)
-
-
-def _figure_of(data: Any) -> Any:  # noqa: ANN401  # of matplotlib
-    """The figure of what can be drawn: a figure, its axes, or pyplot's current one."""
-    for _ in range(_MOST_NESTED):
-        if hasattr(data, "savefig"):
-            return data
-        data = data.get_figure() if hasattr(data, "get_figure") else None
-    return None
 
 
 def _read(path: str | os.PathLike[str]) -> Encoded:

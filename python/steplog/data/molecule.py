@@ -88,7 +88,7 @@ class Molecule(OneFile):
         chem = _rdkit()
         molecule = _read(chem, data_or_path)
         if convert_to_3d_and_optimize:
-            from rdkit.Chem import AllChem  # type: ignore[import-not-found]  # noqa: PLC0415
+            from rdkit.Chem import AllChem  # noqa: PLC0415
 
             molecule = chem.AddHs(molecule)
             if AllChem.EmbedMolecule(molecule) < 0:
@@ -134,7 +134,7 @@ class Molecule(OneFile):
 def _rdkit() -> Any:  # noqa: ANN401  # a module
     if importlib.util.find_spec("rdkit") is None:
         raise UsageError("from_rdkit() and from_smiles() need RDKit: pip install rdkit")
-    from rdkit import Chem  # type: ignore[import-not-found]  # noqa: PLC0415  # only who has it pays for it
+    from rdkit import Chem  # noqa: PLC0415  # only who has it pays for it
 
     return Chem
 
