@@ -7,12 +7,16 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import threading
 import traceback
 from decimal import Decimal
 from typing import Any
 
+import bokeh.document
+import bokeh.models
+import bokeh.plotting
 import matplotlib as mpl
 import numpy as np
 import PIL.Image
@@ -167,6 +171,60 @@ def test_what_json_does_not_know_costs_only_itself(start, capfd):
 def test_what_is_no_figure_is_refused(value):
     with pytest.raises(TypeError, match="takes a figure"):
         steplog.Plotly(value)
+
+
+# ---- Bokeh -------------------------------------------------------------------------------------
+
+
+def test_a_figure_of_bokeh_is_its_json_and_a_page(logged, tmp_path):
+    shown = bokeh.plotting.figure(width=300, height=200)
+    line = shown.line(np.array([1.0, 2, 3]), [4, 6, 5])
+    value = steplog.Bokeh(shown)
+    source: Any = line.data_source
+    source.data = {"x": [], "y": []}
+    said, files = logged(value)
+    page = said.pop("html")
+    content = files[said["path"]]
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert said == {
+        "_type": "bokeh-file",
+        "path": f"media/bokeh/fig_0_{sha256[:20]}.bokeh.json",
+        "sha256": sha256,
+        "size": len(content),
+    }
+    document = bokeh.document.Document.from_json(json.loads(content))
+    found: list[Any] = list(document.select({"type": bokeh.models.ColumnDataSource}))
+    (source,) = found
+    assert [list(source.data[name]) for name in "xy"] == [[1, 2, 3], [4, 6, 5]]
+    assert page["path"].endswith(".html")
+    text = files[page["path"]].decode()
+    assert text.startswith("<!DOCTYPE html>")
+    assert not re.search(r"<script[^>]* src=|<link", text)
+    path = tmp_path / "f.bokeh.json"
+    path.write_bytes(content)
+    for again in (path, str(path)):
+        said, files = logged([steplog.Bokeh(again)])
+        assert files[said[0]["path"]] == content
+    said, files = logged(steplog.Bokeh(document))
+    assert json.loads(files[said["path"]])["roots"][0]["name"] == "Figure"
+
+
+def test_without_bokeh_a_file_of_it_is_kept(logged, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "bokeh", None)
+    path = tmp_path / "f.json"
+    path.write_text('{"roots": []}')
+    said, files = logged(steplog.Bokeh(path))
+    assert "html" not in said
+    assert files == {said["path"]: b'{"roots": []}'}
+
+
+def test_what_is_no_figure_of_bokeh_is_refused(tmp_path):
+    for text in ("[]", "{", "[" * 100_000):
+        (tmp_path / "f.json").write_text(text)
+        with pytest.raises(steplog.UsageError, match=r"f\.json"):
+            steplog.Bokeh(tmp_path / "f.json")
+    with pytest.raises(TypeError, match="takes a model"):
+        steplog.Bokeh(3)
 
 
 # ---- matplotlib --------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from steplog._settings import Settings
 from steplog._writer import __version__
 
 if TYPE_CHECKING:
+    from steplog import data_types
     from steplog._alerts import AlertLevel
     from steplog._api import (
         afinish,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from steplog.client import Api, AsyncApi
     from steplog.data import (
         Audio,
+        Bokeh,
         Classes,
         Graph,
         Histogram,
@@ -72,6 +74,7 @@ __all__ = [
     "ArgumentTypeError",
     "AsyncApi",
     "Audio",
+    "Bokeh",
     "Classes",
     "CommError",
     "ConfigError",
@@ -100,6 +103,7 @@ __all__ = [
     "alog",
     "box3d",
     "config",
+    "data_types",
     "define_metric",
     "finish",
     "histograms",
@@ -124,7 +128,7 @@ _NOT_YET = {
     *("EvalTable", "JoinedTable"),
     *("PartitionedTable", "Table", "UnsupportedError", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "catboost", "controller"),
-    *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
+    *("ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
     *("log_model", "patched", "pin_config_keys", "plot", "plot_table", "profiler", "proto"),
     *("require", "sacred", "sagemaker_auth", "sdk", "sklearn", "sweep", "sync"),
@@ -145,7 +149,7 @@ _LATER = {
     "AlertLevel": "_alerts",
     "Config": "_hparams",
     **dict.fromkeys(
-        ("Audio", "Classes", "Graph", "Histogram", "Html", "Image", "histograms"), "data"
+        ("Audio", "Bokeh", "Classes", "Graph", "Histogram", "Html", "Image", "histograms"), "data"
     ),
     **dict.fromkeys(("Molecule", "Object3D", "Plotly", "Video", "box3d"), "data"),
     "Run": "_run",
@@ -159,6 +163,8 @@ def __getattr__(name: str) -> object:
         found: object = getattr(import_module(f"steplog.{_LATER[name]}"), name)
         globals()[name] = found  # from now on it is one
         return found
+    if name == "data_types":  # `import steplog as wandb; wandb.data_types.Image`
+        return import_module("steplog.data_types")
     if name in {"run", "config", "summary"}:
         from steplog import _api  # noqa: PLC0415  # as `_LATER`
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from steplog.data.audio import Audio
+from steplog.data.bokeh_figure import Bokeh
 from steplog.data.classes import Classes
 from steplog.data.graph import Edge, Graph, Node
 from steplog.data.histogram import Histogram
@@ -17,6 +18,7 @@ from steplog.data.video import Video
 
 __all__ = [
     "Audio",
+    "Bokeh",
     "Classes",
     "Edge",
     "Graph",

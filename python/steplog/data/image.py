@@ -17,7 +17,7 @@ from steplog.data.masks import masks_of
 from steplog.data.media import Media, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import PIL.Image
 
@@ -93,7 +93,7 @@ class Image(Media):
         mode: str | None = None,
         caption: str | None = None,
         grouping: int | None = None,
-        classes: Sequence[Mapping[str, Any]] | None = None,
+        classes: Iterable[Mapping[str, Any]] | None = None,
         boxes: Mapping[str, Mapping[str, Any]] | None = None,
         masks: Mapping[str, Mapping[str, Any]] | None = None,
         file_type: str | None = None,
@@ -313,7 +313,7 @@ def _encode_pillow(image: Any, wish: _Wish, warn: Callable[[str], object]) -> by
     return file.getvalue()
 
 
-def _labels_of(classes: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
+def _labels_of(classes: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     if classes is None:
         return {}
     try:
