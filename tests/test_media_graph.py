@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import types
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import steplog
 import steplog as wandb
 from steplog._core import RunLog
 from steplog.data import Edge, Node
+from steplog.data.chart import Chart
 
 
 @pytest.fixture
@@ -136,3 +139,26 @@ def test_media_lie_anywhere_in_a_row(logged):
     assert value[0]["b"]["_type"] == "object3D"
     assert value[1] == 3
     assert [one["_type"] for one in value[2]] == ["audio-file", "object3D-file"]
+
+
+def test_values_can_be_pickled_as_those_of_a_worker_are(start, media_of):
+    drawn = Figure()
+    drawn.add_subplot().imshow(np.eye(3))
+    made = {
+        "video": steplog.Video(np.zeros((2, 3, 4, 4), np.uint8), caption="c"),
+        "audio": steplog.Audio([0.5, 1], 8000),
+        "points": steplog.Object3D(np.ones((2, 3))),
+        "molecule": steplog.Molecule(b"ATOM", file_type="pdb"),
+        "plotly": steplog.Plotly({"data": [{"y": np.arange(3.0)}]}),
+        "image": steplog.Image(drawn),
+        "chart": Chart(drawn),
+    }
+    said = []
+    for values in (made, pickle.loads(pickle.dumps(made))):  # noqa: S301  # ours
+        with start() as run:
+            run.log(values)
+        rows: list[Any] = list(RunLog(run.sync_dir).rows())
+        said.append({key: value for key, value in rows[0].items() if not key.startswith("_")})
+        assert {value["path"] for value in said[-1].values()} == set(media_of(run.sync_dir))
+    assert said[0] == said[1]
+    assert len(said[0]) == len(made)
