@@ -24,6 +24,7 @@ from steplog._settings import Settings
 from steplog._writer import __version__
 
 if TYPE_CHECKING:
+    from steplog import data_types
     from steplog._alerts import AlertLevel
     from steplog._api import (
         afinish,
@@ -47,7 +48,21 @@ if TYPE_CHECKING:
     from steplog._run import Run
     from steplog._summary import Summary
     from steplog.client import Api, AsyncApi
-    from steplog.data import Histogram, Html, Image, histograms
+    from steplog.data import (
+        Audio,
+        Bokeh,
+        Classes,
+        Graph,
+        Histogram,
+        Html,
+        Image,
+        Molecule,
+        Object3D,
+        Plotly,
+        Video,
+        box3d,
+        histograms,
+    )
 
     run: Run | None
     config: Config
@@ -58,15 +73,22 @@ __all__ = [
     "Api",
     "ArgumentTypeError",
     "AsyncApi",
+    "Audio",
+    "Bokeh",
+    "Classes",
     "CommError",
     "ConfigError",
     "CorruptLogError",
     "Error",
+    "Graph",
     "Histogram",
     "Html",
     "Image",
     "InternalError",
+    "Molecule",
     "NotFoundError",
+    "Object3D",
+    "Plotly",
     "Run",
     "RunClosedError",
     "ServerError",
@@ -74,11 +96,14 @@ __all__ = [
     "SteplogError",
     "StorageError",
     "UsageError",
+    "Video",
     "__version__",
     "afinish",
     "alert",
     "alog",
+    "box3d",
     "config",
+    "data_types",
     "define_metric",
     "finish",
     "histograms",
@@ -99,11 +124,11 @@ __all__ = [
 
 
 _NOT_YET = {
-    *("Artifact", "ArtifactTTL", "Audio", "AuthenticationError", "Box3D", "Classes"),
-    *("EvalTable", "Graph", "JoinedTable", "Molecule", "Object3D"),
-    *("PartitionedTable", "Plotly", "Table", "UnsupportedError", "Video", "WandbCallback", "agent"),
-    *("agents", "analytics", "api", "apis", "attach", "box3d", "catboost", "controller"),
-    *("data_types", "ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
+    *("Artifact", "ArtifactTTL", "AuthenticationError", "Box3D"),
+    *("EvalTable", "JoinedTable"),
+    *("PartitionedTable", "Table", "UnsupportedError", "WandbCallback", "agent"),
+    *("agents", "analytics", "api", "apis", "attach", "catboost", "controller"),
+    *("ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
     *("log_model", "patched", "pin_config_keys", "plot", "plot_table", "profiler", "proto"),
     *("require", "sacred", "sagemaker_auth", "sdk", "sklearn", "sweep", "sync"),
@@ -123,7 +148,10 @@ _LATER = {
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
     "AlertLevel": "_alerts",
     "Config": "_hparams",
-    **dict.fromkeys(("Histogram", "Html", "Image", "histograms"), "data"),
+    **dict.fromkeys(
+        ("Audio", "Bokeh", "Classes", "Graph", "Histogram", "Html", "Image", "histograms"), "data"
+    ),
+    **dict.fromkeys(("Molecule", "Object3D", "Plotly", "Video", "box3d"), "data"),
     "Run": "_run",
     "login": "_login",
 }
@@ -135,6 +163,8 @@ def __getattr__(name: str) -> object:
         found: object = getattr(import_module(f"steplog.{_LATER[name]}"), name)
         globals()[name] = found  # from now on it is one
         return found
+    if name == "data_types":  # `import steplog as wandb; wandb.data_types.Image`
+        return import_module("steplog.data_types")
     if name in {"run", "config", "summary"}:
         from steplog import _api  # noqa: PLC0415  # as `_LATER`
 

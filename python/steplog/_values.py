@@ -24,6 +24,7 @@ _MAX_DEPTH = 64
 # A value is of a module's type only when that module is loaded: none is loaded for the question.
 _AS_TEXT = {"decimal": "Decimal", "uuid": "UUID", "fractions": "Fraction"}
 _MAX_VALUE_BYTES = 1 << 20
+_DRAWN = ("matplotlib.", "plotly.")
 _PLAIN = frozenset((bool, int, float, str, list))
 _AS_LIST = (list, tuple, set, frozenset, collections.deque, types.GeneratorType)
 # What cannot be walked while another thread changes it.
@@ -353,6 +354,12 @@ def _other(  # noqa: C901, PLR0911  # one a type
     media = _media()
     if media is not None and isinstance(value, media.Value):
         return value.taken()
+    if _is_drawn(value):
+        from steplog.data.chart import chart_of  # noqa: PLC0415  # only who logs a figure pays
+
+        chart = chart_of(value)
+        if chart is not None:
+            return chart.taken()
     if isinstance(value, (int, float)):  # subclasses: the number itself
         return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, (bytes, bytearray)):
@@ -375,6 +382,13 @@ def _other(  # noqa: C901, PLR0911  # one a type
     if callable(value):
         return _name_of(value)
     return otherwise(value)
+
+
+def _is_drawn(value: object) -> bool:
+    """Whether it may be a figure of matplotlib or Plotly, or a part of one."""
+    if isinstance(value, types.ModuleType):
+        return value.__name__ == "matplotlib.pyplot"
+    return any(kind.__module__.startswith(_DRAWN) for kind in type(value).__mro__)
 
 
 def _is_missing_of_pandas(kind: type) -> bool:

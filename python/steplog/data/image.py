@@ -5,20 +5,19 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
-from steplog.data import pixels, png
+from steplog.data import figure, given_file, pixels, png
 from steplog.data.boxes import boxes_of
 from steplog.data.masks import masks_of
 from steplog.data.media import Media, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import PIL.Image
 
@@ -40,10 +39,7 @@ _AS_THEY_ARE = {
 _DEEP = {"I", "I;16", "I;16B", "I;16L"}
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _MOST_FILE_BYTES = 256 << 20
-_MOST_NESTED = 8
-"""Figures of matplotlib within figures."""
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
-_REFERENCE = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 
 
 class Encoded(NamedTuple):
@@ -66,7 +62,7 @@ class Image(Media):
     Args:
         data_or_path: An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a batch of such, which
             becomes a grid; a tensor of torch (C, H, W); an image of Pillow; a figure or axes of
-            matplotlib, drawn now; another `Image`, without its boxes and masks; the path or the
+            matplotlib, as it is now; another `Image`, without its boxes and masks; the path or the
             bytes of a file that Pillow can read, which is kept as it is.
         mode: Mode of Pillow that pixels are converted to.
         caption: A text beside it.
@@ -97,7 +93,7 @@ class Image(Media):
         mode: str | None = None,
         caption: str | None = None,
         grouping: int | None = None,
-        classes: Sequence[Mapping[str, Any]] | None = None,
+        classes: Iterable[Mapping[str, Any]] | None = None,
         boxes: Mapping[str, Mapping[str, Any]] | None = None,
         masks: Mapping[str, Mapping[str, Any]] | None = None,
         file_type: str | None = None,
@@ -230,14 +226,25 @@ def _source_of(data: Any, wish: _Wish) -> Encoded | _Pixels:  # noqa: ANN401  # 
         return _Pixels(lambda: kept, wish.format, kept.width, kept.height, size_bytes, wish)
     if _arrays.is_array(data):
         return _take_array(data, wish)
-    figure = _figure_of(data)
-    if figure is None:
-        raise ArgumentTypeError(
-            f"Image() takes pixels, a path, a figure or an Image, got {type(data).__name__}"
-        )
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    return _parse(drawn.getvalue(), ".png", "the figure")
+    return _draw(data, wish)
+
+
+def _draw(data: Any, wish: _Wish) -> Encoded | _Pixels:  # noqa: ANN401  # of matplotlib
+    snapshot = data if isinstance(data, figure.Snapshot) else None
+    if snapshot is None:
+        found = figure.figure_of(data)
+        if found is None:
+            raise ArgumentTypeError(
+                f"Image() takes pixels, a path, a figure or an Image, got {type(data).__name__}"
+            )
+        snapshot = figure.snapshot_of(found)
+        if snapshot is None:
+            drawn = io.BytesIO()
+            found.savefig(drawn, format="png")
+            return _parse(drawn.getvalue(), ".png", "the figure")
+    width, height, size_bytes = snapshot.width, snapshot.height, snapshot.size_bytes
+    pixels.check_extent(width, height)
+    return _Pixels(snapshot.rgba, wish.format, width, height, size_bytes, wish)
 
 
 def _take_array(data: Any, wish: _Wish) -> _Pixels:  # noqa: ANN401  # of any library
@@ -252,32 +259,10 @@ def _take_array(data: Any, wish: _Wish) -> _Pixels:  # noqa: ANN401  # of any li
     return _Pixels(taken.value, wish.format, width, height, taken.size_bytes, wish, is_first)
 
 
-def _figure_of(data: Any) -> Any:  # noqa: ANN401  # of matplotlib
-    """The figure of what can be drawn: a figure, its axes, or pyplot's current one."""
-    for _ in range(_MOST_NESTED):
-        if hasattr(data, "savefig"):
-            return data
-        data = data.get_figure() if hasattr(data, "get_figure") else None
-    return None
-
-
 def _read(path: str | os.PathLike[str]) -> Encoded:
-    text = os.fspath(path)
-    if _REFERENCE.match(str(text)):
-        raise UsageError(f"Image() takes no references: download it first: {text}")
-    try:
-        file = Path(text)
-        found = file.stat()
-        is_file = stat.S_ISREG(found.st_mode)  # a pipe would hold the caller up
-        content = file.read_bytes() if is_file and found.st_size <= _MOST_FILE_BYTES else b""
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"Image() cannot read it: {why}: {text}") from error
-    if not is_file:
-        raise UsageError(f"Image() takes files alone, and this is none: {text}")
-    if not content and found.st_size > 0:
-        raise UsageError(f"an image file is over {_MOST_FILE_BYTES >> 20} MiB: {text}")
-    return _parse(content, file.suffix, str(text))
+    content = given_file.read("Image()", path, _MOST_FILE_BYTES)
+    text = str(os.fspath(path))
+    return _parse(content, Path(text).suffix, text)
 
 
 def _parse(content: bytes, suffix: str, what: str) -> Encoded:
@@ -328,7 +313,7 @@ def _encode_pillow(image: Any, wish: _Wish, warn: Callable[[str], object]) -> by
     return file.getvalue()
 
 
-def _labels_of(classes: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
+def _labels_of(classes: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     if classes is None:
         return {}
     try:

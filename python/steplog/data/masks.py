@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
-from steplog.data import pixels, png
+from steplog.data import given_file, pixels, png
 from steplog.data.boxes import labels_in, named_sets
 from steplog.data.media import put
 
@@ -94,10 +93,7 @@ def _checked(array: Any) -> Any:  # noqa: ANN401  # NumPy
 def _read(path: object) -> bytes:
     if path is None:
         raise ArgumentTypeError("a mask has mask_data, or the path of a PNG file")
-    try:
-        content = Path(str(path)).read_bytes()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"a mask cannot be read: {error}") from error
+    content = given_file.read("a mask", str(path))
     if not content.startswith(_PNG):
         raise UsageError(f"a mask must be a PNG file: {path}")
     return content

@@ -21,16 +21,16 @@ _COLUMNS, _GAP = 8, 2
 """Of a grid of images, as torchvision draws it."""
 
 
-def check_extent(width: int, height: int) -> None:
-    """Check that there are pixels, and not too many.
+def check_extent(width: int, height: int, *, what: str = "an image") -> None:
+    """Check that there are pixels, and not too many; `what` says in errors of what.
 
     Raises:
         UsageError: There are none, or too many.
     """
     if width < 1 or height < 1:
-        raise UsageError(f"an image of {width}x{height} has no pixels")
+        raise UsageError(f"{what} of {width}x{height} has no pixels")
     if width * height > MAX_PIXELS:
-        raise UsageError(f"an image of {width}x{height} is over {MAX_PIXELS:,} pixels")
+        raise UsageError(f"{what} of {width}x{height} is over {MAX_PIXELS:,} pixels")
 
 
 def extent(shape: Sequence[int], *, channels_first: bool) -> tuple[int, int]:
@@ -95,11 +95,12 @@ def to_bytes(
     *,
     normalize: bool,
     warn: Callable[[str], object],
+    what: str = "an image",
 ) -> Any:  # noqa: ANN401  # NumPy
     """The values as uint8, or uint16 where they are that and need it.
 
     With `normalize`, values that all lie in [0, 1] or [-1, 1] are spread over [0, 255]; others are
-    rounded, and cut to that range, of which `warn` is told. NaN is 0.
+    rounded, and cut to that range, of which `warn` is told; `what` says of what. NaN is 0.
 
     Raises:
         TypeError: The elements are no numbers.
@@ -109,7 +110,7 @@ def to_bytes(
     if array.dtype.kind == "V" and np.can_cast(array.dtype, np.float32):
         array = array.astype(np.float32)  # of ml_dtypes, such as bfloat16
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"an image has numbers, got elements of type {array.dtype}")
+        raise TypeError(f"{what} has numbers, got elements of type {array.dtype}")
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:  # noqa: PLR2004  # of uint16
@@ -125,6 +126,6 @@ def to_bytes(
     elif normalize and low >= -1 and high <= 1:
         values = (values + 1) * 127.5
     elif low < 0 or high > 255:  # noqa: PLR2004  # of uint8
-        warn(f"an image has values from {low:g} to {high:g}: they are cut to 0 to 255")
+        warn(f"{what} has values from {low:g} to {high:g}: they are cut to 0 to 255")
     values = np.nan_to_num(values, nan=0, posinf=255, neginf=0)
     return np.rint(np.clip(values, 0, 255)).astype(np.uint8)

@@ -1,0 +1,41 @@
+"""The types of values that `log` takes, under the name of the reference's module."""
+
+from __future__ import annotations
+
+from steplog.data import (
+    Audio,
+    Bokeh,
+    Classes,
+    Edge,
+    Graph,
+    Histogram,
+    Html,
+    Image,
+    Molecule,
+    Node,
+    Object3D,
+    Plotly,
+    Video,
+    box3d,
+)
+from steplog.data.media import Media
+from steplog.data.media import Value as WBValue
+
+__all__ = [
+    "Audio",
+    "Bokeh",
+    "Classes",
+    "Edge",
+    "Graph",
+    "Histogram",
+    "Html",
+    "Image",
+    "Media",
+    "Molecule",
+    "Node",
+    "Object3D",
+    "Plotly",
+    "Video",
+    "WBValue",
+    "box3d",
+]
