@@ -303,6 +303,20 @@ def test_long_words_are_no_burden():
         assert SECRETS.mask(word) == word
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("--token SEKRET --lr 3", "--token *** --lr 3"),
+        ("x --api-key 'SEKRET' -password S3", "x --api-key '***' -password ***"),
+        ("--token --lr 3", "--token --lr 3"),
+        ('ext::sh -c "curl --token SEKRET"', 'ext::sh -c "curl --token ***"'),
+        ("a token SEKRET of words", "a token SEKRET of words"),
+    ],
+)
+def test_secrets_behind_flags_within_a_text(text, masked):
+    assert SECRETS.mask(text) == masked
+
+
 def test_secrets_in_the_environment():
     environ = {
         "AWS_SECRET_ACCESS_KEY": "x",
@@ -391,6 +405,17 @@ def test_a_patch_against_upstream_and_one_that_is_cut(repository, tmp_path, monk
     (patch,) = read_git(max_secs=20).patches.values()
     assert len(patch) < 1 << 20
     assert b"# cut here" in patch[-100:]
+    assert read_git(max_secs=20).facts["cut"] == [name]
+
+
+def test_the_remote_is_that_of_the_upstream_branch(repository, tmp_path, monkeypatch):
+    run_git(tmp_path, "clone", "-o", "up", str(repository), "clone")
+    clone = tmp_path / "clone"
+    monkeypatch.chdir(clone)
+    run_git(clone, "remote", "add", "origin", "https://example.org/other.git")
+    assert read_git(max_secs=20).facts["remote"] == str(repository)
+    run_git(clone, "checkout", "--detach")
+    assert read_git(max_secs=20).facts["remote"] == "https://example.org/other.git"
 
 
 def test_where_git_cannot_say_there_is_a_reason(repository, tmp_path, monkeypatch):

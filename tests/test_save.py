@@ -90,6 +90,13 @@ def test_a_large_file_is_kept_as_it_was_when_it_was_saved(start, work, logged):
     assert kept(run) == {"out/large.bin": LARGE}
 
 
+def test_a_path_that_exists_is_no_pattern(start, work, logged):
+    (work / "ck[best].pt").write_bytes(b"x")
+    with start() as run:
+        run.save("ck[best].pt")
+    assert logged(run) == [("ck[best].pt", b"x")]
+
+
 @pytest.mark.parametrize("name", ["out/a.txt", "out/large.bin"])
 @pytest.mark.parametrize("policy", ["now", "live"])
 def test_what_is_written_into_the_copy_is_a_newer_version(start, work, logged, *, name, policy):

@@ -261,7 +261,8 @@ class RunFiles:
         except StorageError as error:
             self._notices.tell_lost(1, error.strerror or error)
         except (UsageError, UnicodeEncodeError) as error:  # its name is no text, or no name
-            self._notices.warn(file.name, f"a file is not recorded: {error}")
+            why = "its name is no text" if isinstance(error, UnicodeEncodeError) else error
+            self._notices.warn(file.name, f"{file.name!r} is not recorded: {why}")
         except OSError as error:
             self._tell_unread(file, error)
         else:

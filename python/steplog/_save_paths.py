@@ -101,6 +101,8 @@ def _policy(policy: object) -> Policy:
 
 
 def _matches(pattern: str) -> list[str]:
+    if os.path.lexists(pattern):  # a path, whatever is in its name
+        return [pattern]
     return globs.glob(pattern, recursive=True)  # noqa: PTH207  # pathlib's finds hidden files, too
 
 

@@ -39,7 +39,7 @@ class Found:
     """What git said.
 
     Attributes:
-        facts: `commit`, `branch`, `remote`, `dirty`, `untracked`, `root`; or `reason`.
+        facts: `commit`, `branch`, `remote`, `dirty`, `untracked`, `root`, `cut`; or `reason`.
         patches: Files of the run by their names.
     """
 
@@ -76,7 +76,12 @@ def read(
 def _optional(git: _Git, secrets: Secrets) -> dict[str, object]:
     facts: dict[str, object] = {}
     branch = git.maybe("symbolic-ref", "--short", "-q", "HEAD")
-    remote = git.maybe("config", "--get", "remote.origin.url")
+    # The commit may be in that of the upstream branch alone; `.` is this repository.
+    upstream = git.maybe("config", "--get", f"branch.{branch}.remote") if branch else ""
+    for name in (upstream, "origin"):
+        remote = git.maybe("config", "--get", f"remote.{name}.url") if name not in {"", "."} else ""
+        if remote:
+            break
     if branch:
         facts["branch"] = branch
     if remote:
@@ -103,9 +108,11 @@ def _read_patches(git: _Git, found: Found, secrets: Secrets) -> None:
     upstream = git.maybe("rev-parse", "-q", "--verify", "@{upstream}")
     if upstream and upstream != found.facts["commit"]:
         found.patches[f"diff_{upstream}.patch"] = git.run(*_DIFF, upstream)
-    found.patches = {
-        name: _cut(_masked(patch, secrets)) for name, patch in found.patches.items() if patch
-    }
+    whole = {name: _masked(patch, secrets) for name, patch in found.patches.items() if patch}
+    found.patches = {name: _cut(patch) for name, patch in whole.items()}
+    cut = [name for name, patch in whole.items() if len(patch) > _MAX_PATCH_BYTES]
+    if cut:
+        found.facts["cut"] = cut
 
 
 def _masked(patch: bytes, secrets: Secrets) -> bytes:

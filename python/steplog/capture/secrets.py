@@ -22,7 +22,11 @@ _KEYS = re.compile(
 )
 # A name with its value, as in JSON, in a query, behind a flag.
 _PAIR = re.compile(
-    r"(?<![\w.-])-*(?P<name>[A-Za-z][\w.-]*)(?P<between>[\"']?\s*[=:]\s*[\"']?)(?=(?P<value>[^\s\"'&,;}]+))"
+    r"(?<![\w.-])-*(?P<name>[A-Za-z][\w.-]*)[\"']?\s*[=:]\s*[\"']?(?=(?P<value>[^\s\"'&,;}]+))"
+)
+# The same with a blank: only behind a flag is what follows its value.
+_OPTION = re.compile(
+    r"(?<![\w.-])--?(?P<name>[A-Za-z][\w.-]*)\s+[\"']?(?=(?P<value>[^\s\"'&,;}-][^\s\"'&,;}]*))"
 )
 _WORD = re.compile(r"[A-Za-z0-9]+")
 
@@ -43,13 +47,18 @@ class Secrets:
 
         Of an address user and password go: a token often stands in the user's place.
         """
-        parts, at = [], 0
-        for pair in _PAIR.finditer(text):
-            is_scheme = pair["value"] in {"Bearer", "Basic"}  # what follows is masked by its look
-            if pair.start() >= at and not is_scheme and self.is_named(pair["name"]):
-                parts += [text[at : pair.end()], MASK]
-                at = pair.end() + len(pair["value"])
-        return self.mask_patch("".join([*parts, text[at:]]))
+        for pattern in (_PAIR, _OPTION):
+            parts, at = [], 0
+            for pair in pattern.finditer(text):
+                is_scheme = pair["value"] in {
+                    "Bearer",
+                    "Basic",
+                }  # what follows is masked by its look
+                if pair.start() >= at and not is_scheme and self.is_named(pair["name"]):
+                    parts += [text[at : pair.end()], MASK]
+                    at = pair.end() + len(pair["value"])
+            text = "".join([*parts, text[at:]])
+        return self.mask_patch(text)
 
     def mask_patch(self, text: str) -> str:
         """The same but for what only its name makes one: code is full of names."""

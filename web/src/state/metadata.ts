@@ -19,6 +19,8 @@ export interface Git {
   untracked: string[];
   /** There may be more than are named. */
   untrackedCount: number;
+  /** Patches that were too large, by the names of their files: what is left of them is no patch. */
+  cut: string[];
   /** Why something of this is not known. */
   reason: string | null;
 }
@@ -130,6 +132,7 @@ export function gitOf(metadata: Metadata): Git | null {
     dirty: typeof git['dirty'] === 'boolean' ? git['dirty'] : null,
     untracked,
     untrackedCount: Math.max(untracked.length, numberOf(git['untracked_count']) ?? 0),
+    cut: listOf(git['cut']).flatMap((name) => textOf(name) ?? []),
     reason: textOf(git['reason']),
   };
 }

@@ -29,6 +29,7 @@ export interface Reproducible {
   command: readonly string[] | null;
   /** The commit of the upstream branch where there is a patch against it: a commit that was not pushed is not there. */
   upstream: string | null;
+  /** Whether there is a patch that can be applied. */
   hasPatch: boolean;
   hasRequirements: boolean;
 }
@@ -60,7 +61,8 @@ export function reproduceLines(facts: Reproducible): string[] {
     lines.push(into && !into.startsWith('-') ? `${clone} && cd ${quote(into)}` : clone);
   }
   if (facts.upstream) {
-    lines.push(`git checkout ${facts.upstream}`, `git apply diff_${facts.upstream}.patch`);
+    lines.push(`git checkout ${facts.upstream}`);
+    if (facts.hasPatch) lines.push(`git apply diff_${facts.upstream}.patch`);
   } else {
     if (isCommit) lines.push(`git checkout ${commit}`);
     if (facts.hasPatch) lines.push('git apply diff.patch');
