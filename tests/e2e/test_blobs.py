@@ -729,6 +729,13 @@ def test_what_is_over_a_limit_is_refused_clearly_and_the_rest_goes_on(
             for name in ("large.bin", "other.bin"):
                 run.save(str(tmp_path / name), base_path=str(tmp_path))
             run.log({"a": 1})
+            run.finish()
+            assert run.status()["files_waiting"] == 1
+            assert run.status()["files_reason"].startswith("a file was not taken: ")
+            assert "this server takes 3,145,728 of a file" in run.status()["files_reason"]
+        synced = server.cli("sync", run.sync_dir)
+        assert synced.returncode == 1
+        assert "this server takes 3,145,728 of a file" in synced.stdout + synced.stderr
         states = {name: file["state"] for name, file in files_of(server, "own").items()}
         assert (states["large.bin"], states["other.bin"]) == ("wanted", "stored")
         assert [row["a"] for row in server.rows("own")] == [1]
