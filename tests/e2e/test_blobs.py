@@ -731,8 +731,9 @@ def test_what_is_over_a_limit_is_refused_clearly_and_the_rest_goes_on(
             run.log({"a": 1})
             run.finish()
             assert run.status()["files_waiting"] == 1
-            assert run.status()["files_reason"].startswith("a file was not taken: ")
-            assert "this server takes 3,145,728 of a file" in run.status()["files_reason"]
+            reason = str(run.status()["files_reason"])
+            assert reason.startswith("a file was not taken: ")
+            assert "this server takes 3,145,728 of a file" in reason
         synced = server.cli("sync", run.sync_dir)
         assert synced.returncode == 1
         assert "this server takes 3,145,728 of a file" in synced.stdout + synced.stderr
