@@ -516,8 +516,9 @@ def test_server_says_in_one_line_why_it_cannot_start(monkeypatch, error, line):
     result = invoke("server", "--port", 0, "--data", "here")
     assert (result.exit_code, result.stderr) == (1, f"steplog: {line}\n")
     usual = {"max_log_bytes": 1 << 30, "webhook": None, "webhook_allows_http": False}
+    kept = {"blob_grace_secs": 3600.0, "max_blob_bytes": 1 << 40, "max_run_bytes": 10 << 40}
     where = {"host": "127.0.0.1", "port": 0, "data": pathlib.Path("here")}
-    assert calls == [{**where, **usual}]
+    assert calls == [{**where, **usual, "blobs": None, **kept}]
 
 
 def test_wrong_usage_is_one_line_and_two(record):

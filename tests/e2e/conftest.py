@@ -42,9 +42,10 @@ class RunningServer:
 
     options: tuple[str, ...] = ()
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options, environ=()):
         self.folder = folder
-        self.environ = {**os.environ, "STEPLOG_CONFIG_DIR": str(folder / "config")}
+        self.options = (*self.options, *options)
+        self.environ = {**os.environ, "STEPLOG_CONFIG_DIR": str(folder / "config"), **dict(environ)}
         self.host, self.port = "127.0.0.1", 0
         self.url = self.login = ""
         self.start()
@@ -153,10 +154,10 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def _running(tmp_path):
+def _running(tmp_path, *options, environ=()):
     folder = tmp_path / "server"
-    folder.mkdir()
-    running = RunningServer(folder)
+    folder.mkdir(exist_ok=True)
+    running = RunningServer(folder, *options, environ=environ)
     try:
         yield running
     finally:

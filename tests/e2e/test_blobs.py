@@ -49,6 +49,13 @@ def batch_of(after, records):
     return b"\x28\xb5\x2f\xfd\x00\x38" + framed, end
 
 
+@pytest.fixture
+def server(running_server, tmp_path):
+    """A server that removes at once what nobody names."""
+    with running_server(tmp_path, "--blob-grace-secs", "0") as running:
+        yield running
+
+
 class Writer:
     """A writer of a run that says what files it has, and sends what they hold."""
 
@@ -667,3 +674,89 @@ def test_files_of_before_hashes_were_kept_have_them(server, online):
     writer.name_blob("a", b"x")
     writer.upload(b"x")
     assert read(server, "a", "later")[2] == b"x"
+
+
+def test_what_nobody_names_stays_for_the_grace_time_and_not_longer(running_server, tmp_path):
+    content, other = content_of(1, 5000), content_of(2, 5000)
+    with running_server(tmp_path, "--blob-grace-secs", "3600") as server:
+        writer = Writer(server)
+        writer.name_blob("a", content)
+        writer.upload(content)
+        writer.say([9, "a", b"small"])
+        # Whoever looks after contents has looked at a later one.
+        keeper = Writer(server, "keeper")
+        assert keeper.name_blob("b", other)["wanted"] == 1
+        assert server.ask(f"/api/v1/blobs/{hash_of(content)}")[0] == 404
+        # It is not sent again where a run names it in time.
+        assert writer.name_blob("c", content)["wanted"] == 0
+        assert read(server, "c")[2] == content
+        writer.say([9, "c", b"small"])
+        assert server.stop()[0] == 0
+        with metadata(server) as database:
+            ((due,),) = database.execute("SELECT due FROM loose_blobs").fetchall()
+            assert abs(due / 1e9 - time.time()) < 60
+            database.execute("UPDATE loose_blobs SET due = due - 3590 * 1000000000")
+        server.start()
+        keeper.upload(other)
+        assert objects(server) == {f"{hash_of(one)[:2]}/{hash_of(one)}" for one in (content, other)}
+        assert server.stop()[0] == 0
+        with metadata(server) as database:
+            database.execute("UPDATE loose_blobs SET due = due - 20 * 1000000000")
+        server.start()
+        until(lambda: objects(server) == {f"{hash_of(other)[:2]}/{hash_of(other)}"})
+
+
+def test_what_is_over_a_limit_is_refused_clearly_and_the_rest_goes_on(
+    running_server, tmp_path, monkeypatch
+):
+    with running_server(tmp_path, "--max-blob-mib", "3") as server:
+        writer, large = Writer(server), content_of(1, (3 << 20) + 1)
+        writer.name_blob("large", large)
+        status, said = writer.put(hash_of(large), 0, large[:1000])
+        assert (status, said["code"], said["have"]) == (422, "over_limit", 0)
+        assert said["detail"] == (
+            "the file has 3,145,729 bytes, and this server takes 3,145,728 of a file"
+        )
+        assert objects(server) == set()
+        writer.name_blob("small", large[:-1])
+        writer.upload(large[:-1])
+        # A run's own upload neither goes on for ever nor keeps its records back.
+        monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+        settings = {"base_url": server.url, "quiet": True}
+        (tmp_path / "large.bin").write_bytes(large)
+        (tmp_path / "other.bin").write_bytes(content_of(2, 2 << 20))
+        with steplog.init(project="p", id="own", dir=str(tmp_path), settings=settings) as run:
+            for name in ("large.bin", "other.bin"):
+                run.save(str(tmp_path / name), base_path=str(tmp_path))
+            run.log({"a": 1})
+            run.finish()
+            assert run.status()["files_waiting"] == 1
+            reason = str(run.status()["files_reason"])
+            assert reason.startswith("a file was not taken: ")
+            assert "this server takes 3,145,728 of a file" in reason
+        synced = server.cli("sync", run.sync_dir)
+        assert synced.returncode == 1
+        assert "this server takes 3,145,728 of a file" in synced.stdout + synced.stderr
+        states = {name: file["state"] for name, file in files_of(server, "own").items()}
+        assert (states["large.bin"], states["other.bin"]) == ("wanted", "stored")
+        assert [row["a"] for row in server.rows("own")] == [1]
+        assert server.stop()[0] == 0
+    # What was not taken is still there: with a greater limit it comes.
+    with running_server(tmp_path, "--max-blob-mib", "0") as server:
+        assert server.cli("sync", run.sync_dir).returncode == 0
+        assert read(server, "large.bin", "own")[2] == large
+
+
+def test_the_files_of_a_run_have_a_limit_together(running_server, tmp_path):
+    with running_server(tmp_path, "--max-run-gib", "1") as server:
+        writer, content = Writer(server), content_of(1, 5000)
+        writer.name_blob("a", content)
+        writer.upload(content)
+        writer.name_blob("again", content)
+        rest = (1 << 30) - 5000
+        writer.name_blob("b", b"b", size=rest + 1)
+        status, said = writer.put(hash_of(b"b"), 0, b"b")
+        assert (status, said["code"]) == (422, "over_limit")
+        assert "the files of the run have 1,073,741,825" in said["detail"]
+        writer.name_blob("b", b"b", size=rest)
+        assert writer.put(hash_of(b"b"), 0, b"b") == (200, {"have": 1})

@@ -345,3 +345,36 @@ def test_a_run_page_shows_what_was_printed_and_why_a_run_failed(online, tmp_path
         run_page(online, "e2e/logs.mjs", "p", "over", json.dumps(expected))
     finally:
         live.communicate("\n")
+
+
+HTML = """<!DOCTYPE html><script>
+const attempt = (get) => { try { return get(); } catch (error) { return error.name; } };
+(async () => {
+  fetch('/ran-html').catch(() => {});
+  const post = { method: 'POST', mode: 'no-cors', credentials: 'include' };
+  await fetch('/api/v1/logout', post).catch(() => {});
+  const ask = await fetch('/api/v1/projects', { credentials: 'include' })
+    .then((answer) => answer.text()).catch((error) => error.name);
+  const found = {
+    cookie: attempt(() => document.cookie),
+    storage: attempt(() => localStorage.getItem('secret')),
+    parent: attempt(() => (parent === window ? 'none' : parent.document.body.innerHTML)),
+    ask, own: origin,
+  };
+  document.title = JSON.stringify(found);
+  parent.postMessage(found, '*');
+})();
+</script>"""
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20" onload="fetch('/ran-svg')">
+<rect width="9" height="9"/><script>fetch('/ran-svg')</script></svg>"""
+
+
+def test_html_and_svg_that_were_logged_get_at_nothing(online, tmp_path):
+    texts = {"a.html": HTML, "a.svg": SVG}
+    settings = {"base_url": online.url, "quiet": True}
+    with steplog.init(project="p", dir=str(tmp_path), settings=settings) as run:
+        for name, text in texts.items():
+            (tmp_path / name).write_text(text)
+            run.save(str(tmp_path / name), base_path=str(tmp_path))
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in texts.values()]
+    run_page(online, "e2e/sandbox.mjs", *hashes)

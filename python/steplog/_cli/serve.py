@@ -36,6 +36,32 @@ _REQUEST_SECS = 30
 )
 @click.option("--webhook", metavar="URL", help="Address that is told of alerts: https, or here.")
 @click.option("--webhook-allow-http", is_flag=True, help="Let it be elsewhere without TLS.")
+@click.option(
+    "--blobs",
+    metavar="URL",
+    help="Where contents of files are kept: s3://BUCKET/PREFIX; in the data folder by default.",
+)
+@click.option(
+    "--blob-grace-secs",
+    type=click.FloatRange(0),
+    default=3600.0,
+    show_default=True,
+    help="How long a content stays that no file names any more.",
+)
+@click.option(
+    "--max-blob-mib",
+    type=click.IntRange(0, 1 << 40),
+    default=1 << 20,
+    show_default=True,
+    help="Largest file that is taken; 0 for any.",
+)
+@click.option(
+    "--max-run-gib",
+    type=click.IntRange(0, 1 << 30),
+    default=10240,
+    show_default=True,
+    help="Most that the files of a run come to; 0 for any.",
+)
 def server(
     host: str,
     port: int,
@@ -44,6 +70,10 @@ def server(
     max_log_mib: int,
     webhook: str | None,
     webhook_allow_http: bool,
+    blobs: str | None,
+    blob_grace_secs: float,
+    max_blob_mib: int,
+    max_run_gib: int,
 ) -> None:
     """Run the server until it is interrupted."""
     try:
@@ -59,6 +89,10 @@ def server(
         max_log_bytes=max_log_mib << 20,
         webhook=webhook,
         webhook_allows_http=webhook_allow_http,
+        blobs=blobs,
+        blob_grace_secs=blob_grace_secs,
+        max_blob_bytes=max_blob_mib << 20,
+        max_run_bytes=max_run_gib << 30,
     )
 
 

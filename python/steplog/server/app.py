@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from steplog._errors import StorageError
 from steplog._keys import keys_file
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
-from steplog.server.blobs import Blobs
+from steplog.server.blobs import BlobLimits, Blobs
 from steplog.server.by_hash import ByHash
 from steplog.server.charts import Charts
 from steplog.server.contents import Contents
@@ -31,6 +31,7 @@ from steplog.server.media import Media
 from steplog.server.query import Query
 from steplog.server.rows import Rows
 from steplog.server.schema import API, MAX_BODY_BYTES, MAX_LINE_BYTES, PROBLEM, Code, Problem
+from steplog.server.store.blob_place import bucket_store, place_of
 from steplog.server.store.blobs import BlobStore
 from steplog.server.store.exact import page_json
 from steplog.server.store.folder import DataFolder
@@ -68,6 +69,12 @@ class Server:
         crashed_secs: Silence after which a writer is taken for dead.
         max_log_bytes: Of a writer's output that is longer the middle is left out; 0 for no limit.
         webhook: Is told of alerts.
+        blobs: Where contents are kept (`s3://BUCKET/PREFIX`); None for the data folder.
+        limits: What is kept of contents.
+
+    Raises:
+        StorageError: The data folder cannot be used, or keeps its contents elsewhere.
+        UsageError: `blobs` is no such address.
     """
 
     def __init__(
@@ -78,12 +85,24 @@ class Server:
         crashed_secs: float = CRASHED_SECS,
         max_log_bytes: int = 0,
         webhook: Webhook | None = None,
+        blobs: str | None = None,
+        limits: BlobLimits | None = None,
     ) -> None:
         self._webhook = webhook
+        self._place = "" if blobs is None else place_of(blobs)
         self._folder = DataFolder(data)
+        try:
+            self._folder.keep_blobs_in(self._place)
+        except StorageError:
+            self._folder.close()
+            raise
         self.meta = MetaStore.at(self._folder.meta)
         self.series = SeriesStore(self._folder.series, fsync=fsync)
-        self.store = BlobStore.at(self._folder.blobs, fsync=fsync)
+        self.store = (
+            BlobStore(bucket_store(self._place))
+            if self._place
+            else BlobStore.at(self._folder.blobs, fsync=fsync)
+        )
         self.hub = Hub()
         self.ingest = Ingest(
             *(self.meta, self.series, self.hub),
@@ -93,7 +112,7 @@ class Server:
         )
         self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
         self.charts = Charts(self.meta, self.series, self.hub)
-        self.blobs = Blobs(self.meta, self.store, self.hub)
+        self.blobs = Blobs(self.meta, self.store, self.hub, limits=limits or BlobLimits())
         self._contents = Contents(self.meta, self.store, self.hub)
         self._cache = ThumbnailCache(self._folder.thumbnails)
         self._thumbnails = Thumbnails(self.store, self._cache)
@@ -117,6 +136,8 @@ class Server:
             StorageError: One of them cannot be opened.
         """
         await self.meta.start()
+        if self._place:
+            await self.store.claim(self.meta.server_id)
         await self.series.start()
         await self.auth.start()
         await asyncio.to_thread(self._cache.open)
@@ -294,6 +315,8 @@ async def serve(
     fsync: bool = True,
     max_log_bytes: int = 0,
     webhook: Webhook | None = None,
+    blobs: str | None = None,
+    limits: BlobLimits | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; prints where, and a login link.
 
@@ -306,7 +329,14 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     listener = _listen(host, port)
     try:
-        server = Server(data, fsync=fsync, max_log_bytes=max_log_bytes, webhook=webhook)
+        server = Server(
+            data,
+            fsync=fsync,
+            max_log_bytes=max_log_bytes,
+            webhook=webhook,
+            blobs=blobs,
+            limits=limits,
+        )
     except BaseException:
         listener.close()
         raise
@@ -365,17 +395,29 @@ def run_server(
     max_log_bytes: int = 0,
     webhook: str | None = None,
     webhook_allows_http: bool = False,
+    blobs: str | None = None,
+    blob_grace_secs: float = 3600.0,
+    max_blob_bytes: int = 0,
+    max_run_bytes: int = 0,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop cleanly.
 
     Raises:
         StorageError: The data folder or the port cannot be used.
-        UsageError: The address of the webhook is none, or not safe.
+        UsageError: The address of the webhook is none, or not safe; that of the contents is none.
     """
     told = Webhook(webhook, allows_http=webhook_allows_http) if webhook else None
     logging.basicConfig(level=logging.WARNING, format="steplog server: %(message)s")
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(
-            serve(host=host, port=port, data=data, max_log_bytes=max_log_bytes, webhook=told)
+            serve(
+                host=host,
+                port=port,
+                data=data,
+                max_log_bytes=max_log_bytes,
+                webhook=told,
+                blobs=blobs,
+                limits=BlobLimits(blob_grace_secs, max_blob_bytes, max_run_bytes),
+            )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -36,13 +37,29 @@ _SCAN_SECS = 3600.0
 _LOOSE_AT_ONCE = 1000
 
 
+@dataclass(frozen=True)
+class BlobLimits:
+    """What is kept of contents.
+
+    Attributes:
+        grace_secs: How long one stays that no file names any more.
+        max_blob_bytes: Of one content; 0 for no limit.
+        max_run_bytes: Of the files of a run; 0 for no limit.
+    """
+
+    grace_secs: float = 3600.0
+    max_blob_bytes: int = 0
+    max_run_bytes: int = 0
+
+
 class Blobs:
     """The handlers of contents; one at a time changes what there is of one hash."""
 
-    def __init__(self, meta: MetaStore, store: BlobStore, hub: Hub) -> None:
+    def __init__(self, meta: MetaStore, store: BlobStore, hub: Hub, *, limits: BlobLimits) -> None:
         self._store = store
         self._hub = hub
-        self._records = BlobRecords(meta)
+        self._limits = limits
+        self._records = BlobRecords(meta, grace_nanos=int(limits.grace_secs * 1e9))
         self._writers = WriterRecords(meta)
         self._locks = Locks()
         self._parts = asyncio.Semaphore(_PARTS_AT_ONCE)
@@ -112,6 +129,8 @@ class Blobs:
         if start + len(body) > size:
             raise Problem(Code.INVALID, f"the content has {size:,} bytes, no more", field="from")
         have = await self._store.have(sha256)
+        if have == 0:
+            await self._check_limits(size, writer)
         # It may have all parts, and be none: the server was killed before it was put together.
         if have != size:
             if start != have:
@@ -126,6 +145,16 @@ class Blobs:
         if have == size:
             await self._complete(sha256, size)
         return have
+
+    async def _check_limits(self, size: int, writer: Writer) -> None:
+        limits = self._limits
+        if 0 < limits.max_blob_bytes < size:
+            raise _over(f"the file has {size:,} bytes", "a file", limits.max_blob_bytes)
+        if limits.max_run_bytes:
+            there = await self._records.run_bytes(writer.run_id)
+            if there + size > limits.max_run_bytes:
+                what = f"with {size:,} bytes more the files of the run have {there + size:,}"
+                raise _over(what, "those of a run", limits.max_run_bytes)
 
     async def _complete(self, sha256: str, size: int) -> None:
         self._completing.add(sha256)
@@ -199,8 +228,15 @@ async def _body(request: web.Request) -> bytearray:
     return body
 
 
+def _over(what: str, whose: str, limit: int) -> Problem:
+    # No 413: that asks for a smaller part.
+    return Problem(
+        Code.OVER_LIMIT, f"{what}, and this server takes {limit:,} of {whose}", extra={"have": 0}
+    )
+
+
 def _too_large() -> Problem:
     return Problem(Code.TOO_LARGE, f"a part has at most {MAX_PART_BYTES >> 20} MiB")
 
 
-__all__ = ["MAX_PART_BYTES", "Blobs"]
+__all__ = ["MAX_PART_BYTES", "BlobLimits", "Blobs"]

@@ -82,6 +82,7 @@ class Code(Enum):
     MEDIA_TYPE = ("media_type", 415, "The content type is not accepted here")
     RANGE = ("range", 416, "The file has no such part")
     WRONG_CONTENT = ("wrong_content", 422, "The content is not what it is said to be")
+    OVER_LIMIT = ("over_limit", 422, "More than this server keeps")
     NO_PICTURE = ("no_picture", 422, "No thumbnail can be made of it")
     LOCKED = ("locked", 423, "Another one is at it")
     PROTOCOL = ("protocol", 426, "Another version of the protocol is needed")

@@ -54,7 +54,7 @@ struct Wanted {
 enum Sent {
     /// The server has it, or wants it no more.
     Done,
-    /// What lies in the folder is not what was recorded.
+    /// What lies in the folder is not what was recorded, or the server does not keep such.
     Gone,
 }
 
@@ -67,6 +67,8 @@ pub struct Blobs<S> {
     asked: Arc<Notify>,
     wake: Arc<Notify>,
     gone: HashSet<String>,
+    /// What the server has said of one that is more than it keeps.
+    refused: Option<String>,
     part_bytes: u64,
     backoff_min: Duration,
 }
@@ -88,6 +90,7 @@ impl<S: Store> Blobs<S> {
             asked,
             wake,
             gone: HashSet::new(),
+            refused: None,
             part_bytes: FIRST_PART_BYTES,
             backoff_min: BACKOFF_MIN,
         }
@@ -105,7 +108,6 @@ impl<S: Store> Blobs<S> {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(BACKOFF_MAX);
             }
-            self.progress.update(|state| state.blobs.reason = None);
             self.wake.notify_one();
         }
     }
@@ -123,6 +125,7 @@ impl<S: Store> Blobs<S> {
                 self.progress.update(|state| {
                     state.blobs.wanted = left;
                     state.blobs.settled = Some(at);
+                    state.blobs.reason = self.refused.clone().filter(|_| left > 0);
                 });
                 return Ok(());
             }
@@ -194,7 +197,12 @@ impl<S: Store> Blobs<S> {
                 (413, ..) if self.part_bytes > LEAST_PART_BYTES => {
                     self.part_bytes = (self.part_bytes / 2).max(LEAST_PART_BYTES);
                 }
-                (422, ..) => return Ok(Sent::Gone),
+                (422, ..) => {
+                    if body.get("code").and_then(Json::as_str) == Some("over_limit") {
+                        self.refused = Some(refusal(&reply));
+                    }
+                    return Ok(Sent::Gone);
+                }
                 _ => return Err(refusal(&reply)),
             }
         }

@@ -40,10 +40,20 @@ async def loosen(
 
 
 class BlobRecords:
-    """Reads and changes what is said of contents."""
+    """Reads and changes what is said of contents.
 
-    def __init__(self, meta: MetaStore) -> None:
+    Args:
+        meta: Where.
+        grace_nanos: How long contents stay that nobody names.
+    """
+
+    def __init__(self, meta: MetaStore, *, grace_nanos: int = 0) -> None:
         self._meta = meta
+        self._grace_nanos = grace_nanos
+
+    def _now(self) -> int:
+        """What is due before has had its time."""
+        return time.time_ns() - self._grace_nanos
 
     async def count_wanted(self, run_id: int, writer: str) -> int:
         """How many contents of a writer's files have not come."""
@@ -71,6 +81,19 @@ class BlobRecords:
         async with self._meta.read() as connection:
             found = await connection.scalar(_wanted(sa.func.max(FILES.c.size)).where(of_writer))
         return None if found is None else int(found)
+
+    async def run_bytes(self, run_id: int) -> int:
+        """What the files of a run come to, of each content once, as far as they are there."""
+        size = sa.func.coalesce(BLOBS.c.size, sa.func.length(FILES.c.content))
+        each = (
+            sa.select(sa.func.max(size).label("size"))
+            .select_from(FILES.outerjoin(BLOBS, BLOBS.c.sha256 == FILES.c.sha256))
+            .where(FILES.c.run_id == run_id)
+            .group_by(FILES.c.sha256)
+            .subquery()
+        )
+        async with self._meta.read() as connection:
+            return int(await connection.scalar(sa.select(sa.func.sum(each.c.size))) or 0)
 
     async def sizes(self, sha256: str) -> set[int]:
         """What the files that name a content that has not come say of its size."""
@@ -107,7 +130,7 @@ class BlobRecords:
 
     async def loose(self, most: int) -> list[str]:
         """Contents that lost a name and whose time is over."""
-        statement = sa.select(LOOSE.c.sha256).where(LOOSE.c.due <= time.time_ns()).limit(most)
+        statement = sa.select(LOOSE.c.sha256).where(LOOSE.c.due <= self._now()).limit(most)
         async with self._meta.read() as connection:
             return list(await connection.scalars(statement))
 
@@ -115,7 +138,7 @@ class BlobRecords:
         """A content is stored no longer, unless somebody names it; whether nobody does."""
         named = sa.select(FILES.c.name).where(FILES.c.sha256 == sha256, FILES.c.size.is_not(None))
         # It may have lost another name since it was listed, and be kept for that one's sake.
-        waits = sa.select(LOOSE.c.due).where(LOOSE.c.sha256 == sha256, LOOSE.c.due > time.time_ns())
+        waits = sa.select(LOOSE.c.due).where(LOOSE.c.sha256 == sha256, LOOSE.c.due > self._now())
         async with self._meta.write() as connection:
             for reason in (named, waits):
                 if (await connection.execute(reason.limit(1))).first() is not None:
@@ -125,7 +148,7 @@ class BlobRecords:
 
     async def settle(self, sha256: str) -> None:
         """A content that lost a name was looked at."""
-        is_over = sa.and_(LOOSE.c.sha256 == sha256, LOOSE.c.due <= time.time_ns())
+        is_over = sa.and_(LOOSE.c.sha256 == sha256, LOOSE.c.due <= self._now())
         async with self._meta.write() as connection:
             await connection.execute(sa.delete(LOOSE).where(is_over))
 

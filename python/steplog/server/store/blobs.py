@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _INCOMING = "incoming"
+_OWNER = "steplog-server"
+"""The object that says whose the place is."""
 _THREADS = 6
 _COMPLETIONS = 2
 """At once: each reads and writes a whole content, and must leave threads for the small work."""
@@ -40,7 +42,9 @@ _PIECE_BYTES = 4 << 20
 _OPENED_BYTES = 1 << 20
 """Of a content that is open as a file."""
 _CHUNK_BYTES = 8 << 20
-"""Of an object that is written; S3 asks for 5 MiB at least."""
+"""Of an object that is written; S3 asks for 5 MiB at least,"""
+_MOST_CHUNKS = 9_000
+"""and for 10,000 of an object at most."""
 
 
 class WrongContentError(Exception):
@@ -80,6 +84,28 @@ class BlobStore:
             left.unlink()
         return cls(LocalStore(path, automatic_cleanup=True), fsync=fsync)
 
+    async def claim(self, owner: str) -> None:
+        """Take the place for a server: another one would remove what it does not know.
+
+        Raises:
+            StorageError: It is another server's, or cannot be reached.
+        """
+
+        def work() -> str:
+            try:
+                return bytes(obstore.get(self._store, _OWNER).bytes()).decode("utf-8", "replace")
+            except FileNotFoundError:
+                obstore.put(self._store, _OWNER, owner.encode())
+                return owner
+
+        found = await self._run(work)
+        if found != owner:
+            raise StorageError(
+                errno.EBUSY,
+                f"the contents there are of another server, {found:.40}: each needs a place of its "
+                "own",
+            )
+
     async def have(self, sha256: str) -> int:
         """How many bytes of a content came, from its begin on without a gap."""
         return await self._run(lambda: sum(size for _, size in self._parts(sha256)))
@@ -104,8 +130,12 @@ class BlobStore:
             hashed.update(piece)
             return piece
 
+        parts = await self._run(lambda: list(self._parts(sha256)))
+        whole = sum(size for _, size in parts)
+        chunk = max(_CHUNK_BYTES, -(-whole // _MOST_CHUNKS))
+
         async def pieces() -> AsyncIterator[bytes]:
-            for part, size in await self._run(lambda: list(self._parts(sha256))):
+            for part, size in parts:
                 for at in range(0, size, _PIECE_BYTES):
                     stop = min(at + _PIECE_BYTES, size)
                     yield await self._run(partial(piece_of, part, at, stop))
@@ -114,10 +144,18 @@ class BlobStore:
                 raise WrongContentError
 
         async with self._completions:
-            with _translated():
-                await obstore.put_async(
-                    self._store, path, pieces(), chunk_size=_CHUNK_BYTES, max_concurrency=2
+            if (
+                whole <= chunk
+            ):  # S3 has no upload of no parts, and one of one part is three requests
+                content = b"".join([piece async for piece in pieces()])
+                await self._run(
+                    lambda: obstore.put(self._store, path, content, use_multipart=False)
                 )
+            else:
+                with _translated():
+                    await obstore.put_async(
+                        self._store, path, pieces(), chunk_size=chunk, max_concurrency=2
+                    )
             await self._run(lambda: self._sync(path))
 
     async def read(self, sha256: str, start: int, stop: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from typing import TYPE_CHECKING
@@ -64,6 +65,34 @@ class DataFolder:
     def thumbnails(self) -> Path:
         """The folder of the thumbnails that were made."""
         return self.path / "thumbnails"
+
+    def keep_blobs_in(self, place: str) -> None:
+        """Remember where contents are kept: `place_of`, or empty for this folder.
+
+        Raises:
+            StorageError: They are kept elsewhere, or it cannot be written.
+        """
+        path = self.path / "blobs_in"
+        try:
+            # Before there was a choice they were kept here.
+            known = path.read_text() if path.exists() else "" if self.meta.exists() else place
+            if not path.exists():
+                new = path.with_suffix(".new")
+                new.write_text(known)
+                new.replace(path)
+        except OSError as error:
+            raise StorageError(
+                error.errno or 0, f"cannot use the data folder: {error.strerror}", str(self.path)
+            ) from error
+        if known != place:
+            said = [f"in {where}" if where else "in the folder itself" for where in (known, place)]
+            hint = f"say --blobs {known}" if known else "leave --blobs out"
+            raise StorageError(
+                errno.EINVAL,
+                f"the data folder keeps its contents {said[0]}, not {said[1]}: {hint}, or take "
+                "another folder",
+                str(self.path),
+            )
 
     def close(self) -> None:
         """Let others have the folder; harmless when called again."""
