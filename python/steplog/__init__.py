@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         Molecule,
         Object3D,
         Plotly,
+        Table,
         Video,
         box3d,
         histograms,
@@ -95,6 +96,7 @@ __all__ = [
     "Settings",
     "SteplogError",
     "StorageError",
+    "Table",
     "UsageError",
     "Video",
     "__version__",
@@ -126,7 +128,7 @@ __all__ = [
 _NOT_YET = {
     *("Artifact", "ArtifactTTL", "AuthenticationError", "Box3D"),
     *("EvalTable", "JoinedTable"),
-    *("PartitionedTable", "Table", "UnsupportedError", "WandbCallback", "agent"),
+    *("PartitionedTable", "UnsupportedError", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "catboost", "controller"),
     *("ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
@@ -151,7 +153,7 @@ _LATER = {
     **dict.fromkeys(
         ("Audio", "Bokeh", "Classes", "Graph", "Histogram", "Html", "Image", "histograms"), "data"
     ),
-    **dict.fromkeys(("Molecule", "Object3D", "Plotly", "Video", "box3d"), "data"),
+    **dict.fromkeys(("Molecule", "Object3D", "Plotly", "Table", "Video", "box3d"), "data"),
     "Run": "_run",
     "login": "_login",
 }

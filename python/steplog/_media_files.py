@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from steplog import _values
 from steplog._blob_folder import BlobFolder
 from steplog._errors import RunClosedError
 from steplog._tracked_file import SMALL_BYTES
-from steplog._writer import NullWriter
+from steplog._writer import NullWriter, encode_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from steplog._notices import Notices
@@ -76,6 +78,19 @@ class MediaPlace:
             self._files.notices.tell_lost(1, error.strerror or error)
             return False
         return True
+
+    def encode_rows(
+        self,
+        rows: list[Any],
+        nan_is_null: Sequence[bool],
+        otherwise: Callable[[object, int], object],
+    ) -> bytes:
+        """As of `Place`."""
+        return encode_rows(rows, nan_is_null, otherwise)
+
+    def plain(self, value: object, otherwise: Callable[[object], object]) -> object:
+        """As of `Place`."""
+        return _values.plain_value(value, otherwise=otherwise)
 
     def warn(self, text: str) -> None:
         """Say once what is not as the user may expect."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from steplog._arrays import Later, NotKeptError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["LateMedia", "Media", "Place", "Value", "batched", "put"]
 
@@ -37,6 +37,21 @@ class Place(Protocol):
 
     def warn(self, text: str) -> None:
         """Say once what is not as the user may expect."""
+
+    def encode_rows(
+        self,
+        rows: list[Any],
+        nan_is_null: Sequence[bool],
+        otherwise: Callable[[object, int], object],
+    ) -> bytes:
+        """Rows of cells as JSON arrays with commas between them.
+
+        NaN is null in the columns that say so; `otherwise` makes plain what is not, and is given
+        the column.
+        """
+
+    def plain(self, value: object, otherwise: Callable[[object], object]) -> object:
+        """A value as rows have it; `otherwise` converts what is of no type that is known."""
 
 
 class Value:
