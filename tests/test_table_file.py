@@ -398,7 +398,9 @@ _COLUMNS = [
 ]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     data=st.lists(st.tuples(*(st.none() | column for column in _COLUMNS)), max_size=5),
     one_by_one=st.booleans(),

@@ -269,7 +269,7 @@ def _rows_of(data: Any) -> list[Any]:  # noqa: ANN401  # of any library
     if data is None:
         return []
     if _arrays.is_array(data):
-        array = _arrays.as_numpy(data.detach().cpu() if hasattr(data, "cpu") else data)
+        array = _arrays.as_numpy(_arrays.on_host(data))
         if array.ndim != 2:  # noqa: PLR2004  # rows and columns
             raise ArgumentTypeError(f"data must be (rows, columns), got {tuple(array.shape)}")
         return [list(row) for row in array] if array.dtype.kind in "OMm" else array.tolist()

@@ -168,10 +168,7 @@ def _listed(array: Any) -> Any:  # noqa: ANN401  # of any library
     """The elements of an array in nested lists; of one without dimensions the element."""
     if _is_small_scalar(array):
         return array.item()
-    if hasattr(array, "cpu"):  # torch's, on a device
-        array = array.detach().cpu()
-    elif hasattr(array, "get") and hasattr(array, "device"):  # CuPy's
-        array = array.get()
+    array = _arrays.on_host(array)
     masked = hasattr(array, "filled")
     values = array if masked else _arrays.as_numpy(array)
     kind = values.dtype.kind
