@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import steplog
+from steplog._core import RunLog
 
 
 def kinds_of(table):
@@ -273,10 +274,16 @@ def test_tables_are_equal_by_content():
     assert table() != 5
 
 
-def test_copies_stand_for_themselves():
+def test_copies_stand_for_themselves(start):
     table = steplog.Table(["a", "l"], [[1, [2]]], log_mode="INCREMENTAL")
-    for other in (copy.deepcopy(table), pickle.loads(pickle.dumps(table))):  # noqa: S301  # our own
-        other.add_data(2, [3])
-        assert other.log_mode == "INCREMENTAL"
-        assert len(other) == 2
+    others = [copy.deepcopy(table), pickle.loads(pickle.dumps(table))]  # noqa: S301  # our own
+    with start(settings={"strict": True}) as run:
+        run.log({"t": table})
+        for other in others:
+            other.add_data(2, [3])
+            run.log({"t": other})
     assert len(table) == 1
+    rows: list[Any] = list(RunLog(run.sync_dir).rows())
+    assert [(row["t"]["nrows"], row["t"]["increment_num"]) for row in rows] == [
+        *((1, 0), (2, 0), (2, 0)),
+    ]

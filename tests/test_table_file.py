@@ -85,6 +85,14 @@ def test_the_file_is_the_documented_one_byte_for_byte(logged):
     }
 
 
+def test_the_example_of_the_docs_is_what_is_written(logged):
+    when = dt.datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=dt.timezone.utc)
+    rows = [['größe "1"', 1, when], [None, -0.0, None]]
+    value, files = logged(steplog.Table(["prompt", "score", "when"], rows))
+    docs = pathlib.Path(__file__).parent.parent / "docs" / "tables.md"
+    assert f"\n{files[value['path']].decode()}\n" in docs.read_text()
+
+
 def test_a_table_without_rows_or_columns_has_a_file(logged):
     for table in (steplog.Table(["a"]), steplog.Table([])):
         value, files = logged(table)

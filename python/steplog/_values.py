@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from steplog import _containers
 from steplog._arrays import Later, Lent, NotKeptError, is_array, take
 from steplog._errors import RunClosedError
+from steplog._frames import is_frame
 from steplog._names import whole_text
 from steplog._origin import is_the_programs
 
@@ -366,7 +367,7 @@ def _other(  # noqa: C901, PLR0911  # one a type
         chart = chart_of(value)
         if chart is not None:
             return chart.taken()
-    if _is_frame(value):
+    if is_frame(value):
         from steplog.data.table import Table  # noqa: PLC0415  # where a program logs such
 
         return Table(dataframe=value).taken()
@@ -399,18 +400,6 @@ def _is_drawn(value: object) -> bool:
     if isinstance(value, types.ModuleType):
         return value.__name__ == "matplotlib.pyplot"
     return any(kind.__module__.startswith(_DRAWN) for kind in type(value).__mro__)
-
-
-_FRAMES = {"pandas": ("DataFrame",), "polars": ("DataFrame",), "pyarrow": ("Table", "RecordBatch")}
-
-
-def _is_frame(value: object) -> bool:
-    """Whether it is a DataFrame, or a table of Arrow."""
-    return any(
-        isinstance(kind, type) and isinstance(value, kind)
-        for module, names in _FRAMES.items()
-        for kind in (getattr(sys.modules.get(module), name, None) for name in names)
-    )
 
 
 def _is_missing_of_pandas(kind: type) -> bool:

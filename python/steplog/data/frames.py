@@ -16,7 +16,7 @@ from steplog.data.table_types import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["FrameRows", "columns_of", "is_frame"]
+__all__ = ["FrameRows", "columns_of"]
 
 _ARROW_KINDS = {
     "is_boolean": types.BOOLEAN,
@@ -73,19 +73,6 @@ class FrameRows:
         """All rows, with values as Python has them."""
         cells = zip(*(column.read() for column in self._columns), strict=True)
         return [list(row) for row in cells]
-
-
-def is_frame(value: object) -> bool:
-    """Whether it is a DataFrame of pandas or polars, or a table or batch of Arrow."""
-    return any(
-        isinstance(kind, type) and isinstance(value, kind)
-        for module, names in (
-            ("pandas", ("DataFrame",)),
-            ("polars", ("DataFrame",)),
-            ("pyarrow", ("Table", "RecordBatch")),
-        )
-        for kind in (getattr(sys.modules.get(module), name, None) for name in names)
-    )
 
 
 def columns_of(frame: Any) -> list[Column]:  # noqa: ANN401  # of any library

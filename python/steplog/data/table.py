@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._frames import is_frame
 from steplog.data import table_types as types
-from steplog.data.frames import FrameRows, columns_of, is_frame
+from steplog.data.frames import FrameRows, columns_of
 from steplog.data.media import LateMedia, Media
 from steplog.data.table_columns import Columns, names_of, per_column
 from steplog.data.table_file import Head, Increments, LoggedIncrement, LoggedTable

@@ -106,12 +106,9 @@ class Increments:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], tuple[int, dict[str, object]]] = {}
 
-    def __getstate__(self) -> dict[str, object]:
+    def __reduce__(self) -> tuple[type[Increments], tuple[()]]:
         """For another process, whose log has nothing of it."""
-        return {}
-
-    def __setstate__(self, _: dict[str, object]) -> None:
-        self._begin()
+        return Increments, ()
 
     def store(
         self,

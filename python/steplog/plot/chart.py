@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from steplog._errors import ArgumentTypeError
-from steplog.data.frames import is_frame
+from steplog._frames import is_frame
 from steplog.data.media import LateMedia, Media, Moved
 from steplog.data.table import Table
 
