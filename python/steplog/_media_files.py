@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from steplog import _values
 from steplog._blob_folder import BlobFolder
 from steplog._errors import RunClosedError
 from steplog._panels import Panels
 from steplog._tracked_file import SMALL_BYTES
-from steplog._writer import NullWriter, encode_rows
+from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from steplog._notices import Notices
@@ -83,15 +83,6 @@ class MediaPlace:
             self._files.notices.tell_lost(1, error.strerror or error)
             return False
         return True
-
-    def encode_rows(
-        self,
-        rows: list[Any],
-        nan_is_null: Sequence[bool],
-        otherwise: Callable[[object, int], object],
-    ) -> bytes:
-        """As of `Place`."""
-        return encode_rows(rows, nan_is_null, otherwise)
 
     def put_panel(self, section: str, key: str, panel: dict[str, object]) -> None:
         """As of `Place`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from steplog._arrays import Later, NotKeptError
 from steplog._errors import ArgumentTypeError
@@ -38,18 +38,6 @@ class Place(Protocol):
 
     def warn(self, text: str) -> None:
         """Say once what is not as the user may expect."""
-
-    def encode_rows(
-        self,
-        rows: list[Any],
-        nan_is_null: Sequence[bool],
-        otherwise: Callable[[object, int], object],
-    ) -> bytes:
-        """Rows of cells as JSON arrays with commas between them.
-
-        NaN is null in the columns that say so; `otherwise` makes plain what is not, and is given
-        the column.
-        """
 
     def put_panel(self, section: str, key: str, panel: dict[str, object]) -> None:
         """Say in the config how a key is drawn: `_wandb.<section>.<key>`."""

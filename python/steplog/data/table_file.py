@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from steplog._names import whole_text
+from steplog._native import encode_rows
 from steplog.data import table_types as types
 from steplog.data.media import Media, put
 from steplog.data.table_cells import Cells
@@ -53,9 +54,7 @@ class Head:
         ]
         at_once = max(_SLICE_CELLS // max(len(self.names), 1), 1)
         parts = [
-            place.encode_rows(
-                rows.part(start, min(start + at_once, span.stop)), nan_is_null, cells.plain
-            )
+            encode_rows(rows.part(start, min(start + at_once, span.stop)), nan_is_null, cells.plain)
             for start in range(span.start, span.stop, at_once)
         ]
         return b"".join([whole_text(text[:-1]).encode(), b',"data":[', b",".join(parts), b"]}"])
