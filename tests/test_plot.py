@@ -339,6 +339,7 @@ def test_labels_may_be_texts():
     assert {row[0] for row in chart.table.data} == {"yes"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
 def test_a_confusion_matrix_is_that_of_scikit_learn(samples):
     truth, preds = ([one[at] for one in samples] for at in (0, 1))

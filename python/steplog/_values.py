@@ -355,7 +355,7 @@ def _nested(value: object) -> Mapping[Any, object] | None:
     return fields if isinstance(fields, Mapping) else None
 
 
-def _other(  # noqa: C901, PLR0911  # one a type
+def _other(  # noqa: C901, PLR0911, PLR0912  # one a type
     value: object, depth: int, otherwise: _Otherwise
 ) -> object:
     media = _media()
