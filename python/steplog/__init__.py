@@ -59,10 +59,12 @@ if TYPE_CHECKING:
         Molecule,
         Object3D,
         Plotly,
+        Table,
         Video,
         box3d,
         histograms,
     )
+    from steplog.plot import plot_table, visualize
 
     run: Run | None
     config: Config
@@ -95,6 +97,7 @@ __all__ = [
     "Settings",
     "SteplogError",
     "StorageError",
+    "Table",
     "UsageError",
     "Video",
     "__version__",
@@ -112,6 +115,8 @@ __all__ = [
     "log_code",
     "login",
     "mark_preempting",
+    "plot",
+    "plot_table",
     "restore",
     "run",
     "save",
@@ -119,6 +124,7 @@ __all__ = [
     "summary",
     "teardown",
     "unwatch",
+    "visualize",
     "watch",
 ]
 
@@ -126,14 +132,14 @@ __all__ = [
 _NOT_YET = {
     *("Artifact", "ArtifactTTL", "AuthenticationError", "Box3D"),
     *("EvalTable", "JoinedTable"),
-    *("PartitionedTable", "Table", "UnsupportedError", "WandbCallback", "agent"),
+    *("PartitionedTable", "UnsupportedError", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "catboost", "controller"),
     *("ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
-    *("log_model", "patched", "pin_config_keys", "plot", "plot_table", "profiler", "proto"),
+    *("log_model", "patched", "pin_config_keys", "profiler", "proto"),
     *("require", "sacred", "sagemaker_auth", "sdk", "sklearn", "sweep", "sync"),
     *("tensorboard", "tensorflow", "termerror", "termlog", "termsetup", "termwarn", "trigger"),
-    *("use_artifact", "use_model", "util", "visualize", "wandb", "wandb_agent"),
+    *("use_artifact", "use_model", "util", "wandb", "wandb_agent"),
     *("wandb_lib", "wandb_sdk", "wandb_torch", "xgboost"),
 }
 
@@ -151,7 +157,8 @@ _LATER = {
     **dict.fromkeys(
         ("Audio", "Bokeh", "Classes", "Graph", "Histogram", "Html", "Image", "histograms"), "data"
     ),
-    **dict.fromkeys(("Molecule", "Object3D", "Plotly", "Video", "box3d"), "data"),
+    **dict.fromkeys(("Molecule", "Object3D", "Plotly", "Table", "Video", "box3d"), "data"),
+    **dict.fromkeys(("plot_table", "visualize"), "plot"),
     "Run": "_run",
     "login": "_login",
 }
@@ -163,8 +170,8 @@ def __getattr__(name: str) -> object:
         found: object = getattr(import_module(f"steplog.{_LATER[name]}"), name)
         globals()[name] = found  # from now on it is one
         return found
-    if name == "data_types":  # `import steplog as wandb; wandb.data_types.Image`
-        return import_module("steplog.data_types")
+    if name in {"data_types", "plot"}:  # `import steplog as wandb; wandb.data_types.Image`
+        return import_module(f"steplog.{name}")
     if name in {"run", "config", "summary"}:
         from steplog import _api  # noqa: PLC0415  # as `_LATER`
 

@@ -240,6 +240,13 @@ def _take_cuda(value: Any, torch: Any, then: Callable[[Any], object]) -> Taken: 
     return Taken(wait_and_read, _size_bytes(value))
 
 
+def on_host(value: Any) -> Any:  # noqa: ANN401  # of any library
+    """A tensor in this host's memory, for which a device is waited; anything else is as it is."""
+    if hasattr(value, "detach") and hasattr(value, "cpu"):  # torch
+        return value.detach().cpu()
+    return value.get() if hasattr(value, "get") and hasattr(value, "device") else value  # CuPy
+
+
 def _on_host(value: Any) -> Any:  # noqa: ANN401  # of any library
     if is_small(value):
         return value

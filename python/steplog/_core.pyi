@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Literal, final
@@ -22,6 +22,7 @@ __all__ = [
     "attempt_parts",
     "cut_output",
     "encode_png",
+    "encode_rows",
     "give_output_back",
     "histogram",
     "is_live",
@@ -349,6 +350,24 @@ def merge_summaries(
     states: Sequence[bytes],
 ) -> tuple[dict[str, object], list[dict[str, object]]]: ...
 def unpack_value(data: bytes) -> object: ...
+def encode_rows(
+    rows: list[list[object]] | list[tuple[object, ...]],
+    nan_is_null: Sequence[bool],
+    otherwise: Callable[[object, int], object],
+) -> bytes:
+    """Rows, which are lists or tuples, as JSON arrays with commas between them.
+
+    The interpreter's lock is held while cells are read, and let go while their text is written.
+
+    Args:
+        rows: Some thousand cells at most.
+        nan_is_null: For each column, whether NaN is null in it.
+        otherwise: What makes a cell plain that is not; called with it and its column's number.
+
+    Raises:
+        InternalError: What `otherwise` has returned is not plain.
+    """
+
 def cut_output() -> None:
     """The program goes over to another stream: what it has written so far comes first."""
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from steplog import _values
 from steplog._blob_folder import BlobFolder
 from steplog._errors import RunClosedError
+from steplog._panels import Panels
 from steplog._tracked_file import SMALL_BYTES
 from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from steplog._notices import Notices
+    from steplog._owed import Owed
     from steplog._writer import Writer
 
 
@@ -22,11 +26,14 @@ class MediaFiles:
 
     Attributes:
         kept: Hashes of those that lie beside the log.
+        panels: How charts are drawn.
     """
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, owed: Owed, *, config: Mapping[str, object]) -> None:
+        """`config` is what the run had when it began."""
         self.notices = notices
         self.kept: set[bytes] = set()
+        self.panels = Panels(owed, config)
 
     def place(
         self, writer: Writer | NullWriter, step: int | str, writer_dir: Path | None
@@ -76,6 +83,20 @@ class MediaPlace:
             self._files.notices.tell_lost(1, error.strerror or error)
             return False
         return True
+
+    def put_panel(self, section: str, key: str, panel: dict[str, object]) -> None:
+        """As of `Place`.
+
+        Raises:
+            RunClosedError: The run has ended.
+        """
+        writer = self._writer
+        if not isinstance(writer, NullWriter):
+            self._files.panels.put(writer.put_config, (section, key), panel)
+
+    def plain(self, value: object, otherwise: Callable[[object], object]) -> object:
+        """As of `Place`."""
+        return _values.plain_value(value, otherwise=otherwise)
 
     def warn(self, text: str) -> None:
         """Say once what is not as the user may expect."""

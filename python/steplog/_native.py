@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from steplog._core import encode_png, histogram
+from steplog._core import encode_png, encode_rows, histogram
 
-__all__ = ["encode_png", "histogram"]
+__all__ = ["encode_png", "encode_rows", "histogram"]

@@ -88,7 +88,8 @@ class Recording:
         for path, value in written:
             kept, skipped = _values.to_plain({path[-1]: value}, place)
             self._notices.skip(skipped, "summary")
-            plain += [(tuple(path), value) for value in kept.values()]
+            # A chart's table has another key than the chart.
+            plain += [((*path[:-1], key), value) for key, value in kept.items()]
         self._put_each(
             [(tuple(path), None) for path in deleted],
             lambda some: self._own_writer().put_summary([], [list(path) for path, _ in some]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from steplog import _names, _sync
+from steplog import _names, _panels, _sync
 from steplog._capture import Capture
 from steplog._config_file import ConfigFile
 from steplog._console import Console
@@ -112,7 +112,6 @@ class Run(Reference, Records):
         self._notices = Notices(settings)
         self._late = LateValues(self._notices, self._place_of)
         self._process = ProcessWriter(settings, facts, past=past, parent=parent)
-        self._media = MediaFiles(self._notices)
         self._lost = Lost()
         self._take_log()
         self._ending = Ending(
@@ -121,19 +120,20 @@ class Run(Reference, Records):
         if self._process.warning:
             self._notices.warn("folder", self._process.warning)
         self._owed = Owed(settings, self._notices)
+        before = known.config if (known := past or parent) else {}
+        self._media = MediaFiles(self._notices, self._owed, config=before)
         recording = Recording(
             *(self._own_writer, self._notices),
             place_of=self._place_of,
             owed=self._owed,
             is_over=lambda: self._is_over,
         )
-        known = past or parent
         # The file of a run is its first process's affair.
         self._config_file = ConfigFile(None if parent else self._process.folder, self._notices)
         self.config = Config(
             recording,
             allow_val_change=allow_val_change,
-            before=known.config if known else None,
+            before=_panels.without(before),
             changed=self._config_file.change,
         )
         if past is not None and past.forked is not None:

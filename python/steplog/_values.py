@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from steplog import _containers
 from steplog._arrays import Later, Lent, NotKeptError, is_array, take
 from steplog._errors import RunClosedError
+from steplog._frames import is_frame
 from steplog._names import whole_text
 from steplog._origin import is_the_programs
 
@@ -109,6 +110,7 @@ def to_config(
     """
     tree = _Tree(lambda value, _: plain_value(value, otherwise=_described))
     converted = dict(tree.items(entries, "", name_of=config_key))
+    tree.skipped += [(key, "a config has no charts") for key in tree.moved]
     return _with_late(*_parted(converted.items()), tree.skipped, place=place)
 
 
@@ -133,7 +135,7 @@ def split(
     leaf = plain_value if lent else _kept_value
     tree = _Tree(lambda value, _: leaf(value))
     plain, late = _parted(tree.items(data, "", name_of=_text_if_text))
-    return plain, late, tree.skipped
+    return plain, late | tree.moved, tree.skipped
 
 
 def _parted(
@@ -166,12 +168,13 @@ def _text_if_text(key: object) -> Any:  # noqa: ANN401  # the writer refuses key
 class _Tree:
     """Converts nested dicts leaf by leaf: what cannot be converted costs only itself.
 
-    `leaf` is given the value and its name.
+    `leaf` is given the value and its name. What stands under another key at the top is `moved`.
     """
 
     def __init__(self, leaf: Callable[[object, str], object]) -> None:
         self._leaf = leaf
         self.skipped: list[tuple[str, str]] = []
+        self.moved: dict[str, object] = {}
 
     def convert(
         self, value: object, path: str, depth: int = _MAX_DEPTH, *, name: str
@@ -182,6 +185,10 @@ class _Tree:
             RunClosedError: It has a file, and the run takes no more.
         """
         try:
+            media = _media()
+            if media is not None and isinstance(value, media.Moved):
+                self.moved.update([value.moved(path)])
+                return
             fields = _nested(value)
             if fields is not None and depth > 0:
                 yield dict(self.items(fields, f"{path}.", depth - 1, name_of=_spelled))
@@ -348,7 +355,7 @@ def _nested(value: object) -> Mapping[Any, object] | None:
     return fields if isinstance(fields, Mapping) else None
 
 
-def _other(  # noqa: C901, PLR0911  # one a type
+def _other(  # noqa: C901, PLR0911, PLR0912  # one a type
     value: object, depth: int, otherwise: _Otherwise
 ) -> object:
     media = _media()
@@ -360,6 +367,10 @@ def _other(  # noqa: C901, PLR0911  # one a type
         chart = chart_of(value)
         if chart is not None:
             return chart.taken()
+    if is_frame(value):
+        from steplog.data.table import Table  # noqa: PLC0415  # where a program logs such
+
+        return Table(dataframe=value).taken()
     if isinstance(value, (int, float)):  # subclasses: the number itself
         return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, (bytes, bytearray)):

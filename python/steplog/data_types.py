@@ -15,6 +15,7 @@ from steplog.data import (
     Node,
     Object3D,
     Plotly,
+    Table,
     Video,
     box3d,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Node",
     "Object3D",
     "Plotly",
+    "Table",
     "Video",
     "WBValue",
     "box3d",

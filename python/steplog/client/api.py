@@ -7,6 +7,7 @@ import dataclasses
 import os
 import threading
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -14,7 +15,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from steplog._errors import UsageError
 from steplog.client.connection import Connection
 from steplog.client.files import File
-from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page, frame_of
+from steplog.client.frames import frame_of
+from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page
+from steplog.client.tables import StoredTable, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -125,6 +128,22 @@ class Run(Facts):
         """
         rows = list(self.scan_history(keys, 10_000))
         return frame_of(rows) if pandas else rows
+
+    def table(self, key: str, step: int | None = None) -> StoredTable:
+        """A table that was logged under a key; of an incremental one all rows up to there.
+
+        Args:
+            key: As for `scan_history`; that of a chart's table ends in `_table`.
+            step: Its row; the last one by default.
+
+        Raises:
+            NotFoundError: There is none, or its file has not come to the server yet.
+            UsageError: What stands there is no table.
+            ArgumentTypeError: An argument is of a wrong type.
+            ServerError: The server refused or cannot be reached.
+        """
+        work = partial(read_table, key=key, step=step)
+        return self.portal.call(work, self.portal.reader, self)
 
     def files(self) -> list[File]:
         """The files of the run, by name; of the same name in several processes the latest first.

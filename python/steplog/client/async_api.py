@@ -9,7 +9,9 @@ import anyio.to_thread
 
 from steplog.client.connection import Connection
 from steplog.client.files import AsyncFile
-from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page, frame_of
+from steplog.client.frames import frame_of
+from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page
+from steplog.client.tables import StoredTable, read_table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -82,6 +84,21 @@ class AsyncRun(Facts):
         """
         rows = [row async for row in self.scan_history(keys, 10_000)]
         return await anyio.to_thread.run_sync(frame_of, rows) if pandas else rows
+
+    async def table(self, key: str, step: int | None = None) -> StoredTable:
+        """A table that was logged under a key; of an incremental one all rows up to there.
+
+        Args:
+            key: As for `scan_history`; that of a chart's table ends in `_table`.
+            step: Its row; the last one by default.
+
+        Raises:
+            NotFoundError: There is none, or its file has not come to the server yet.
+            UsageError: What stands there is no table.
+            ArgumentTypeError: An argument is of a wrong type.
+            ServerError: The server refused or cannot be reached.
+        """
+        return await read_table(self.reader, self, key=key, step=step)
 
     async def files(self) -> list[AsyncFile]:
         """The files of the run, by name; of the same name in several processes the latest first.

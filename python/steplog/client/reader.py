@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import operator
 from collections.abc import Iterable
@@ -29,7 +28,7 @@ from steplog.client.names import Names
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 Row = dict[str, Any]
@@ -38,7 +37,6 @@ _MAX_PAGE = 50_000
 _MAX_RUNS_PAGE = 1000
 _MAX_STEP = (1 << 63) - 1
 _BIG_INT = 1
-_EXACT_FLOAT = 1 << 53
 _OF_EVERY_ROW = {"_step", "_timestamp", "_runtime", "_label"}
 
 
@@ -269,6 +267,16 @@ def check_runs_page(page_size: int) -> int:
     return _whole("page_size", page_size, least=1, most=_MAX_RUNS_PAGE)
 
 
+def check_step(step: int) -> int:
+    """A step, checked.
+
+    Raises:
+        UsageError: It is out of range.
+        ArgumentTypeError: It is no integer.
+    """
+    return _whole("step", step, least=0, most=_MAX_STEP - 1)
+
+
 def _whole(what: str, value: object, *, least: int, most: int) -> int:
     try:
         number = operator.index(value)  # type: ignore[arg-type]  # NumPy's integers are some, too
@@ -332,23 +340,3 @@ def _unpack(data: bytes) -> list[Any]:
     )
     unpacker.feed(data)
     return list(unpacker)
-
-
-def frame_of(rows: list[Row]) -> Any:  # noqa: ANN401  # pandas is optional
-    """The rows as a pandas DataFrame, or as they are when pandas is not installed."""
-    try:
-        pandas = importlib.import_module("pandas")
-    except ImportError:
-        return rows
-    columns = dict.fromkeys(key for row in rows for key in row)
-    return pandas.DataFrame({key: _column(rows, key, pandas.Series) for key in columns})
-
-
-def _column(rows: list[Row], key: str, series: Callable[..., Any]) -> Any:  # noqa: ANN401
-    values = [row.get(key) for row in rows]
-    kinds = {type(value) for value in values}
-    # Integers beside floats or gaps become floats: those that would change stay as they are.
-    is_exact = len(kinds) == 1 or not any(
-        type(value) is int and abs(value) > _EXACT_FLOAT for value in values
-    )
-    return series(values) if is_exact else series(values, dtype=object)

@@ -13,6 +13,7 @@ from steplog.data.molecule import Molecule
 from steplog.data.object_3d import Object3D
 from steplog.data.plotly_figure import Plotly
 from steplog.data.scene import box3d
+from steplog.data.table import Table
 from steplog.data.tree import histograms
 from steplog.data.video import Video
 
@@ -29,6 +30,7 @@ __all__ = [
     "Node",
     "Object3D",
     "Plotly",
+    "Table",
     "Video",
     "box3d",
     "histograms",

@@ -7,11 +7,12 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from steplog._arrays import Later, NotKeptError
+from steplog._errors import ArgumentTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["LateMedia", "Media", "Place", "Value", "batched", "put"]
+__all__ = ["LateMedia", "Media", "Moved", "Place", "Value", "batched", "put"]
 
 _NAME_BYTES = 255
 """Of the name of a file of a run."""
@@ -37,6 +38,12 @@ class Place(Protocol):
 
     def warn(self, text: str) -> None:
         """Say once what is not as the user may expect."""
+
+    def put_panel(self, section: str, key: str, panel: dict[str, object]) -> None:
+        """Say in the config how a key is drawn: `_wandb.<section>.<key>`."""
+
+    def plain(self, value: object, otherwise: Callable[[object], object]) -> object:
+        """A value as rows have it; `otherwise` converts what is of no type that is known."""
 
 
 class Value:
@@ -79,6 +86,22 @@ class Media(Value):
     def batch(cls, stored: Sequence[dict[str, object]]) -> object:
         """What the row says of a list of them."""
         return list(stored)
+
+
+class Moved(Value):
+    """A value that stands under another key at the top of its row."""
+
+    def taken(self) -> object:
+        """As of `Value`.
+
+        Raises:
+            ArgumentTypeError: Always: in a list it has no key.
+        """
+        raise ArgumentTypeError("a chart has a key of its own: it stands in no list, and no config")
+
+    def moved(self, path: str) -> tuple[str, LateMedia]:
+        """The key, and the value; `path` is its own key, behind those it is in, joined by dots."""
+        raise NotImplementedError
 
 
 class LateMedia(Later):

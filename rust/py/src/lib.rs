@@ -12,6 +12,7 @@ mod png;
 mod recorder;
 mod row;
 mod runlog;
+mod table;
 mod writer;
 
 use pyo3::prelude::*;
@@ -41,6 +42,8 @@ mod _core {
     use crate::recorder::Recorder;
     #[pymodule_export]
     use crate::runlog::{Rows, RunLog, SyncJob, is_live};
+    #[pymodule_export]
+    use crate::table::encode_rows;
     #[pymodule_export]
     use crate::writer::{Outcome, Writer};
 
