@@ -78,6 +78,7 @@ def _optional(git: _Git, secrets: Secrets) -> dict[str, object]:
     branch = git.maybe("symbolic-ref", "--short", "-q", "HEAD")
     # The commit may be in that of the upstream branch alone; `.` is this repository.
     upstream = git.maybe("config", "--get", f"branch.{branch}.remote") if branch else ""
+    remote = ""
     for name in (upstream, "origin"):
         remote = git.maybe("config", "--get", f"remote.{name}.url") if name not in {"", "."} else ""
         if remote:
