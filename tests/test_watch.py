@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import math
 import pickle
 import threading
@@ -243,6 +244,31 @@ def test_a_large_gradient_is_counted_exactly(start):
     assert (stored["bins"][0], stored["bins"][-1]) == (numbers.min(), numbers.max())
     wished = np.linspace(numbers.min(), numbers.max(), 65)
     assert np.abs(np.array(stored["bins"]) - wished).max() < (wished[1] - wished[0]) / 2
+
+
+def test_the_graph_of_a_model_is_in_the_summary(start, media_of):
+    model = torch.nn.Module()
+    model.body = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU())
+    model.head = torch.nn.Linear(8, 1)
+    model.forward = lambda x: model.head(model.body(x))
+    before = hooks_of(model)
+    with start() as run:
+        run.watch(model, log=None, log_graph=True)
+        with pytest.raises(ValueError, match="is recorded once"):
+            run.watch(model, log=None, log_graph=True)
+        copy.deepcopy(model.body)(torch.zeros(2, 4))
+        model(torch.zeros(2, 4))
+        assert hooks_of(model) == before
+        model(torch.zeros(3, 4))
+    (stored,) = [value for key, value in run.summary.items() if key == "graph_0"]
+    assert stored["_type"] == "graph-file"
+    graph = json.loads(media_of(run.sync_dir)[stored["path"]])
+    assert graph["format"] == "torch"
+    assert [node["name"] for node in graph["nodes"]] == ["body.0", "body.1", "head"]
+    first = graph["nodes"][0]
+    assert first["class_name"] == "Linear(in_features=4, out_features=8, bias=True)"
+    assert first["parameters"] == [["weight", [8, 4]], ["bias", [8]]]
+    assert (first["output_shape"], first["num_parameters"]) == ([[2, 8]], [32, 8])
 
 
 def test_nothing_of_it_raises_into_the_backward_pass(start, capfd):

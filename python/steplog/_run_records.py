@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from steplog._settings import Settings
+    from steplog._summary import Summary
 
 
 class Records(Ends):
@@ -30,6 +31,7 @@ class Records(Ends):
     project: str
     id: str
     settings: Settings
+    summary: Summary
 
     @property
     def dir(self) -> str:
@@ -229,23 +231,27 @@ class Records(Ends):
             idx: Number of the first model; by default as many as this process has watched. The keys
                 are `gradients/NAME` and `parameters/NAME`; from 1 on NAME begins with
                 `graph_NUMBER`.
-            log_graph: Record also, in the summary, what the model consists of.
+            log_graph: Record the model's layers, too, as its next forward pass calls them: a
+                `Graph` in `summary["graph_NUMBER"]`.
 
         Raises:
             ArgumentTypeError: An argument is of a wrong type.
-            UsageError: An argument is out of range.
+            UsageError: An argument is out of range, or a model's graph has been asked for before.
             RunClosedError: The run has finished.
         """
-        del criterion, log_graph
+        del criterion
         self._check_open("watch")
         if self._watch is None:
             from steplog._watch import Watch  # noqa: PLC0415  # for users of torch
 
-            self._watch = Watch(self._log_watched, self._notices)
-        self._watch.add(models, what=log, log_freq=log_freq, idx=idx)
+            self._watch = Watch(self._log_watched, self._keep_watched, self._notices)
+        self._watch.add(models, what=log, log_freq=log_freq, idx=idx, with_graph=log_graph)
 
     def _log_watched(self, values: Mapping[str, object]) -> None:
         self.log(values, commit=False)
+
+    def _keep_watched(self, key: str, value: object) -> None:
+        self.summary[key] = value
 
     def unwatch(self, models: object = None) -> None:
         """Record nothing more of models that the run watches, by default of none.

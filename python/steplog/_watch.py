@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 import sys
 import weakref
@@ -11,10 +13,11 @@ from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
 from steplog._native import histogram
 from steplog._origin import is_the_programs
+from steplog._watch_graph import GraphHook, Unpickled
 from steplog.data.media import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from steplog._notices import Notices
 
@@ -29,15 +32,31 @@ class Watch:
 
     Args:
         log: Takes values for the open row.
+        keep: Takes a value for the summary.
         notices: Where warnings go.
     """
 
-    def __init__(self, log: Callable[[Mapping[str, object]], None], notices: Notices) -> None:
+    def __init__(
+        self,
+        log: Callable[[Mapping[str, object]], None],
+        keep: Callable[[str, object], None],
+        notices: Notices,
+    ) -> None:
         self._log = log
+        self._keep = keep
         self._notices = notices
+        self._graphed: weakref.WeakSet[Any] = weakref.WeakSet()
         self._models: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
-    def add(self, models: object, *, what: str | None, log_freq: int, idx: int | None) -> None:
+    def add(
+        self,
+        models: object,
+        *,
+        what: str | None,
+        log_freq: int,
+        idx: int | None,
+        with_graph: bool,
+    ) -> None:
         """Begin to watch.
 
         Raises:
@@ -46,17 +65,17 @@ class Watch:
         """
         global _next_index  # noqa: PLW0603  # of the process, as in the reference
         listed = _listed(models)
-        if what not in _WHAT:
-            raise UsageError(f'log is "gradients", "parameters", "all" or None, got {what!r}')
-        if isinstance(log_freq, bool) or not isinstance(log_freq, int):
-            raise ArgumentTypeError(f"log_freq is an integer, got {type(log_freq).__name__}")
-        if log_freq < 1:
-            raise UsageError(f"log_freq is at least 1, got {log_freq}")
+        _check(what, log_freq)
+        if with_graph and any(model in self._graphed for model in listed):
+            raise UsageError("the graph of a model is recorded once: watch it without log_graph")
         first = _next_index if idx is None else idx
         for number, model in enumerate(listed, first):
             _next_index += 1
             prefix = f"graph_{number}" if number else ""
             handles = self._models.setdefault(model, [])
+            if with_graph:
+                self._graphed.add(model)
+                handles.append(GraphHook(model, functools.partial(self._tell, f"graph_{number}")))
             if what in {"gradients", "all"}:
                 for name, parameter in model.named_parameters():
                     if parameter.requires_grad:
@@ -64,7 +83,7 @@ class Watch:
                         handles.append(parameter.register_hook(hook))
             if what in {"parameters", "all"}:
                 behind = _ForwardHook(self, f"parameters/{prefix}", log_freq)
-                handles.append(model.register_forward_hook(behind))
+                handles.append(model.register_forward_hook(Unpickled(behind)))
 
     def remove(self, models: object = None) -> None:
         """Watch models no longer, by default none at all; each is as it was before.
@@ -79,22 +98,32 @@ class Watch:
             for handle in handles or ():
                 handle.remove()
 
-    def record(self, tensors: Iterable[tuple[str, Any]]) -> None:
-        """Log tensors' histograms; raises nothing but what the program itself raises."""
-        key = ""
+    def _tell(self, key: str, made: Callable[[], object]) -> None:
+        with self._told(key):
+            self._keep(key, made())
+
+    @contextlib.contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        """Nothing raises into a pass but what the program itself raises."""
         try:
-            values: dict[str, object] = {}
-            for key, tensor in tensors:
-                found = _histogram_of(tensor)
-                if found is not None:
-                    values[key] = found
-            if values:
-                self._log(values)
+            yield
         except Exception as error:
             if is_the_programs(error):
                 raise
             why = f"{type(error).__name__}: {error}"
             self._notices.warn(f"watch {key}", f"{key!r} is not recorded: {why}")
+
+    def record(self, tensors: Iterable[tuple[str, Any]]) -> None:
+        """Log tensors' histograms; raises nothing but what the program itself raises."""
+        values: dict[str, object] = {}
+        for key, tensor in tensors:
+            with self._told(key):
+                found = _histogram_of(tensor)
+                if found is not None:
+                    values[key] = found
+        if values:
+            with self._told(next(iter(values))):
+                self._log(values)
 
 
 class _GradientHook:
@@ -134,18 +163,6 @@ class _ForwardHook:
             named = model.named_parameters()
             self._watch.record((self._prefix + name, one) for name, one in named)
 
-    def __reduce__(self) -> tuple[Callable[[], object], tuple[()]]:
-        """A copy of the model, or a file of it, is not watched."""
-        return _ignoring, ()
-
-
-def _ignoring() -> Callable[..., None]:
-    return _ignore
-
-
-def _ignore(*_: object) -> None:
-    """What stands in a copied model where a hook was."""
-
 
 class _Coming(Value):
     """A histogram that its device is at."""
@@ -156,6 +173,15 @@ class _Coming(Value):
     def taken(self) -> object:
         """As of `Value`."""
         return self._found
+
+
+def _check(what: object, log_freq: object) -> None:
+    if what not in _WHAT:
+        raise UsageError(f'log is "gradients", "parameters", "all" or None, got {what!r}')
+    if isinstance(log_freq, bool) or not isinstance(log_freq, int):
+        raise ArgumentTypeError(f"log_freq is an integer, got {type(log_freq).__name__}")
+    if log_freq < 1:
+        raise UsageError(f"log_freq is at least 1, got {log_freq}")
 
 
 def _listed(models: object) -> list[Any]:
