@@ -10,6 +10,8 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from steplog._spool import SPOOL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -118,11 +120,14 @@ def take_over(
     """What `then` makes of an array as it is now, once that is read.
 
     Returns at once: nothing waits for a device, and what the owner writes into it later changes
-    nothing.
+    nothing. Where much waits already an array of NumPy's is copied to disk.
     """
     value = value.detach() if hasattr(value, "detach") else _held(value)
     if _is_away(value):
         return _take_away(value, then)
+    if _is_numpy(value) and type(value).__name__ == "ndarray" and not value.dtype.hasobject:
+        read, size_bytes = SPOOL.copy(value, _size_bytes(value))
+        return Taken(lambda: then(read()), size_bytes)
     if not _is_tensorflow_like(value):
         value = value.clone() if hasattr(value, "clone") else value.copy()
     return Taken(lambda: then(value), _size_bytes(value))

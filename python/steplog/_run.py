@@ -28,6 +28,7 @@ from steplog._recording import Recording
 from steplog._reference import Reference
 from steplog._run_files import RunFiles
 from steplog._run_records import Records
+from steplog._spool import SPOOL
 from steplog._summary import Summary
 from steplog._writer import NullWriter
 
@@ -161,6 +162,7 @@ class Run(Reference, Records):
         if settings.mode != "disabled":
             _sync.track(self)
             _known[self.sync_dir] = self
+            SPOOL.folder = self._process.folder
         if settings.mode != "disabled" and parent is None:
             goes_on = f" goes on at step {self.starting_step} and" if past else ""
             where = str(self._process.folder) + (
