@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import warnings
 
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import pytest
@@ -36,6 +37,16 @@ def pytest_configure():
             (folder / name).symlink_to(_SYSTEM_PACKAGES / name)
         sys.path.append(str(folder))
         atexit.register(shutil.rmtree, folder)
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """The module, if there is one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Debian's warns of a NumPy that it was not built for
+        torch = pytest.importorskip("torch")
+        torch.zeros(1)
+    return torch
 
 
 @pytest.fixture(autouse=True)

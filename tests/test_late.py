@@ -236,8 +236,7 @@ def test_small_arrays_and_scalars_are_there_at_once(start):
         assert run.summary["some"]["_type"] == "histogram"
 
 
-def test_torch_tensors_are_taken_as_they_are(start):
-    torch = pytest.importorskip("torch")
+def test_torch_tensors_are_taken_as_they_are(start, torch):
     weights = torch.arange(10_000, dtype=torch.float32, requires_grad=True)
     with start() as run:
         run.log({"w": weights, "half": torch.ones(40, dtype=torch.bfloat16)})
