@@ -19,3 +19,8 @@ export function flattenTree(tree: Record<string, unknown>): Leaf[] {
   walk(tree, []);
   return leaves;
 }
+
+/** A run's config as the program wrote it: without what says how charts are drawn. */
+export function ownConfig(config: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== '_wandb'));
+}
