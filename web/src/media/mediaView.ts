@@ -23,7 +23,7 @@ export interface MediaView {
 function readSteps(text: string | null): ReadonlyMap<string, number> {
   const steps = new Map<string, number>();
   for (const entry of splitList(text ?? '')) {
-    const match = /^([^]*)=(\d+)$/.exec(entry);
+    const match = /^([^]*):(\d+)$/.exec(entry);
     const step = Number(match?.[2]);
     if (match && Number.isSafeInteger(step)) steps.set(match[1] as string, step);
   }
@@ -31,7 +31,7 @@ function readSteps(text: string | null): ReadonlyMap<string, number> {
 }
 
 const writeSteps = (steps: ReadonlyMap<string, number>): string | null =>
-  steps.size ? joinList([...steps].map(([name, step]) => `${name}=${step}`)) : null;
+  steps.size ? joinList([...steps].map(([name, step]) => `${name}:${step}`)) : null;
 
 function readItem(text: string | null): ItemRef | null {
   const parts = text === null ? [] : splitList(text);
