@@ -6,13 +6,14 @@ import hashlib
 import io
 import json
 import re
+import subprocess
 import wave
 from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
-from tests.e2e.test_browser import need_browser, run_page
+from tests.e2e.test_browser import WEB, need_browser, run_page
 
 import steplog
 
@@ -161,6 +162,46 @@ def test_media_are_looked_at_in_the_browser(server, media):
         for step in range(3):
             run.log({"grid": [few[(number + step) % 100] for number in range(10_000)]})
     run_page(server, "e2e/media.mjs", "p")
+
+
+# Logs an image for each line that it reads.
+IMAGES = """
+import sys, numpy, steplog
+with steplog.init(project="p", id="grows", settings={"quiet": True}) as run:
+    for step, _ in enumerate(sys.stdin):
+        run.log({"image": steplog.Image(numpy.full((8, 8), step, numpy.uint8))})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_new_images_appear_and_a_chosen_step_stays(server, tmp_path):
+    need_browser()
+    child = server.python(tmp_path, IMAGES, stdin=subprocess.PIPE)
+
+    def log(count):
+        child.stdin.write("log\n" * count)
+        child.stdin.flush()
+
+    log(2)
+    while server.ask("/api/v1/projects/local/p/runs/grows/files")[0] != 200:
+        pass
+    page = subprocess.Popen(
+        ["node", "e2e/mediaLive.mjs", server.url, server.login, "local", "p", "grows"],
+        cwd=WEB,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert page.stdout is not None
+    assert page.stdout.readline() == "watching\n", page.communicate()[1]
+    for expected in ("followed\n", "held\n", "stayed\n"):
+        if expected != "held\n":
+            log(3)
+        assert page.stdout.readline() == expected, page.communicate()[1]
+    child.communicate()
+    _, errors = page.communicate()
+    assert (errors, page.returncode) == ("", 0)
 
 
 def test_the_page_may_do_what_its_viewers_need_and_no_more(server):

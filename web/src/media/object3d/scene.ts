@@ -71,7 +71,7 @@ export function cloudObject({ places, colors, boxes, vectors, labels }: Cloud): 
   group.add(new Points(geometry, material));
   for (const one of [boxes, vectors]) if (one.ends.length > 0) group.add(linesOf(one));
   const extent = new Box3().setFromObject(group).getSize(new Vector3()).length();
-  for (const label of labels.slice(0, MOST_LABELS)) group.add(labelOf(label, extent / 40));
+  for (const label of labels.slice(0, MOST_LABELS)) group.add(labelOf(label, extent / 28));
   return group;
 }
 
@@ -151,7 +151,7 @@ export class Stage {
     const centre = box.getCenter(new Vector3());
     const radius = Math.max(1e-6, box.getSize(new Vector3()).length() / 2);
     const from = up === 'y' ? new Vector3(1, 0.7, 1.4) : new Vector3(1, -1.4, 0.8);
-    this.camera.position.copy(centre).addScaledVector(from.normalize(), radius * 2.6);
+    this.camera.position.copy(centre).addScaledVector(from.normalize(), radius * 2);
     this.camera.near = radius / 500;
     this.camera.far = radius * 50;
     this.controls.target.copy(centre);
