@@ -7,6 +7,8 @@ import type { ItemRef } from './mediaView';
 export const PAGE = 60;
 /** Pages that are kept: the steps that somebody goes back and forth between. */
 const KEPT = 400;
+/** Requests under way: a browser has six connections, and others need some. */
+const AT_ONCE = 3;
 
 type Page = Map<number, MediaItem> | ApiError | 'asked';
 
@@ -16,6 +18,8 @@ const nameOf = ({ key, run, label, step, index }: ItemRef): string =>
 export class ItemPages {
   private readonly pages = new Map<string, Page>();
   private wanted: ItemRef[] = [];
+  private readonly waiting: ItemRef[][] = [];
+  private underWay = 0;
 
   constructor(
     private readonly ref: ProjectRef,
@@ -70,7 +74,21 @@ export class ItemPages {
       const name = JSON.stringify([item.key, item.step, Math.floor(item.index / PAGE)]);
       requests.set(name, [...(requests.get(name) ?? []), item]);
     }
-    for (const items of requests.values()) void this.load(items);
+    this.waiting.push(...requests.values());
+    this.send();
+  }
+
+  /** The latest first: whoever goes through many steps waits for the last one. */
+  private send(): void {
+    while (this.underWay < AT_ONCE) {
+      const items = this.waiting.pop();
+      if (!items) return;
+      this.underWay++;
+      void this.load(items).finally(() => {
+        this.underWay--;
+        this.send();
+      });
+    }
   }
 
   private async load(items: readonly ItemRef[]): Promise<void> {
