@@ -36,6 +36,9 @@ const backend = process.env['STEPLOG_BACKEND'];
 
 export default defineConfig({
   base: './',
+  // Its own entry is the unminified build for old browsers.
+  resolve: { alias: [{ find: /^3dmol$/, replacement: '3dmol/build/3Dmol.es6-min.js' }] },
+  worker: { format: 'es' },
   plugins: [svelte(), compressed()],
   build: {
     outDir: OUT,

@@ -70,7 +70,9 @@ class Files:
         text = index.decode().replace(_NONCE, nonce)
         policy = (
             f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; "
-            "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
+            "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self'; "
+            # What was logged is in frames of an origin of its own; textures are read as blobs.
+            "frame-src 'self'; worker-src 'self'; connect-src 'self' blob:; "
             "object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'"
         )
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}

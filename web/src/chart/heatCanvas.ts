@@ -8,7 +8,7 @@ import { axisTicks, fittingTicks, niceStep } from './ticks';
 
 /** Left of the rows, for their numbers. */
 export const LABELS_PX = 34;
-const FONT = '11px "Inter Variable", system-ui, sans-serif';
+export const AXIS_FONT = '11px "Inter Variable", system-ui, sans-serif';
 /** As many as the eye tells apart. */
 const SHADES = 101;
 /** Rows whose numbers would touch have none. */
@@ -34,18 +34,28 @@ export function rowHeight(rows: number): number {
   return rows <= 128 ? 6 : Math.max(2, Math.floor(576 / rows));
 }
 
-export function drawHeat(canvas: HTMLCanvasElement, view: HeatView): void {
-  const { width, height, axisPx } = view;
+/** The empty canvas in a size in CSS pixels, sharp on its screen. */
+export function sizedContext(
+  canvas: HTMLCanvasElement,
+  width: number,
+  height: number,
+): CanvasRenderingContext2D {
   const ratio = devicePixelRatio;
   canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round((height + axisPx) * ratio);
+  canvas.height = Math.round(height * ratio);
   canvas.style.width = `${width}px`;
-  canvas.style.height = `${height + axisPx}px`;
+  canvas.style.height = `${height}px`;
   const ctx = canvas.getContext('2d') as CanvasRenderingContext2D;
   ctx.scale(ratio, ratio);
+  return ctx;
+}
+
+export function drawHeat(canvas: HTMLCanvasElement, view: HeatView): void {
+  const { width, height, axisPx } = view;
+  const ctx = sizedContext(canvas, width, height + axisPx);
   drawCells(ctx, view);
   const styles = getComputedStyle(document.documentElement);
-  ctx.font = FONT;
+  ctx.font = AXIS_FONT;
   ctx.fillStyle = styles.getPropertyValue('--chart-axis').trim();
   drawLabels(ctx, view);
   drawAxis(ctx, view);
@@ -97,9 +107,14 @@ function drawLabels(ctx: CanvasRenderingContext2D, { rows, names, height }: Heat
   });
 }
 
-function drawAxis(ctx: CanvasRenderingContext2D, { range, axis, width, height, axisPx }: HeatView): void {
-  const plotWidth = width - LABELS_PX;
-  const place = (value: number) => LABELS_PX + ((value - range[0]) / (range[1] - range[0])) * plotWidth;
+/** The ticks of x below a picture that begins `labelsPx` from the left. */
+export function drawAxis(
+  ctx: CanvasRenderingContext2D,
+  { range, axis, width, height, axisPx }: Pick<HeatView, 'range' | 'axis' | 'width' | 'height' | 'axisPx'>,
+  labelsPx = LABELS_PX,
+): void {
+  const plotWidth = width - labelsPx;
+  const place = (value: number) => labelsPx + ((value - range[0]) / (range[1] - range[0])) * plotWidth;
   const widthOf = (label: string) => ctx.measureText(label).width;
   const count = Math.min(8, Math.max(2, Math.floor(plotWidth / 90)));
   const ticks = fittingTicks((fewer) => axisTicks(axis, range, fewer), count, place, widthOf);

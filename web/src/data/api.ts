@@ -1,6 +1,7 @@
 /** The server's HTTP API. The only file that calls `fetch`; every path is relative to `document.baseURI`. */
 import { decodeArrow, decodeJson } from './arrow';
 import { parseExact } from './exactJson';
+import type { HistogramAnswer, HistogramsQuery, MediaIndex, MediaItem } from './media';
 import type { PanelFrame } from './panelData';
 import type {
   KeyInfo,
@@ -222,3 +223,36 @@ export async function querySeries(
   };
   return { version: version ?? answer.version ?? null, frames: decodeJson(answer.panels) };
 }
+
+/** At which steps these runs have images and the like. */
+export const queryMediaIndex = (ref: ProjectRef, ids: readonly string[]): Promise<MediaIndex> =>
+  json<MediaIndex>(`${projectPath(ref)}/media:index`, post({ runs: { ids }, keys: null }));
+
+/** What a key has at a step: `limit` items of each run, from `offset` on. */
+export const queryMediaItems = async (
+  ref: ProjectRef,
+  asked: { runs: readonly string[]; keys: readonly string[]; steps: readonly number[] },
+  { offset, limit }: { offset: number; limit: number },
+): Promise<MediaItem[]> => {
+  const body = { ...asked, runs: { ids: asked.runs }, offset, limit };
+  return (await json<{ items: MediaItem[] }>(`${projectPath(ref)}/media:items`, post(body))).items;
+};
+
+export const queryHistograms = (
+  ref: ProjectRef,
+  query: HistogramsQuery,
+  signal?: AbortSignal,
+): Promise<HistogramAnswer> =>
+  json<HistogramAnswer>(`${projectPath(ref)}/histograms:query`, post(query, signal));
+
+/** The address of a content: `w` asks for a thumbnail, `as` for a page or drawing in a sandbox. */
+export function blobUrl(sha256: string, asked: { w?: number; as?: 'html' | 'svg' } = {}): string {
+  const query = new URLSearchParams(Object.entries(asked).map(([name, value]) => [name, String(value)]));
+  return apiUrl(`blobs/${sha256}${query.size ? `?${query}` : ''}`).href;
+}
+
+/** A content as text, or as bytes. */
+export const getBlobText = async (sha256: string): Promise<string> =>
+  await (await request(`blobs/${sha256}`)).text();
+export const getBlobBytes = async (sha256: string): Promise<ArrayBuffer> =>
+  await (await request(`blobs/${sha256}`)).arrayBuffer();

@@ -113,7 +113,7 @@ function concat(head: Float64Array, count: number, tail: Float64Array): Float64A
 }
 
 /** Index of the first element that is >= value. */
-export function lowerBound(values: Float64Array, value: number): number {
+export function lowerBound(values: ArrayLike<number>, value: number): number {
   let from = 0;
   let to = values.length;
   while (from < to) {

@@ -9,6 +9,8 @@ export class KeyList extends Polled {
   plotted = $state.raw<KeyInfo[]>([]);
   /** Of these, those that have a panel. */
   readonly panels = $derived(this.plotted.filter((key) => !key.hidden));
+  /** Whether something else was logged than numbers and texts: images and the like. */
+  hasObjects = $state(false);
   private names = '';
 
   constructor(
@@ -20,6 +22,7 @@ export class KeyList extends Polled {
 
   protected override async ask(): Promise<void> {
     const keys = this.run ? await getRunKeys(this.ref, this.run) : await getProjectKeys(this.ref);
+    this.hasObjects = keys.some(({ kinds }) => kinds.includes('object') || kinds.includes('list'));
     const plotted = keys.filter(isPlotted);
     const names = plotted.map((key) => `${key.hidden} ${key.name}`).join('\n');
     // The same names keep the same panels: no rebuild of sections.

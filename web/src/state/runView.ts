@@ -7,6 +7,7 @@ export const TABS = [
   { id: 'charts', name: 'Charts' },
   { id: 'system', name: 'System' },
   { id: 'logs', name: 'Logs' },
+  { id: 'media', name: 'Media' },
   { id: 'files', name: 'Files' },
 ] as const;
 export type RunTab = (typeof TABS)[number]['id'];

@@ -36,7 +36,7 @@ export function isPlotted(key: KeyInfo): boolean {
 }
 
 /** Groups keys by the text before their first slash; keys without one come first. */
-export function sectionsOf(keys: readonly KeyInfo[]): Section[] {
+export function sectionsOf(keys: readonly Pick<KeyInfo, 'name'>[]): Section[] {
   const sections = new Map<string, Panel[]>();
   const titles = displayKeys(keys.map((key) => key.name));
   for (const [i, key] of keys.entries()) {
@@ -95,6 +95,16 @@ export function matching(sections: readonly Section[], matcher: Matcher): Sectio
     const found = panels.filter((panel) => matcher.test(panel.title));
     return found.length ? [{ name, panels: found }] : [];
   });
+}
+
+/** The sections of both, those of a name as one. */
+export function joined(a: readonly Section[], b: readonly Section[]): Section[] {
+  const names = [...new Set([...a, ...b].map(({ name }) => name))];
+  const of = (sections: readonly Section[], wanted: string) =>
+    sections.find(({ name }) => name === wanted)?.panels ?? [];
+  return names
+    .map((name) => ({ name, panels: [...of(a, name), ...of(b, name)] }))
+    .sort((x, y) => Number(y.name === UNPREFIXED) - Number(x.name === UNPREFIXED));
 }
 
 /** The panel of a key. */

@@ -1,0 +1,91 @@
+/** Draws a picture, another one over it, masks and boxes on a canvas. */
+import type { Box } from './boxes';
+import { classColor } from './boxes';
+import type { Viewport } from './viewport';
+
+export type Compare = 'off' | 'wipe' | 'difference';
+
+export interface Scene {
+  picture: HTMLImageElement;
+  /** What it is compared with. */
+  other: HTMLImageElement | null;
+  compare: Compare;
+  /** Where the other one begins, in parts of the width. */
+  wipe: number;
+  masks: readonly HTMLCanvasElement[];
+  opacity: number;
+  boxes: readonly Box[];
+}
+
+const FONT = '500 11px "Inter Variable", system-ui, sans-serif';
+
+export function drawScene(canvas: HTMLCanvasElement, scene: Scene, { scale, x, y }: Viewport): void {
+  const ratio = devicePixelRatio;
+  canvas.width = Math.round(canvas.clientWidth * ratio);
+  canvas.height = Math.round(canvas.clientHeight * ratio);
+  const ctx = canvas.getContext('2d') as CanvasRenderingContext2D;
+  ctx.scale(ratio, ratio);
+  const { picture, other, compare, wipe } = scene;
+  const [width, height] = [picture.naturalWidth * scale, picture.naturalHeight * scale];
+  // Enlarged, a pixel is a square.
+  ctx.imageSmoothingEnabled = scale * ratio < 1;
+  ctx.imageSmoothingQuality = 'high';
+  ctx.drawImage(picture, x, y, width, height);
+  if (other && compare === 'wipe') {
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(x + width * wipe, y, width * (1 - wipe), height);
+    ctx.clip();
+    ctx.clearRect(x, y, width, height);
+    ctx.drawImage(other, x, y, width, height);
+    ctx.restore();
+    ctx.fillStyle = '#fff';
+    ctx.fillRect(x + width * wipe - 1, y, 2, height);
+  } else if (other && compare === 'difference') {
+    ctx.globalCompositeOperation = 'difference';
+    ctx.drawImage(other, x, y, width, height);
+    ctx.globalCompositeOperation = 'source-over';
+  }
+  ctx.globalAlpha = scene.opacity;
+  ctx.imageSmoothingEnabled = false;
+  for (const mask of scene.masks) ctx.drawImage(mask, x, y, width, height);
+  ctx.globalAlpha = 1;
+  drawBoxes(ctx, scene, { scale, x, y });
+}
+
+function drawBoxes(
+  ctx: CanvasRenderingContext2D,
+  { boxes, picture }: Scene,
+  { scale, x, y }: Viewport,
+): void {
+  const { naturalWidth, naturalHeight } = picture;
+  ctx.font = FONT;
+  ctx.textBaseline = 'top';
+  ctx.lineWidth = 2;
+  for (const box of boxes) {
+    const [across, down] = box.isPixels ? [1, 1] : [naturalWidth, naturalHeight];
+    const [left, top] = [x + box.x * across * scale, y + box.y * down * scale];
+    const color = classColor(box.classId);
+    ctx.strokeStyle = color;
+    ctx.strokeRect(left, top, box.width * across * scale, box.height * down * scale);
+    const width = ctx.measureText(box.text).width + 8;
+    ctx.fillStyle = color;
+    ctx.fillRect(left - 1, top - 16, width, 16);
+    ctx.fillStyle = '#0b1020';
+    ctx.fillText(box.text, left + 3, top - 13);
+  }
+}
+
+let probe: CanvasRenderingContext2D | null = null;
+
+/** Red, green, blue and alpha of one pixel, whatever the size of the picture. */
+export function pixelOf(picture: HTMLImageElement, [x, y]: readonly [number, number]): readonly number[] {
+  if (!probe) {
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 1;
+    probe = canvas.getContext('2d', { willReadFrequently: true }) as CanvasRenderingContext2D;
+  }
+  probe.clearRect(0, 0, 1, 1);
+  probe.drawImage(picture, x, y, 1, 1, 0, 0, 1, 1);
+  return [...probe.getImageData(0, 0, 1, 1).data];
+}
