@@ -68,13 +68,14 @@ try {
         // Until the first panels are drawn, or the page says why there are none.
         await page
           .locator(
-            '[data-testid=panel][data-status=ready] canvas, [data-testid=heat][data-status=ready], [data-testid=reproduce], [data-line], [data-testid=file-view], [data-testid^=notice], [data-testid=project], [data-testid=logged-out]',
+            '[data-testid=panel][data-status=ready] canvas, [data-testid=heat][data-status=ready], [data-testid=reproduce], [data-line], [data-testid=file-view], [data-testid=media-item], [data-testid=table-grid], [data-testid^=notice], [data-testid=project], [data-testid=logged-out]',
           )
           .first()
           .waitFor();
         await page.waitForFunction(
           () => !document.querySelector('[data-testid=panel][data-status=loading]') && document.fonts.ready,
         );
+        await page.waitForLoadState('networkidle');
         await page.screenshot({ path: join(out, `${name}-${size}-${scheme}.png`) });
         const overflow = await page.evaluate(
           () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
