@@ -309,6 +309,7 @@ def test_long_words_are_no_burden():
         ("--token SEKRET --lr 3", "--token *** --lr 3"),
         ("x --api-key 'SEKRET' -password S3", "x --api-key '***' -password ***"),
         ("--token --lr 3", "--token --lr 3"),
+        ("https://x.y/z?access_token=A&sig=B&n=1", "https://x.y/z?access_token=***&sig=***&n=1"),
         ('ext::sh -c "curl --token SEKRET"', 'ext::sh -c "curl --token ***"'),
         ("a token SEKRET of words", "a token SEKRET of words"),
     ],
@@ -414,6 +415,8 @@ def test_the_remote_is_that_of_the_upstream_branch(repository, tmp_path, monkeyp
     monkeypatch.chdir(clone)
     run_git(clone, "remote", "add", "origin", "https://example.org/other.git")
     assert read_git(max_secs=20).facts["remote"] == str(repository)
+    run_git(clone, "remote", "set-url", "up", f"../{repository.name}")
+    assert read_git(max_secs=20).facts["remote"] == str(clone.parent / repository.name)
     run_git(clone, "checkout", "--detach")
     assert read_git(max_secs=20).facts["remote"] == "https://example.org/other.git"
 

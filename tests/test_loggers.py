@@ -62,6 +62,35 @@ def test_the_root_logger_is_one_of_them(start, printed, wanted):
     assert printed(run) == "ERROR:root:said\n"
 
 
+def test_a_record_is_taken_once(start, logger, printed, *, monkeypatch):
+    monkeypatch.setattr(logger, "propagate", True)
+    wanted = {"root": "ERROR", "steplog-test": "WARNING", "steplog-test.below": "INFO"}
+    with start(settings={"capture_loggers": wanted}) as run:
+        logging.getLogger("steplog-test.below").info("one")
+        logging.getLogger("steplog-test.below").error("two")
+        logging.getLogger("steplog-test").info("too little")
+    assert printed(run) == "INFO:steplog-test.below:one\nERROR:steplog-test.below:two\n"
+
+
+@pytest.mark.parametrize("console", ["wrap", "redirect"])
+def test_what_is_printed_anyway_is_not_taken_once_more(run_program, records_of, console):
+    folder, said = run_program(
+        "import logging, steplog, sys\n"
+        f"settings = {{'capture_loggers': 'root=INFO', 'silent': True, 'console': {console!r}}}\n"
+        "run = steplog.init(mode='offline', dir=sys.argv[1], settings=settings)\n"
+        "logging.getLogger('loud').warning('by the last resort')\n"
+        "logging.getLogger('quiet').addHandler(logging.NullHandler())\n"
+        "logging.getLogger('quiet').warning('by nobody')\n"
+        "print('end')\n",
+        returncode=0,
+    )
+    assert said == "by the last resort\n"
+    taken = [record[3] for record in records_of(folder) if record[0] == OUTPUT]
+    assert sorted("".join(taken).splitlines()) == [
+        *("WARNING:quiet:by nobody", "by the last resort", "end"),
+    ]
+
+
 @pytest.mark.parametrize("capture", ["", "root=INFO, lib=INFO"])
 @pytest.mark.parametrize(
     "config", ["", "logging.basicConfig(level=logging.INFO, format='MY %(message)s')"]

@@ -291,6 +291,17 @@ def test_a_process_that_leaves_at_once_has_forwarded_all(program, texts):
     assert texts(ended.folders[0], after_kill=True)[1] == lines(100_000)
 
 
+def test_functions_of_os_can_be_pickled_as_before(program, texts):
+    ended = program(
+        "import pickle\n"
+        "for name in ('_exit', 'execv', 'execve'):\n"
+        "    function = getattr(os, name)\n"
+        "    assert pickle.loads(pickle.dumps(function)) is function\n"
+        "print('yes')\n"
+    )
+    assert texts(ended.folders[0])[1] == "yes\n"
+
+
 def test_forked_children_print_into_their_parents_run(program, texts):
     ended = program(
         "sys.stdout.write('half ')\n"

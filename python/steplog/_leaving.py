@@ -20,10 +20,11 @@ FLUSH_SECS = 2.0
 @functools.cache
 def watch() -> None:
     """Have what was printed forwarded before the process is left; harmless in forked children."""
-    os._exit = _flushing(os._exit)
-    # All others of the family call these two.
-    for name in ("execv", "execve"):
-        setattr(os, name, _giving_back(getattr(os, name)))
+    instead = {"_exit": _flushing, "execv": _giving_back, "execve": _giving_back}
+    for name, made in instead.items():  # all others of the family call these
+        function = made(getattr(os, name))
+        function.__module__, function.__qualname__ = "os", name  # so it is found by who pickles it
+        setattr(os, name, function)
 
 
 def _flushing(leave: Callable[..., Any]) -> Callable[..., Any]:

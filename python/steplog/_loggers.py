@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from steplog._errors import RunClosedError, StorageError, UsageError
 from steplog._names import whole_text
+from steplog._streams import printed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,25 +27,31 @@ class Loggers:
     """
 
     def __init__(self, writer: Writer, notices: Notices, wanted: Sequence[str]) -> None:
-        self._own: list[tuple[logging.Logger, _Handler]] = []
+        self._handler = _Handler(writer, notices)
+        self._levels: dict[logging.Logger, int] = {}
         for one in wanted:
             name, _, level = one.rpartition("=")
             logger = logging.getLogger(None if name == "root" else name)
-            self._own.append((logger, _Handler(writer, notices, level_of(level))))
-        _taken.extend(self._own)
+            self._levels[logger] = level_of(level)
+        _taking.append(self)
+
+    def take(self, record: logging.LogRecord, loggers: Sequence[logging.Logger]) -> None:
+        """Take a record, once, that one of these wanted loggers has let through."""
+        levels = [self._levels[logger] for logger in loggers if logger in self._levels]
+        if levels and record.levelno >= min(levels):
+            self._handler.handle(record)
 
     def stop(self) -> None:
         """Take no more; harmless when called again."""
-        for one in self._own:
-            if one in _taken:
-                _taken.remove(one)
+        if self in _taking:
+            _taking.remove(self)
 
 
 class _Handler(logging.Handler):
     """Writes `LEVEL:name:message`, and a traceback where there is one, as W&B does."""
 
-    def __init__(self, writer: Writer, notices: Notices, level: int) -> None:
-        super().__init__(level)
+    def __init__(self, writer: Writer, notices: Notices) -> None:
+        super().__init__()
         self._writer = writer
         self._notices = notices
         self.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
@@ -65,19 +72,24 @@ class _Handler(logging.Handler):
             self._notices.warn("output", f"what is logged is not recorded: {error}")
 
 
-_taken: list[tuple[logging.Logger, _Handler]] = []
+_taking: list[Loggers] = []
 _untouched = logging.Logger.callHandlers
 
 
 def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """As `Logger.callHandlers`, which gets what a logger lets through; then take the record."""
+    """As `Logger.callHandlers`, which gets what a logger lets through.
+
+    Then the record is taken, unless its handlers have printed it: that is in the output already.
+    """
+    before = printed()
     _untouched(logger, record)
-    heard: logging.Logger | None = logger
-    while _taken and heard is not None:
-        for one, handler in tuple(_taken):
-            if one is heard and record.levelno >= handler.level:
-                handler.handle(record)
-        heard = heard.parent if heard.propagate else None
+    if not _taking or printed() != before:
+        return
+    heard = [logger]
+    while heard[-1].propagate and heard[-1].parent is not None:
+        heard.append(heard[-1].parent)
+    for loggers in tuple(_taking):
+        loggers.take(record, heard)
 
 
 logging.Logger.callHandlers = _call_handlers  # type: ignore[assignment]  # for good

@@ -48,6 +48,8 @@ class Taker(Protocol):
 class _PerThread(threading.local):
     passed = 0
     """How many texts have gone through a stream that is redirected."""
+    given = 0
+    """How many have been given to runs."""
 
 
 _thread = _PerThread()
@@ -163,6 +165,7 @@ class _Wrapped:
                 delattr(self.stream, name)
 
     def _give(self, text: str) -> None:
+        _thread.given += 1
         for taker in self._given:
             taker.put(self.number, text)
 
@@ -305,6 +308,11 @@ class Streams:
         except (AttributeError, TypeError):
             for taker in self._takers:
                 taker.tell_unwrapped(name)
+
+
+def printed() -> int:
+    """Grows with each text that this thread prints and runs take."""
+    return _thread.passed + _thread.given
 
 
 def flush() -> None:

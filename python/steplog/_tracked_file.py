@@ -184,10 +184,17 @@ class TrackedFile:
 
 
 def written(base: Path) -> Iterator[Path]:
-    """The files below a folder, but for what is hidden; links are left alone."""
+    """The files below a folder, but for what is hidden; links, pipes and devices are left alone."""
     for folder, folders, names in os.walk(base):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if not name.startswith(".") and not path.is_symlink():
+            if not name.startswith(".") and _is_regular(path):
                 yield path
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:  # it has just been removed
+        return False

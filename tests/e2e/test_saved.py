@@ -217,6 +217,20 @@ def test_a_large_file_written_into_before_a_kill_comes_as_it_is(server, tmp_path
     }
 
 
+def test_pipes_and_devices_that_a_killed_program_has_left_are_let_alone(server, tmp_path):
+    program = (
+        "import os, steplog\n"
+        "run = steplog.init(project='p', id='r', mode='offline', settings={'silent': True})\n"
+        "os.mkfifo(run.dir + '/pipe')\n"
+        "open(run.dir + '/text', 'w').write('x')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    server.python(tmp_path, program).communicate()
+    done = server.cli("sync", str(tmp_path / "steplog-runs"))
+    assert done.returncode == 0, done.stderr
+    assert files_at(server) == {"text": b"x"}
+
+
 def test_of_a_copy_no_files_are_taken(server, tmp_path):
     """Its original may still be written: then it would have other records at their places."""
     server.python(tmp_path, LEFT, "offline", "os.kill(os.getpid(), 9)").communicate()

@@ -64,7 +64,7 @@ def read(
     try:
         found.facts["root"] = git.text("rev-parse", "--show-toplevel")
         found.facts["commit"] = git.text("rev-parse", "HEAD")
-        found.facts |= _optional(git, secrets)
+        found.facts |= _optional(git, secrets, str(found.facts["root"]))
         _read_changes(git, found.facts)
         if with_patches:
             _read_patches(git, found, secrets)
@@ -73,7 +73,7 @@ def read(
     return found
 
 
-def _optional(git: _Git, secrets: Secrets) -> dict[str, object]:
+def _optional(git: _Git, secrets: Secrets, root: str) -> dict[str, object]:
     facts: dict[str, object] = {}
     branch = git.maybe("symbolic-ref", "--short", "-q", "HEAD")
     # The commit may be in that of the upstream branch alone; `.` is this repository.
@@ -85,6 +85,8 @@ def _optional(git: _Git, secrets: Secrets) -> dict[str, object]:
             break
     if branch:
         facts["branch"] = branch
+    if remote.startswith(("./", "../")):  # relative to the repository
+        remote = os.path.normpath(os.path.join(root, remote))  # noqa: PTH118  # it is a text
     if remote:
         facts["remote"] = secrets.mask(remote)
     return facts

@@ -113,6 +113,10 @@ class Logs:
     async def at(self, request: web.Request) -> web.Response:
         """The number of the line nearest to a time in milliseconds."""
         run_id, sources, _ = await self._sources(request)
+        if "wall" not in request.query:
+            raise Problem(
+                Code.INVALID, "`wall` is missing: milliseconds since the epoch", field="wall"
+            )
         wall = _number(request.query, "wall", 0, least=0, most=_MAX_NUMBER // 1000)
         return self._json(
             {"number": await self._output.number_at(run_id, sources, wall * 1_000_000)}

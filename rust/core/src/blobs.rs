@@ -24,6 +24,8 @@ const MOST_PART_BYTES: u64 = 16 << 20;
 const FIRST_PART_BYTES: u64 = 1 << 20;
 /// Where connections break off, parts are not made smaller than this.
 const LEAST_PART_BYTES: u64 = 64 << 10;
+/// How often a content is sent anew of which the server had a part that was another one's.
+const MOST_ANEW: u32 = 3;
 /// First wait after a failure; doubles.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(15);
@@ -157,6 +159,8 @@ impl<S: Store> Blobs<S> {
         let content = Arc::new(content);
         let mut hashed = Hashed::default();
         let mut from = wanted.have.min(wanted.size);
+        // What the server had may have come from a file that was written into.
+        let (mut is_all_ours, mut anew) = (from == 0, 0);
         loop {
             let bytes = self.part_bytes.min(wanted.size - from);
             let read = {
@@ -191,18 +195,23 @@ impl<S: Store> Blobs<S> {
                     from = have;
                 }
                 (409, _, Some(expected)) if expected != from && expected <= wanted.size => {
+                    is_all_ours &= expected < from;
                     from = expected;
                 }
                 (404, ..) => return Ok(Sent::Done),
                 (413, ..) if self.part_bytes > LEAST_PART_BYTES => {
                     self.part_bytes = (self.part_bytes / 2).max(LEAST_PART_BYTES);
                 }
-                (422, ..) => {
-                    if body.get("code").and_then(Json::as_str) == Some("over_limit") {
-                        self.refused = Some(refusal(&reply));
+                (422, ..) => match body.get("code").and_then(Json::as_str) {
+                    Some("wrong_content") if !is_all_ours && anew < MOST_ANEW => {
+                        (from, is_all_ours, anew) = (0, true, anew + 1);
                     }
-                    return Ok(Sent::Gone);
-                }
+                    Some("over_limit") => {
+                        self.refused = Some(refusal(&reply));
+                        return Ok(Sent::Gone);
+                    }
+                    _ => return Ok(Sent::Gone),
+                },
                 _ => return Err(refusal(&reply)),
             }
         }
@@ -340,6 +349,13 @@ mod tests {
             }
             have.extend_from_slice(part);
             assert!(have.len() as u64 <= *size);
+            if have.len() as u64 == *size && hex(have) != sha256 {
+                have.clear();
+                return json(
+                    422,
+                    &serde_json::json!({ "code": "wrong_content", "have": 0 }),
+                );
+            }
             json(200, &serde_json::json!({ "have": have.len() }))
         }
     }
@@ -469,6 +485,21 @@ mod tests {
         assert_eq!(store.contents[&hex(whole)].1, whole);
         assert!(store.contents[&hex(changed)].1.len() < 10, "not completed");
         assert!(store.contents[&missing].1.is_empty());
+    }
+
+    #[test]
+    fn what_another_one_has_sent_wrong_is_sent_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join(FOLDER);
+        std::fs::create_dir(&folder).unwrap();
+        let content = b"0123456789".as_slice();
+        std::fs::write(folder.join(hex(content)), content).unwrap();
+        let mut store = FlakyStore {
+            contents: BTreeMap::from([(hex(content), (10, b"0123xx".to_vec()))]),
+            script: Vec::new(),
+        };
+        assert_eq!(run(dir.path(), &mut store, 3), 0);
+        assert_eq!(store.contents[&hex(content)].1, content);
     }
 
     #[test]
