@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 import random
+from typing import Any
 
 import polars as pl
 import pytest
@@ -269,7 +270,7 @@ def sorted_frame(frame, keys):
 )
 def test_pages_are_in_order(tables, keys, page, *, has_filter):
     offset, limit = page
-    asked = {"sort": [{"k": name, "dir": down} for name, down in keys]}
+    asked: dict[str, Any] = {"sort": [{"k": name, "dir": down} for name, down in keys]}
     frame = FRAME
     if has_filter:
         asked["where"], frame = "i < 2", FRAME.filter(pl.col("i") < 2)

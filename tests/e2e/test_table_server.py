@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 from tests.e2e.raw_tables import RawTable, raw, table_text
@@ -58,7 +59,7 @@ def test_what_is_no_table_is_not_found(shared, key, step):
     assert (status, problem["field"]) == (404, "sources.1")
 
 
-CELLS = [
+CELLS: list[tuple[str, list[Any]]] = [
     ("int", [1, -(2**63), 2**63 - 1, None]),
     ("float", [0.5, -0.0, 1e300, math.nan, math.inf, -math.inf, None, 3]),
     ("float", [2**53 + 1, 0.5, 10**30, -(2**63) - 1, 7]),
@@ -136,8 +137,9 @@ def test_a_file_that_is_no_table_is_refused(server, online):
 
 def test_an_incremental_table_is_all_of_its_files(server, online):
     with online("r") as run:
-        paths = []
-        for number, rows in enumerate(([[1]], [[2.5], [None]], [])):
+        paths: list[str] = []
+        increments: list[list[list[object]]] = [[[1]], [[2.5], [None]], []]
+        for number, rows in enumerate(increments):
             table = RawTable(
                 table_text(["a"], rows),
                 _type="incremental-table-file",
@@ -147,7 +149,8 @@ def test_an_incremental_table_is_all_of_its_files(server, online):
             )
             run.log({"tab": table})
             run.flush()
-            paths.append(table._kept[1]["path"])
+            assert table._kept is not None
+            paths.append(str(table._kept[1]["path"]))
     assert read(server, source("tab", 0))["cells"] == [[1]]
     assert read(server, source("tab"))["cells"] == [[1.0, 2.5, None]]
     assert read(server, source("tab"), sort=[{"k": "a", "dir": "desc"}])["rows"] == [1, 0, 2]

@@ -149,10 +149,7 @@ fn mutations_of_the_golden_files_are_read() {
 #[test]
 #[ignore = "only when the golden files have changed"]
 fn write_seeds() {
-    for ((name, _), seeds) in CHECKS
-        .into_iter()
-        .zip([segments(), payloads(), folders()])
-    {
+    for ((name, _), seeds) in CHECKS.into_iter().zip([segments(), payloads(), folders()]) {
         let folder = root().join("rust/fuzz/corpus").join(name);
         std::fs::create_dir_all(&folder).unwrap();
         for (number, seed) in seeds.iter().enumerate() {
