@@ -91,6 +91,7 @@ bench: build
 	$(BIN)/python benches/bench_capture.py
 	$(BIN)/python benches/bench_output.py
 	$(BIN)/python benches/bench_table.py
+	$(BIN)/python benches/bench_table_query.py
 	$(BIN)/python benches/bench_limits.py
 	$(BIN)/python benches/bench_instructions.py
 	$(BIN)/python benches/bench_peers.py

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.e2e.raw_tables import RawTable, raw, table_text
 
@@ -100,6 +102,44 @@ def test_times_are_compared_with_texts_that_say_one(server, online):
     assert answer["columns"] == [{"name": "t", "kind": "time", "type": "timestamp"}]
     assert (answer["rows"], answer["cells"]) == ([1], [[1_700_000_000_000.5]])
     assert read(server, source("tab"), where="t = 1700000000000")["rows"] == [0]
+
+
+def test_a_table_of_the_sdk_has_the_kinds_of_its_columns(server, online):
+    moment = dt.datetime(2024, 5, 6, 7, 8, 9, 250_000, tzinfo=dt.timezone.utc)
+    pixels = np.full((5, 4, 3), 7, np.uint8)
+    rows = [
+        [1, 0.5, "a", True, moment, steplog.Image(pixels), [1, 2], 2**70],
+        [None, math.nan, None, None, None, None, None, 1],
+    ]
+    columns = ["int", "float", "text", "bool", "time", "image", "list", "big"]
+    with online("r") as run:
+        run.log({"tab": steplog.Table(columns, rows)})
+    answer = read(server, source("tab"))
+    kinds = {one["name"]: (one["kind"], one["type"]) for one in answer["columns"]}
+    assert kinds == {
+        "int": ("int", "number"),
+        "float": ("float", "number"),
+        "big": ("float", "number"),
+        "text": ("text", "string"),
+        "bool": ("bool", "boolean"),
+        "time": ("time", "timestamp"),
+        "image": ("media", "image-file"),
+        "list": ("json", "list"),
+    }
+    cells = dict(zip(columns, answer["cells"], strict=True))
+    image = json.loads(cells.pop("image")[0])
+    assert cells == {
+        "int": [1, None],
+        "float": [0.5, "NaN"],
+        "text": ["a", None],
+        "bool": [True, None],
+        "time": [moment.timestamp() * 1000, None],
+        "list": ["[1,2]", None],
+        "big": [str(2**70), 1.0],
+    }
+    status, headers, _ = server.ask(f"/api/v1/blobs/{image['sha256']}?w=64")
+    assert (status, headers["Content-Type"]) == (200, "image/webp")
+    assert read(server, source("tab"), where="time = '2024-05-06T07:08:09.25Z'")["rows"] == [0]
 
 
 def test_files_of_wandb_are_read_in_any_order_of_members(server, online):

@@ -13,6 +13,8 @@ const STATS_AT_ONCE = 8;
 export class TableRows {
   status = $state<'loading' | 'ready' | 'error'>('loading');
   error = $state.raw<ApiError | null>(null);
+  /** Whether what is shown is of the query before. */
+  old = $state(false);
   columns = $state.raw<readonly TableColumn[]>([]);
   total = $state(0);
   matched = $state(0);
@@ -29,6 +31,7 @@ export class TableRows {
     if (JSON.stringify(query) === JSON.stringify(this.query)) return;
     this.stop();
     this.query = query;
+    this.old = true;
     if (this.status === 'error') this.status = 'loading';
     const answer = await this.page(0);
     if (!answer || this.query !== query) return;
@@ -36,7 +39,7 @@ export class TableRows {
     this.pages.set(0, answer);
     this.stats.clear();
     [this.columns, this.total, this.matched] = [answer.columns, answer.total, answer.matched];
-    [this.status, this.error] = ['ready', null];
+    [this.status, this.error, this.old] = ['ready', null, false];
     if (!query.group?.length) void this.count(query, answer.columns);
   }
 
@@ -92,7 +95,7 @@ export class TableRows {
 
   private failed(error: unknown): void {
     if (!(error instanceof ApiError)) throw error;
-    [this.status, this.error] = ['error', error];
+    [this.status, this.error, this.old] = ['error', error, false];
   }
 
   private async count(query: TableQuery, columns: readonly TableColumn[]): Promise<void> {
