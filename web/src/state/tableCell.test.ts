@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { Exact } from '../data/exactJson';
 import { cellText, isValue, mediaOf, wholeText } from './tableCell';
 
+const HASH = 'ab'.repeat(32);
+
 test('cells are what they say', () => {
   expect(cellText(null, 'float')).toBe('');
   expect(cellText('NaN', 'float')).toBe('NaN');
@@ -10,15 +12,20 @@ test('cells are what they say', () => {
   expect(cellText(0.1234567891, 'float')).toBe('0.123457');
   expect(cellText(true, 'bool')).toBe('true');
   expect(cellText('a b', 'text')).toBe('a b');
-  const image = '{"_type": "image-file", "path": "media/images/a.png", "sha256": "ab", "caption": "c"}';
+  const image =
+    '{"_type": "image-file", "path": "media/images/a.png", "sha256": "HASH", "caption": "c"}'.replace(
+      'HASH',
+      HASH,
+    );
   expect(cellText(image, 'media')).toBe('a.png');
   expect(mediaOf(image)).toEqual({
     type: 'image-file',
     path: 'media/images/a.png',
-    sha256: 'ab',
+    sha256: HASH,
     caption: 'c',
   });
   expect(mediaOf('nothing')).toBeNull();
+  expect(mediaOf(image.replace(HASH, '../../logout'))?.sha256).toBeNull();
 });
 
 test('the whole of a cell loses nothing', () => {

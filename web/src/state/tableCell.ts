@@ -47,6 +47,9 @@ const LAST_INSTANT_MILLIS = 8.64e15;
 const instantOf = (millis: number, format: (millis: number) => string): string =>
   Math.abs(millis) <= LAST_INSTANT_MILLIS ? format(millis) : `${millis} ms`;
 
+/** Whatever a row says, an address is made of nothing else. */
+const HASH = /^[0-9a-f]{64}$/;
+
 /** The file that a cell stands for. */
 export function mediaOf(cell: Cell): MediaCell | null {
   if (typeof cell !== 'string') return null;
@@ -55,7 +58,7 @@ export function mediaOf(cell: Cell): MediaCell | null {
     const text = (name: string) => (typeof value[name] === 'string' ? value[name] : '');
     return {
       type: text('_type'),
-      sha256: text('sha256') || null,
+      sha256: HASH.test(text('sha256')) ? text('sha256') : null,
       path: text('path'),
       caption: text('caption'),
     };
