@@ -59,7 +59,7 @@ SECS ?= 60
 FUZZ_LIMITS = -artifact_prefix=target/ -max_total_time=$(SECS) -timeout=10 -malloc_limit_mb=512 -max_len=65536
 fuzz:
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "the fuzzer is missing: rustup toolchain install nightly; cargo install cargo-fuzz"; exit 1; }
-	cd rust/fuzz; for target in frame record recovery; do mkdir -p target/corpus/$$target; \
+	cd rust/fuzz; for target in frame record recovery table; do mkdir -p target/corpus/$$target; \
 	  cargo +nightly fuzz run --fuzz-dir . $$target target/corpus/$$target corpus/$$target -- $(FUZZ_LIMITS) -verbosity=0 || exit 1; done
 
 # The same for a minute in all, at once, with any compiler: what it covers is counted, its memory is not watched.
@@ -71,7 +71,7 @@ fuzz-brief: SECS = 20
 fuzz-brief:
 	@command -v c++ >/dev/null || { echo "no C++ compiler: fuzzing is skipped; get it with: apt-get install g++"; exit 0; }; \
 	cd rust/fuzz && RUSTFLAGS="$(COVERAGE)" cargo build --release --locked --quiet --target $(HOST) || exit 1; \
-	for target in frame record recovery; do mkdir -p target/corpus/$$target; \
+	for target in frame record recovery table; do mkdir -p target/corpus/$$target; \
 	  { target/$(HOST)/release/$$target target/corpus/$$target corpus/$$target $(FUZZ_LIMITS) \
 	    >target/$$target.log 2>&1 && echo "fuzz $$target: $$(grep ^Done target/$$target.log)" \
 	    || { cat target/$$target.log; false; }; } & jobs="$$jobs $$!"; \
@@ -91,6 +91,7 @@ bench: build
 	$(BIN)/python benches/bench_capture.py
 	$(BIN)/python benches/bench_output.py
 	$(BIN)/python benches/bench_table.py
+	$(BIN)/python benches/bench_table_query.py
 	$(BIN)/python benches/bench_limits.py
 	$(BIN)/python benches/bench_instructions.py
 	$(BIN)/python benches/bench_peers.py

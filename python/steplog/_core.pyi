@@ -16,6 +16,8 @@ __all__ = [
     "Rows",
     "RunLog",
     "SyncJob",
+    "TableBlocks",
+    "TableScan",
     "Writer",
     "__version__",
     "ask_output",
@@ -315,6 +317,44 @@ class Pattern:
 
     def __new__(cls, source: str) -> Pattern: ...
     def is_match(self, text: str) -> bool: ...
+
+@final
+class TableScan:
+    """The first reading of the files of a table: what its columns hold."""
+
+    def __new__(cls) -> TableScan: ...
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece of a file.
+
+        Raises:
+            ValueError: It is no table.
+        """
+
+    def end_file(self) -> None:
+        """A file is over; the next one has more rows of the same columns.
+
+        Raises:
+            ValueError: It ends early, or its columns are others.
+        """
+
+    @property
+    def rows(self) -> int: ...
+    def columns(self) -> list[tuple[str, str, str, bool]]:
+        """Of each: name, stored as, type as the file says it, whether digits are beside it."""
+
+    def blocks(self) -> TableBlocks:
+        """The second reading, of the same files."""
+
+@final
+class TableBlocks:
+    """The second reading: the rows as `Native` blocks, with the columns `r`, `c0` and so on."""
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Take the next piece of a file; the blocks that are full."""
+
+    def end_file(self) -> None: ...
+    def finish(self) -> bytes:
+        """The last block, empty for none."""
 
 def open_lines(
     state: bytes,

@@ -11,6 +11,7 @@ use steplog_core::reader::{Limit, LogReader};
 use steplog_core::record::{self, Record};
 use steplog_core::runlog::RunLog;
 use steplog_core::summary::Summary;
+use steplog_core::table::Scan as TableScan;
 use steplog_core::value::{Cursor, Value};
 
 const SEGMENT: u32 = 3;
@@ -211,4 +212,20 @@ pub(crate) fn recovery(bytes: &[u8]) {
         }
         assert!(count <= log.row_count());
     }
+}
+
+/// The file of a table is refused or read, and what the first reading has seen the second one finds.
+pub(crate) fn table(bytes: &[u8]) {
+    let mut scan = TableScan::default();
+    let is_table =
+        bytes.chunks(61).all(|piece| scan.feed(piece).is_ok()) && scan.end_file().is_ok();
+    if !is_table {
+        return;
+    }
+    let mut blocks = scan.blocks();
+    for piece in bytes.chunks(17) {
+        blocks.feed(piece).unwrap();
+    }
+    blocks.end_file().unwrap();
+    assert_eq!(blocks.finish().is_empty(), scan.rows() == 0);
 }

@@ -1,4 +1,4 @@
-"""The server's only import of the Rust extension: the decoder of batches, and regexes."""
+"""The server's only import of the Rust extension: the decoder of batches, tables, and regexes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from steplog._core import (
     Decoded,
     Decoder,
     Pattern,
+    TableBlocks,
+    TableScan,
     attempt_parts,
     merge_summaries,
     open_lines,
@@ -17,6 +19,8 @@ __all__ = [
     "Decoded",
     "Decoder",
     "Pattern",
+    "TableBlocks",
+    "TableScan",
     "attempt_parts",
     "merge_summaries",
     "open_lines",

@@ -37,7 +37,10 @@ from steplog.server.store.exact import page_json
 from steplog.server.store.folder import DataFolder
 from steplog.server.store.meta import MetaStore
 from steplog.server.store.series import SeriesStore
+from steplog.server.store.table_cache import TableCache
 from steplog.server.store.thumbnail_cache import ThumbnailCache
+from steplog.server.table_files import TableFiles
+from steplog.server.tables import Tables
 from steplog.server.thumbnails import Thumbnails
 from steplog.server.webhook import Webhook
 
@@ -120,6 +123,9 @@ class Server:
         self._logs = Logs(self.meta, self.series, self.hub)
         self._media = Media(self.meta, self.series, self.hub)
         self._histograms = Histograms(self.meta, self.series, self.hub)
+        self._table_cache = TableCache(self._folder.tables)
+        self._table_files = TableFiles(self.store, self.series, self._table_cache)
+        self._tables = Tables(self.meta, self.series, self.hub, files=self._table_files)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
@@ -141,6 +147,7 @@ class Server:
         await self.series.start()
         await self.auth.start()
         await asyncio.to_thread(self._cache.open)
+        await self._table_cache.open(self.series.engine)
         runs = self._look_after(self.ingest.expire, self.ingest.forget_deleted)
         # Apart: a content may take minutes.
         self._tasks += map(asyncio.create_task, (runs, self._look_after(self.blobs.sweep)))
@@ -191,6 +198,7 @@ class Server:
                 *self._logs.routes(),
                 *self._media.routes(),
                 *self._histograms.routes(),
+                *self._tables.routes(),
                 *self._rows.routes(),
                 *self._live.routes(),
                 *self._files.routes(),
@@ -212,12 +220,14 @@ class Server:
 
     async def _stop_blobs(self, _: web.Application) -> None:
         self.store.stop()
+        self._table_files.stop()
 
     async def aclose(self) -> None:
         """Store what was accepted and close the stores."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._table_files.stop()
         await self._thumbnails.aclose()
         await self.store.aclose()
         await self.series.aclose()

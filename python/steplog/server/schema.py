@@ -84,6 +84,7 @@ class Code(Enum):
     WRONG_CONTENT = ("wrong_content", 422, "The content is not what it is said to be")
     OVER_LIMIT = ("over_limit", 422, "More than this server keeps")
     NO_PICTURE = ("no_picture", 422, "No thumbnail can be made of it")
+    NO_TABLE = ("no_table", 422, "The file cannot be read as a table")
     LOCKED = ("locked", 423, "Another one is at it")
     PROTOCOL = ("protocol", 426, "Another version of the protocol is needed")
     INTERNAL = ("internal", 500, "The server failed")

@@ -62,6 +62,24 @@ pub enum Error {
         /// Where, from the start of what was handed in.
         at: usize,
     },
+    /// The file of a table cannot be read.
+    #[error("{what} (byte {at})")]
+    Table {
+        /// Why.
+        what: &'static str,
+        /// Where in the file.
+        at: u64,
+    },
+    /// A row of a table is longer or shorter than it has columns.
+    #[error("row {row} has {cells} cells, there are {columns} columns")]
+    TableRow {
+        /// Its number, from 0 on.
+        row: u64,
+        /// How many it has; one more than there are columns stands for any more.
+        cells: usize,
+        /// How many it should have.
+        columns: usize,
+    },
     /// A file is of a format version that this build does not read.
     #[error("format version {found} is not supported, this build reads {supported}")]
     Version {

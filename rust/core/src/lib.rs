@@ -61,6 +61,7 @@ pub mod summary;
 mod sums;
 mod sync;
 mod synced;
+pub mod table;
 pub mod table_json;
 #[expect(
     unsafe_code,

@@ -200,24 +200,24 @@ impl Block {
             write_bytes(&mut one, value.as_bytes());
             constant(&one)
         };
-        let columns: [(&str, &str, &[u8]); 13] = [
-            ("run", "UInt64", &constant(&series.run.to_le_bytes())),
-            ("writer", "String", &text(&series.writer)),
-            ("label", "String", &text(&series.label)),
+        let columns: [(&str, &str, &[&[u8]]); 13] = [
+            ("run", "UInt64", &[&constant(&series.run.to_le_bytes())]),
+            ("writer", "String", &[&text(&series.writer)]),
+            ("label", "String", &[&text(&series.label)]),
             (
                 "generation",
                 "UInt32",
-                &constant(&series.generation.to_le_bytes()),
+                &[&constant(&series.generation.to_le_bytes())],
             ),
-            ("key", "String", &self.key),
-            ("step", "Int64", &self.step),
-            ("wall", "Int64", &self.wall),
-            ("runtime", "Int64", &self.runtime),
-            ("kind", "UInt8", &self.kind),
-            ("f64", "Float64", &self.float),
-            ("i64", "Int64", &self.int),
-            ("text", "String", &self.text),
-            ("position", "UInt64", &self.position),
+            ("key", "String", &[&self.key]),
+            ("step", "Int64", &[&self.step]),
+            ("wall", "Int64", &[&self.wall]),
+            ("runtime", "Int64", &[&self.runtime]),
+            ("kind", "UInt8", &[&self.kind]),
+            ("f64", "Float64", &[&self.float]),
+            ("i64", "Int64", &[&self.int]),
+            ("text", "String", &[&self.text]),
+            ("position", "UInt64", &[&self.position]),
         ];
         write_columns(&mut out, self.rows, &columns);
         out
@@ -256,33 +256,37 @@ pub fn lines_block(lines: &[Line], series: &Series) -> Vec<u8> {
         write_bytes(plain, line.plain.as_bytes());
         write_bytes(versions, line.versions.as_bytes());
     }
-    let named: [(&str, &str, &[u8]); 10] = [
-        ("run", "UInt64", run),
-        ("writer", "String", writer),
-        ("label", "String", label),
-        ("number", "UInt64", number),
-        ("wall", "Int64", wall),
-        ("stream", "UInt8", stream),
-        ("rewrites", "UInt32", rewrites),
-        ("text", "String", text),
-        ("plain", "String", plain),
-        ("versions", "String", versions),
+    let named: [(&str, &str, &[&[u8]]); 10] = [
+        ("run", "UInt64", &[run]),
+        ("writer", "String", &[writer]),
+        ("label", "String", &[label]),
+        ("number", "UInt64", &[number]),
+        ("wall", "Int64", &[wall]),
+        ("stream", "UInt8", &[stream]),
+        ("rewrites", "UInt32", &[rewrites]),
+        ("text", "String", &[text]),
+        ("plain", "String", &[plain]),
+        ("versions", "String", &[versions]),
     ];
     write_columns(&mut out, lines.len(), &named);
     out
 }
 
-fn write_columns(out: &mut Vec<u8>, rows: usize, columns: &[(&str, &str, &[u8])]) {
+/// A block; each column as its name, its type, and the parts of its data.
+pub(crate) fn write_columns(out: &mut Vec<u8>, rows: usize, columns: &[(&str, &str, &[&[u8]])]) {
     write_varint(out, columns.len());
     write_varint(out, rows);
-    for (name, of_type, data) in columns {
+    for (name, of_type, parts) in columns {
         write_bytes(out, name.as_bytes());
         write_bytes(out, of_type.as_bytes());
-        out.extend_from_slice(data);
+        for part in *parts {
+            out.extend_from_slice(part);
+        }
     }
 }
 
-fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Bytes behind their length.
+pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     write_varint(out, bytes.len());
     out.extend_from_slice(bytes);
 }

@@ -16,10 +16,11 @@ mod checks;
 type Check = fn(&[u8]);
 
 /// The checks, and the folders of what the fuzzer kept for them.
-const CHECKS: [(&str, Check); 3] = [
+const CHECKS: [(&str, Check); 4] = [
     ("frame", checks::frame),
     ("record", checks::record),
     ("recovery", checks::recovery),
+    ("table", checks::table),
 ];
 
 /// Mutations of each kind.
@@ -68,6 +69,14 @@ fn folders() -> Vec<Vec<u8>> {
     });
     folders.push([vec![0x80], framed.flatten().collect()].concat());
     folders
+}
+
+/// The files of tables that the fuzzer begins with.
+fn tables() -> Vec<Vec<u8>> {
+    let folder = root().join("rust/fuzz/corpus/table");
+    ["typed", "untyped", "short"]
+        .map(|name| std::fs::read(folder.join(name)).unwrap())
+        .into()
 }
 
 /// Numbers that look random, the same in each run.
@@ -121,7 +130,10 @@ fn what_the_fuzzer_kept_is_read() {
 #[test]
 fn mutations_of_the_golden_files_are_read() {
     let mut chance = Chance(0x2545_f491_4f6c_dd1d);
-    for ((_, check), seeds) in CHECKS.into_iter().zip([segments(), payloads(), folders()]) {
+    for ((_, check), seeds) in CHECKS
+        .into_iter()
+        .zip([segments(), payloads(), folders(), tables()])
+    {
         for seed in &seeds {
             check(seed);
         }

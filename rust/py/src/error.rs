@@ -1,6 +1,6 @@
 //! The one map from the core's errors to Python's exceptions.
 
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use steplog_core::error::Error;
 
@@ -47,6 +47,7 @@ pub(crate) fn to_py(error: Error) -> PyErr {
         | Error::Certificates { .. }
         | Error::Pattern { .. } => classes::UsageError::new_err(text),
         Error::Malformed { .. } | Error::Version { .. } => classes::BatchError::new_err(text),
+        Error::Table { .. } | Error::TableRow { .. } => PyValueError::new_err(text),
         Error::BatchTooLarge { .. } => classes::BatchTooLargeError::new_err(text),
         Error::Forked | Error::Thread { .. } => classes::InternalError::new_err(text),
     }

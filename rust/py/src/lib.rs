@@ -13,6 +13,7 @@ mod recorder;
 mod row;
 mod runlog;
 mod table;
+mod table_file;
 mod writer;
 
 use pyo3::prelude::*;
@@ -44,6 +45,8 @@ mod _core {
     use crate::runlog::{Rows, RunLog, SyncJob, is_live};
     #[pymodule_export]
     use crate::table::encode_rows;
+    #[pymodule_export]
+    use crate::table_file::{TableBlocks, TableScan};
     #[pymodule_export]
     use crate::writer::{Outcome, Writer};
 

@@ -18,6 +18,7 @@ import type {
   Session,
   SystemHost,
 } from './types';
+import type { LoggedTable, TableAnswer, TableQuery } from './tables';
 
 const ARROW = 'application/vnd.apache.arrow.stream';
 
@@ -28,6 +29,8 @@ export class ApiError extends Error {
     message: string,
     readonly detail: string,
     readonly requestId: string | null = null,
+    /** Of a field of the request: where it is wrong, in characters. */
+    readonly position: number | null = null,
   ) {
     super(message);
     this.name = 'ApiError';
@@ -53,12 +56,14 @@ function asSentence(detail: string): string {
 async function problemOf(response: Response): Promise<ApiError> {
   const text = await response.text();
   let [title, detail] = [response.statusText || `HTTP ${response.status}`, ''];
+  let position: number | null = null;
   if (response.headers.get('Content-Type')?.includes('json')) {
-    const problem = JSON.parse(text) as { title?: string; detail?: string };
+    const problem = JSON.parse(text) as { title?: string; detail?: string; position?: number };
+    position = problem.position ?? null;
     title = problem.title ?? title;
     detail = asSentence(problem.detail ?? '');
   }
-  return new ApiError(response.status, title, detail, response.headers.get('X-Request-Id'));
+  return new ApiError(response.status, title, detail, response.headers.get('X-Request-Id'), position);
 }
 
 async function request(path: string, init: RequestInit = {}): Promise<Response> {
@@ -199,6 +204,12 @@ export const searchLogs = (
     }),
     { signal: signal ?? null },
   );
+
+export const getTables = async (ref: ProjectRef, run: string): Promise<LoggedTable[]> =>
+  (await json<{ tables: LoggedTable[] }>(`${runPath(ref, run)}/tables`)).tables;
+
+export const queryTable = (ref: ProjectRef, query: TableQuery, signal?: AbortSignal): Promise<TableAnswer> =>
+  exactJson<TableAnswer>(`${projectPath(ref)}/tables:query`, post(query, signal));
 
 export interface SeriesAnswer {
   /** The project's data version; null when the server does not say. */

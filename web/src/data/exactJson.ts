@@ -11,7 +11,7 @@ export class Exact {
 /** Commas and colons only separate: without them the rest still reads in one way. */
 const TOKEN = /[{}[\]]|"(?:[^"\\]|\\.)*"|[^\s{}[\],:"]+/gs;
 /** Members and columns that hold what people logged; the other numbers are the server's own, and small. */
-const LOGGED = /^(last_step$|(config|summary)(\.|$))/;
+const LOGGED = /^((last_step|cells)$|(config|summary)(\.|$))/;
 
 /** As `JSON.parse`, but a number of a config, summary or last step that would lose something is an {@link Exact}. */
 export function parseExact(text: string): unknown {

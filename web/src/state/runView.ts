@@ -8,6 +8,7 @@ export const TABS = [
   { id: 'system', name: 'System' },
   { id: 'logs', name: 'Logs' },
   { id: 'media', name: 'Media' },
+  { id: 'tables', name: 'Tables' },
   { id: 'files', name: 'Files' },
 ] as const;
 export type RunTab = (typeof TABS)[number]['id'];

@@ -40,6 +40,12 @@ _ESCAPES = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "'": "\\'"}
 )
 
+# A table comes in by several parts, and is whole when the file says so that stands for it.
+_TABLE_LIMITS = (
+    "SET max_insert_threads=1, max_threads=1, input_format_parallel_parsing=0, "
+    "max_memory_usage=1000000000, max_query_size=16777216"
+)
+_TABLE_SETTINGS = (_TABLE_LIMITS,)
 _READ_LIMITS = (
     f"SET max_execution_time={_MAX_EXECUTION_SECS}, max_threads={_READ_THREADS}, "
     "max_memory_usage=1500000000, max_query_size=16777216, use_query_cache=0"
@@ -68,6 +74,26 @@ def texts_param(values: Sequence[str]) -> str:
 def ints_param(values: Sequence[int]) -> str:
     """An Array of integers as a parameter."""
     return "[" + ",".join(str(int(value)) for value in values) + "]"
+
+
+class Builder:
+    """What the work of `Engine.on_tables` may do."""
+
+    def __init__(
+        self,
+        query: Callable[[str, Mapping[str, Param]], Columns],
+        insert: Callable[[str, str | None, Sequence[bytes]], None],
+    ) -> None:
+        self._query = query
+        self._insert = insert
+
+    def command(self, sql: str) -> Columns:
+        """Run a statement of fixed words and names of ours."""
+        return self._query(sql, {})
+
+    def insert(self, table: str, blocks: Sequence[bytes]) -> None:
+        """Store Native blocks, which say their columns themselves."""
+        self._insert(table, None, blocks)
 
 
 class Engine:
@@ -105,6 +131,10 @@ class Engine:
         self._writer = ThreadPoolExecutor(
             1, "steplog-series-write", initializer=self._open, initargs=(_WRITE_SETTINGS,)
         )
+        # Apart, so that a large table keeps no points waiting.
+        self._tables = ThreadPoolExecutor(
+            1, "steplog-tables", initializer=self._open, initargs=(_TABLE_SETTINGS,)
+        )
         self._closed = False
 
     def _open(self, settings: Sequence[str]) -> None:
@@ -133,6 +163,10 @@ class Engine:
         """
         await self._submit(self._writer, lambda: self._insert(table, structure, blocks))
 
+    async def on_tables(self, work: Callable[[Builder], T]) -> T:
+        """Do something on the thread of the tables, after what was submitted before."""
+        return await self._submit(self._tables, lambda: work(Builder(self._query, self._insert)))
+
     async def _submit(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work)
@@ -147,7 +181,7 @@ class Engine:
         except RuntimeError as error:
             raise StorageError(errno.EIO, f"the series store failed: {error}") from error
 
-    def _insert(self, table: str, structure: str, blocks: Sequence[bytes]) -> None:
+    def _insert(self, table: str, structure: str | None, blocks: Sequence[bytes]) -> None:
         memory = os.memfd_create("steplog-insert", os.MFD_CLOEXEC)
         try:
             for block in blocks:
@@ -155,10 +189,11 @@ class Engine:
                 while view:
                     view = view[os.write(memory, view) :]
             os.lseek(memory, 0, os.SEEK_SET)
-            # The three inserted words are a table of ours, a number and a structure of ours.
+            # The inserted words are a table of ours, a number and a structure of ours.
+            columns = "" if structure is None else f", '{structure}'"
             self._query(
                 f"INSERT INTO {table} SELECT * FROM "  # noqa: S608
-                f"file('/proc/self/fd/{memory}', 'Native', '{structure}')",
+                f"file('/proc/self/fd/{memory}', 'Native'{columns})",
                 {},
             )
         finally:
@@ -170,6 +205,7 @@ class Engine:
             return
         self._closed = True
         self._readers.shutdown(wait=True, cancel_futures=True)
+        self._tables.shutdown(wait=True, cancel_futures=True)
         self._writer.shutdown(wait=True)
         while not self._opened.empty():
             self._opened.get().close()

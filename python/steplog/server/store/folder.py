@@ -66,6 +66,11 @@ class DataFolder:
         """The folder of the thumbnails that were made."""
         return self.path / "thumbnails"
 
+    @property
+    def tables(self) -> Path:
+        """The folder that says which tables were made ready for queries."""
+        return self.path / "tables"
+
     def keep_blobs_in(self, place: str) -> None:
         """Remember where contents are kept: `place_of`, or empty for this folder.
 

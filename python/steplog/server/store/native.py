@@ -22,6 +22,9 @@ _NUMBERS: dict[str, np.dtype[Any]] = {
 }
 
 
+_NULLABLE = "Nullable("
+
+
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     number = shift = 0
     while True:
@@ -44,6 +47,7 @@ class Columns:
     def __init__(self, data: bytes) -> None:
         self._numbers: dict[str, NDArray[np.generic]] = {}
         self._texts: dict[str, list[bytes]] = {}
+        self._nulls: dict[str, list[NDArray[np.bool_]]] = {}
         self.rows = 0
         arrays: dict[str, list[NDArray[np.generic]]] = {}
         at = 0
@@ -68,6 +72,10 @@ class Columns:
         arrays: dict[str, list[NDArray[np.generic]]],
     ) -> int:
         data, at, rows = where
+        if of_type.startswith(_NULLABLE):
+            nulls = np.frombuffer(data, np.bool_, rows, at)
+            self._nulls.setdefault(name, []).append(nulls)
+            of_type, at = of_type[len(_NULLABLE) : -1], at + rows
         if of_type == "String":
             texts = self._texts.setdefault(name, [])
             for _ in range(rows):
@@ -77,6 +85,11 @@ class Columns:
         dtype: np.dtype[np.generic] = _NUMBERS[of_type]
         arrays.setdefault(name, []).append(np.frombuffer(data, dtype, rows, at))
         return at + rows * int(dtype.itemsize)
+
+    def is_null(self, name: str) -> NDArray[np.bool_]:
+        """Where a column has no value; whatever stands there is none."""
+        found = self._nulls.get(name)
+        return np.zeros(self.rows, np.bool_) if found is None else np.concatenate(found)
 
     def numbers(self, name: str) -> NDArray[Any]:
         """A column of numbers as the engine gave them."""
