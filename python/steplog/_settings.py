@@ -41,7 +41,7 @@ SECRETS = (
         "*PASS",
         "*PASSPHRASE*",
     ),
-    *("*PASSWD*", "*PASSWORD*", "*PRIVATE*", "*PWD", "*SECRET*", "*TOKEN"),
+    *("*PASSWD*", "*PASSWORD*", "*PRIVATE*", "*PWD", "*SECRET*", "SIG", "*SIGNATURE*", "*TOKEN"),
 )
 DEFAULT_BASE_URL = "http://127.0.0.1:7837"
 ENV_CONFIG_DIR = "STEPLOG_CONFIG_DIR"
