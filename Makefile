@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Another environment that is active must not be the one that is built into.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
-.PHONY: build demo test bench tools loom fuzz fuzz-brief crash
+.PHONY: build demo test pytest bench tools loom fuzz fuzz-brief crash
 # Every order in which threads can append, rotate, read and close.
 LOOM := cargo test --package steplog-core --lib --features loom --locked --quiet proof::orders
 
@@ -49,7 +49,16 @@ test: tools $(BIN)/maturin web/node_modules
 	$(BIN)/python -m mypy.stubtest steplog._core
 	npm --prefix web run check
 	@test -x /usr/bin/chromium || echo "no Chromium: the browser tests are skipped; get it with: apt-get install chromium"
-	$(BIN)/pytest -q
+	$(MAKE) --no-print-directory pytest
+
+# Most of these wait for servers and processes: three parts share the cores. The last to be told of is the largest.
+E2E_PARTS := a-f g-z
+pytest:
+	@mkdir -p target; failed=; jobs=; for part in $(E2E_PARTS); do \
+	  $(BIN)/pytest -q tests/e2e/test_[$$part]*.py >"target/tests-$$part.log" 2>&1 & jobs="$$jobs $$!"; done; \
+	$(BIN)/pytest -q --ignore=tests/e2e >target/tests.log 2>&1 || failed=1; \
+	for job in $$jobs; do wait $$job || failed=1; done; \
+	for part in $(E2E_PARTS); do cat "target/tests-$$part.log"; done; cat target/tests.log; test -z "$$failed"
 
 loom:
 	$(LOOM)

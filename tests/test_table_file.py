@@ -9,6 +9,7 @@ import enum
 import hashlib
 import json
 import pathlib
+import sys
 import threading
 import uuid
 from typing import Any
@@ -190,6 +191,16 @@ class Thing:
         return "a thing"
 
 
+@pytest.fixture
+def _few_digits():
+    """Integers have as many digits as Python allows by itself; a library may allow more."""
+    allowed = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(4300)
+    yield
+    sys.set_int_max_str_digits(allowed)
+
+
+@pytest.mark.usefixtures("_few_digits")
 def test_a_cell_that_cannot_be_read_costs_only_itself(logged, capsys):
     cyclic: list[object] = []
     cyclic.append(cyclic)
