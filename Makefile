@@ -55,7 +55,7 @@ test: tools $(BIN)/maturin web/node_modules
 E2E_PARTS := a-f g-z
 pytest:
 	@mkdir -p target; failed=; jobs=; for part in $(E2E_PARTS); do \
-	  $(BIN)/pytest -q tests/e2e/test_[$$part]*.py >"target/tests-$$part.log" 2>&1 & jobs="$$jobs $$!"; done; \
+	  env --default-signal=INT $(BIN)/pytest -q tests/e2e/test_[$$part]*.py >"target/tests-$$part.log" 2>&1 & jobs="$$jobs $$!"; done; \
 	$(BIN)/pytest -q --ignore=tests/e2e >target/tests.log 2>&1 || failed=1; \
 	for job in $$jobs; do wait $$job || failed=1; done; \
 	for part in $(E2E_PARTS); do cat "target/tests-$$part.log"; done; cat target/tests.log; test -z "$$failed"
