@@ -51,14 +51,14 @@ test: tools $(BIN)/maturin web/node_modules
 	@test -x /usr/bin/chromium || echo "no Chromium: the browser tests are skipped; get it with: apt-get install chromium"
 	$(MAKE) --no-print-directory pytest
 
-# Most of these wait for servers and processes: three parts share the cores. The last to be told of is the largest.
+# Those with a server wait more than they work, so two parts of them share the cores; the others do not like company.
 E2E_PARTS := a-f g-z
 pytest:
 	@mkdir -p target; failed=; jobs=; for part in $(E2E_PARTS); do \
 	  env --default-signal=INT $(BIN)/pytest -q tests/e2e/test_[$$part]*.py >"target/tests-$$part.log" 2>&1 & jobs="$$jobs $$!"; done; \
-	$(BIN)/pytest -q --ignore=tests/e2e >target/tests.log 2>&1 || failed=1; \
 	for job in $$jobs; do wait $$job || failed=1; done; \
-	for part in $(E2E_PARTS); do cat "target/tests-$$part.log"; done; cat target/tests.log; test -z "$$failed"
+	for part in $(E2E_PARTS); do cat "target/tests-$$part.log"; done; test -z "$$failed"
+	$(BIN)/pytest -q --ignore=tests/e2e
 
 loom:
 	$(LOOM)
