@@ -195,6 +195,7 @@ const steps = {
   async 'wipes and takes the difference, of another run'() {
     await page.goto(`${root}/workspace?sel=a,b&m=images,a,,8,0`);
     await lightbox.locator('[data-testid=picture]').waitFor();
+    await page.waitForLoadState('networkidle'); // what the other run has is known
     await press('ArrowDown');
     await until({ step: 8, index: 0, run: 'b' });
     await press('ArrowDown');
