@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from steplog._spool import SPOOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MAX_LIST_ITEMS = 32
 _BINS = 32
@@ -315,14 +315,14 @@ def histogram(value: Any, bins: int = _BINS) -> dict[str, object]:  # noqa: ANN4
     edges: list[float] = []
     if finite.size:
         counts, edges = _binned(finite, bins)
-    found: dict[str, object] = {
-        "_type": "histogram",
-        "values": counts,
-        "bins": edges,
-    }
-    left_out = {
-        "nan": int(np.isnan(numbers).sum()),
-        "inf": int(np.isposinf(numbers).sum()),
-        "neg_inf": int(np.isneginf(numbers).sum()),
-    }
-    return found | {name: count for name, count in left_out.items() if count}
+    odd = (np.isnan(numbers), np.isposinf(numbers), np.isneginf(numbers))
+    return stored_histogram(counts, edges, [int(one.sum()) for one in odd])
+
+
+def stored_histogram(
+    counts: list[int], edges: list[float], odd: Sequence[int]
+) -> dict[str, object]:
+    """What is stored of a histogram; `odd` is how many are NaN, infinite, and so below zero."""
+    stored: dict[str, object] = {"_type": "histogram", "values": counts, "bins": edges}
+    named = zip(("nan", "inf", "neg_inf"), odd, strict=True)
+    return stored | {name: count for name, count in named if count}

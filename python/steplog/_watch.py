@@ -130,9 +130,8 @@ class _GradientHook:
     """Of one parameter; called with its gradient in each backward pass."""
 
     __slots__ = ("_every", "_key", "_passes", "_watch")
-    __torch_unserializable__ = (
-        True  # a file of the parameter has it not, and nobody is to be warned
-    )
+    # A file of the parameter has it not, and nobody is to be warned.
+    __torch_unserializable__ = True
 
     def __init__(self, watch: Watch, key: str, every: int) -> None:
         self._watch = watch
@@ -226,7 +225,7 @@ def _counted_here(tensor: Any, zeros: int) -> dict[str, object] | None:  # noqa:
         return None
     if zeros > 1:
         counts[_bin_of_zero(edges)] += zeros - 1
-    return _stored(counts, edges, odd)
+    return _arrays.stored_histogram(counts, edges, odd)
 
 
 def _bin_of_zero(edges: list[float]) -> int:
@@ -260,20 +259,16 @@ def _counted_there(tensor: Any, zeros: int) -> _Coming:  # noqa: ANN401  # of to
         if low > high:
             raise _arrays.NotKeptError
         if low == high:
-            return _stored([sum(counts[:_BINS]) + zeros], [low, low], counts[_BINS:])
+            return _arrays.stored_histogram(
+                [sum(counts[:_BINS]) + zeros], [low, low], counts[_BINS:]
+            )
         parts = [number / _BINS for number in range(_BINS + 1)]
         edges = [low * (1 - part) + high * part for part in parts]
         if zeros:
             counts[_bin_of_zero(edges)] += zeros
-        return _stored(counts[:_BINS], edges, counts[_BINS:])
+        return _arrays.stored_histogram(counts[:_BINS], edges, counts[_BINS:])
 
     return _Coming(_arrays.take_over(found, read))
-
-
-def _stored(counts: list[int], edges: list[float], odd: list[int]) -> dict[str, object]:
-    stored: dict[str, object] = {"_type": "histogram", "values": counts, "bins": edges}
-    named = zip(("nan", "inf", "neg_inf"), odd, strict=True)
-    return stored | {name: count for name, count in named if count}
 
 
 __all__ = ["Watch"]
