@@ -15,7 +15,7 @@ from steplog import _core
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text("utf-8"))
-KNOWN_KINDS = {*range(8), 9, 10, 11, 12, 13}
+KNOWN_KINDS = {*range(8), 9, 10, 11, 12, 13, 14}
 SEAL_KIND = 15
 MAX_RECORD_BYTES = 12 << 20
 

@@ -98,6 +98,7 @@ fn encoded(record: &Record<'_>) -> Option<Vec<u8>> {
             taken,
         } => record::output(wall(*at)?, *stream, text, *taken),
         Record::Alert { wall: at, alert } => record::alert(wall(*at)?, alert),
+        Record::Artifact { wall: at, said } => record::artifact(wall(*at)?, said),
         Record::Base(base) => match record::base(base).as_slice() {
             [whole] => whole.clone(),
             _ => return None,

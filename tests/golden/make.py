@@ -137,6 +137,7 @@ SEGMENTS: list[list[list[Any]]] = [
         [11, wall(4), 1, "50 %\n", Fixed(5)],
         [12, wall(4), "loss is NaN", "at step 7", "WARN", 60_000],
         [13, wall(4), "gewichte.bin", hashlib.sha256(b"").digest(), Fixed(2**40)],
+        [14, wall(4), {"op": "use", "artifact": "local/größen/daten:v3", "use_as": None}],
         history(2, 5, FOREIGN),
         [3, wall(6), [["n", "gone"], ["best"]], [[["best"], -0.0]]],
         LOST_ROW,

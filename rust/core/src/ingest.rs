@@ -96,6 +96,8 @@ pub struct Decoded {
     pub lines: Vec<Line>,
     /// What people are to be told, each with the record's position and time.
     pub alerts: Vec<(u64, i64, OwnedAlert)>,
+    /// What was done with artifacts, in order, each with its time.
+    pub artifacts: Vec<(i64, Value)>,
     /// The run start record's map.
     pub start: Option<Value>,
     /// Config updates, in order, each with its time.
@@ -300,6 +302,10 @@ impl Decoder {
             Record::Alert { wall, alert } => {
                 seen(wall);
                 into.alerts.push((position, wall, alert.into()));
+            }
+            Record::Artifact { wall, said } => {
+                seen(wall);
+                into.artifacts.push((wall, said));
             }
             Record::Output {
                 wall, stream, text, ..

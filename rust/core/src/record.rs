@@ -51,6 +51,8 @@ pub mod kind {
     pub const ALERT: u64 = 12;
     /// A large file of the run, which lies beside the log.
     pub const BLOB: u64 = 13;
+    /// An artifact is logged, used or linked.
+    pub const ARTIFACT: u64 = 14;
 }
 
 /// Kind of a seal, which is of the log, not of the run: readers keep it to themselves.
@@ -160,6 +162,13 @@ pub enum Record<'a> {
         /// What it says.
         alert: Alert<'a>,
     },
+    /// An artifact is logged, used or linked.
+    Artifact {
+        /// Wall clock, nanoseconds since the epoch.
+        wall: i64,
+        /// What was done with which, a map.
+        said: Value,
+    },
     /// A kind that this build does not know.
     Unknown(u64),
 }
@@ -230,11 +239,8 @@ impl<'a> Record<'a> {
             }
             kind::CONFIG => {
                 expect(3, cursor.at())?;
-                let wall = cursor.i64("config time")?;
-                Self::Config {
-                    wall,
-                    entries: map(cursor, "config")?,
-                }
+                let (wall, entries) = timed_map(cursor, "config time", "config")?;
+                Self::Config { wall, entries }
             }
             kind::HISTORY => {
                 expect(6, cursor.at())?;
@@ -273,10 +279,8 @@ impl<'a> Record<'a> {
             }
             kind::FACTS => {
                 expect(3, cursor.at())?;
-                Self::Facts {
-                    wall: cursor.i64("facts time")?,
-                    facts: map(cursor, "facts")?,
-                }
+                let (wall, facts) = timed_map(cursor, "facts time", "facts")?;
+                Self::Facts { wall, facts }
             }
             kind::BASE => {
                 expect(2, cursor.at())?;
@@ -303,6 +307,11 @@ impl<'a> Record<'a> {
                 expect(6, cursor.at())?;
                 alert_of(cursor)?
             }
+            kind::ARTIFACT => {
+                expect(3, cursor.at())?;
+                let (wall, said) = timed_map(cursor, "artifact time", "artifact")?;
+                Self::Artifact { wall, said }
+            }
             other => {
                 for _ in 1..len {
                     cursor.raw_item("record of an unknown kind")?;
@@ -311,6 +320,14 @@ impl<'a> Record<'a> {
             }
         })
     }
+}
+
+fn timed_map(
+    cursor: &mut Cursor<'_>,
+    when: &'static str,
+    what: &'static str,
+) -> Result<(i64, Value)> {
+    Ok((cursor.i64(when)?, map(cursor, what)?))
 }
 
 fn summary_of<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>> {
@@ -689,9 +706,19 @@ pub fn read_seal(payload: &[u8]) -> Option<(u32, usize)> {
 /// Encodes a facts record.
 #[must_use]
 pub fn facts(wall: u64, facts: &Value) -> Vec<u8> {
-    let mut out = vec![0x93, 7];
+    at_a_time(7, wall, facts)
+}
+
+/// Encodes an artifact record.
+#[must_use]
+pub fn artifact(wall: u64, said: &Value) -> Vec<u8> {
+    at_a_time(14, wall, said)
+}
+
+fn at_a_time(kind: u8, wall: u64, map: &Value) -> Vec<u8> {
+    let mut out = vec![0x93, kind];
     write_u64_fixed(&mut out, wall);
-    facts.write(&mut out);
+    map.write(&mut out);
     out
 }
 
@@ -820,6 +847,13 @@ mod tests {
             Record::Facts {
                 wall: 4,
                 facts: identity.clone()
+            }
+        );
+        assert_eq!(
+            Record::parse(&artifact(4, &identity)).unwrap(),
+            Record::Artifact {
+                wall: 4,
+                said: identity.clone()
             }
         );
         assert_eq!(

@@ -413,7 +413,8 @@ impl WriterLog {
             | Record::Blob { wall, .. }
             | Record::Sample { wall, .. }
             | Record::Output { wall, .. }
-            | Record::Alert { wall, .. } => Some(wall),
+            | Record::Alert { wall, .. }
+            | Record::Artifact { wall, .. } => Some(wall),
             Record::Facts { wall, facts } => {
                 if let (Some(Value::Map(start)), Value::Map(entries)) = (&mut self.start, facts) {
                     for (key, value) in entries {

@@ -167,6 +167,7 @@ fn content(record: Record<'_>) -> Outcome<(u64, Option<Json>)> {
                 int(alert.wait_millis)
             ])),
         ),
+        Record::Artifact { wall, said } => (14, Some(json!([int(wall), tagged(&said)]))),
         Record::Base(base) => (8, Some(json!([tagged(&Value::Map(base.to_map()))]))),
         Record::Unknown(kind) => (kind, None),
     })
@@ -223,6 +224,7 @@ fn encoded(payload: &[u8]) -> Outcome<Vec<u8>> {
             taken,
         } => record::output(wall.try_into()?, stream, text, taken),
         Record::Alert { wall, alert } => record::alert(wall.try_into()?, &alert),
+        Record::Artifact { wall, said } => record::artifact(wall.try_into()?, &said),
         Record::Base(base) => record::base(&base).concat(),
         Record::History(_) | Record::Unknown(_) => payload.to_vec(),
     })

@@ -218,6 +218,11 @@ impl Decoded {
     }
 
     #[getter]
+    fn artifacts<'py>(&self, py: Python<'py>) -> PyResult<Vec<(i64, Bound<'py, PyAny>)>> {
+        timed(py, &self.inner.artifacts)
+    }
+
+    #[getter]
     fn files<'py>(&self, py: Python<'py>) -> Vec<(&str, i64, Bound<'py, PyBytes>)> {
         let files = self.inner.files.iter();
         files

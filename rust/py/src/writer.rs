@@ -389,6 +389,13 @@ impl Writer {
         ))
     }
 
+    fn put_artifact(&self, said: &Bound<'_, PyDict>) -> PyResult<u64> {
+        self.append(&record::artifact(
+            self.inner.wall(),
+            &to_value(said.as_any())?,
+        ))
+    }
+
     fn put_file(&self, name: &str, content: &[u8]) -> PyResult<u64> {
         check_file_name(name)?;
         self.append(&record::file(self.inner.wall(), name, content))

@@ -15,7 +15,7 @@ const EXPECTED = JSON.parse(readFileSync(`${GOLDEN}expected.json`, 'utf8')) as E
 const MAGIC = [0x89, 0x53, 0x4c, 0x57, 0x0d, 0x0a, 0x1a, 0x0a];
 const HEAD = 256;
 const MAX_RECORD_BYTES = 12 * 2 ** 20;
-const KNOWN_KINDS = new Set([0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13]);
+const KNOWN_KINDS = new Set([0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14]);
 const SEAL_KIND = 15;
 
 const extensionCodec = new ExtensionCodec();
