@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from steplog.data.audio import Audio
-from steplog.data.bokeh_figure import Bokeh
-from steplog.data.classes import Classes
-from steplog.data.graph import Edge, Graph, Node
-from steplog.data.histogram import Histogram
-from steplog.data.html import Html
-from steplog.data.image import Image
-from steplog.data.molecule import Molecule
-from steplog.data.object_3d import Object3D
-from steplog.data.plotly_figure import Plotly
-from steplog.data.scene import box3d
-from steplog.data.table import Table
-from steplog.data.tree import histograms
-from steplog.data.video import Video
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from steplog.data.audio import Audio
+    from steplog.data.bokeh_figure import Bokeh
+    from steplog.data.classes import Classes
+    from steplog.data.graph import Edge, Graph, Node
+    from steplog.data.histogram import Histogram
+    from steplog.data.html import Html
+    from steplog.data.image import Image
+    from steplog.data.molecule import Molecule
+    from steplog.data.object_3d import Object3D
+    from steplog.data.plotly_figure import Plotly
+    from steplog.data.scene import box3d
+    from steplog.data.table import Table
+    from steplog.data.tree import histograms
+    from steplog.data.video import Video
 
 __all__ = [
     "Audio",
@@ -35,3 +39,29 @@ __all__ = [
     "box3d",
     "histograms",
 ]
+
+# Loaded when they are used: the first image of a training must not wait for what tables take.
+_MODULES = {
+    "Audio": "audio",
+    "Bokeh": "bokeh_figure",
+    "Classes": "classes",
+    **dict.fromkeys(("Edge", "Graph", "Node"), "graph"),
+    "Histogram": "histogram",
+    "Html": "html",
+    "Image": "image",
+    "Molecule": "molecule",
+    "Object3D": "object_3d",
+    "Plotly": "plotly_figure",
+    "Table": "table",
+    "Video": "video",
+    "box3d": "scene",
+    "histograms": "tree",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'steplog.data' has no attribute {name!r}")
+    found: object = getattr(import_module(f"steplog.data.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
