@@ -285,7 +285,7 @@ if which == "over":
     print("\\x1b[32mgreen\\x1b[0m")
     sys.stderr.write("".join(f"\\rbar: {percent:3}%" for percent in range(101)) + "\\n")
     for number in range(1200):
-        print("needle" if number % 100 == 0 else "hay", number)
+        print("needle" if number % 100 == 0 else "hay", number, "ERROR" if number % 50 == 7 else "")
 elif which == "failed":
     for step in range(60):
         run.log({"loss": float("nan") if step >= 48 else 1.0})
@@ -328,11 +328,12 @@ def test_a_run_page_shows_what_was_printed_and_why_a_run_failed(online, tmp_path
         pass
     expected = {
         "total": 1202,
-        "last": "hay 1199",
+        "last": "hay 1199 ",
         "colored": {"text": "green", "look": "fg-2"},
         "bar": {"line": 1, "updates": 100, "before": "bar:   0%"},
         "search": {"q": "needle", "matched": 12},
         "stderr": 1,
+        "errors": 24,
         "live": "live",
         "failed": {
             "run": "failed",

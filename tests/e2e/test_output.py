@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sqlite3
@@ -56,6 +57,62 @@ def test_lines_are_what_a_terminal_would_show(shown):
     assert ask("logs?raw=1")["lines"][0][6][:2] == ["  0%|", " 10%|█"]
     assert texts(ask("logs?stream=err")) == texts(answer)[:1]
     assert texts(ask("logs?stream=out&from=-1")) == ["no end"]
+
+
+def test_lines_are_shown_by_the_level_that_they_name(shown):
+    lines = {
+        "error": [
+            "2026-01-02 03:04:05 - app - ERROR - no \x1b[31mroute\x1b[0m",
+            "\x1b[1;31mCRITICAL\x1b[0m:root:over",
+            "Traceback (most recent call last):",
+            "ValueError: 7",
+            "KeyboardInterrupt",
+            "torch.cuda.OutOfMemoryError: CUDA out of memory",
+            "error: no such file",
+            '{"level": "fatal", "msg": "x"}',
+            "E0102 15:04:05.678901 1234 file.cc:12] lost",
+            "INFO: then ERROR",
+        ],
+        "warn": [
+            "WARNING:root:slow",
+            "a.py:1: UserWarning: this is old",
+            "time=1 level=warn msg=x",
+            "[warning] x",
+            "W0102 15:04:05.678901 1234 file.cc:12] x",
+        ],
+        "info": ["INFO:     Started server process [1]", "[info] x", "lvl=notice"],
+        "debug": ["DEBUG:asyncio:Using selector", "severity: trace"],
+        "": [
+            "loss 0.5, error 0.01",
+            "an info desk, no warning",
+            "ERRORS and TERROR",
+            '  File "a.py", line 1, in <module>',
+            "MyError was not met",
+        ],
+    }
+
+    def act():
+        # Shuffled in, so that those of a level do not lie together.
+        rows = [line for level in lines.values() for line in level]
+        sys.stdout.write("".join(f"{line}\n" for line in rows[::2] + rows[1::2]))
+        sys.stderr.write("ERROR at the end of stderr")  # a line that is still open
+
+    ask = shown(act)
+    wanted = {"ERROR at the end of stderr"}
+    for level in ("error", "warn", "info", "debug"):
+        wanted |= {re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines[level]}
+        answer = ask(f"logs?level={level}")
+        found = [re.sub(r"\x1b\[[0-9;]*m", "", text) for text in texts(answer)]
+        assert set(found) == wanted, level
+        assert answer["total"] == len(found) == len(wanted)
+        numbers = [line[0] for line in answer["lines"]]
+        assert numbers == sorted(numbers)
+    assert texts(ask("logs?level=error&stream=err")) == ["ERROR at the end of stderr"]
+    page = ask("logs?level=warn&from=3&limit=2")
+    assert (page["first"], texts(page)) == (3, texts(ask("logs?level=warn"))[3:5])
+    assert ask("logs:search?q=x&level=info")["matched"] == sum(
+        "x" in line for level in ("error", "warn", "info") for line in lines[level]
+    )
 
 
 def test_pages_searches_and_times_of_many_lines(shown, server):
@@ -220,7 +277,14 @@ def test_an_attempt_that_goes_on_sends_what_the_killed_one_had_printed(server, t
 @pytest.mark.parametrize(
     "asked",
     [
-        *("logs?stream=in", "logs?limit=0", "logs?limit=x", "logs?from=1e9", "logs:search"),
+        *(
+            "logs?stream=in",
+            "logs?level=loud",
+            "logs?limit=0",
+            "logs?limit=x",
+            "logs?from=1e9",
+            "logs:search",
+        ),
         *("logs:search?q=(&regex=1", "logs:search?q=a&limit=100000", "logs:at?wall=-1"),
     ],
 )

@@ -5,7 +5,7 @@
  *
  * EXPECTED is JSON: `{"total": lines of RUN, "last": its last line, "colored": {"text": text, "look": class of it},
  * "bar": {"line": number of a rewritten line, "updates": count, "before": text of it before}, "search": {"q": text,
- * "matched": count}, "stderr": lines, "live": id of a run that prints all the time or null, "failed": {"run": id,
+ * "matched": count}, "stderr": lines, "errors": lines that name one, "live": id of a run that prints all the time or null, "failed": {"run": id,
  * "says": text of the banner, "hint": text, "last": last line} or null}`.
  */
 import assert from 'node:assert/strict';
@@ -16,7 +16,7 @@ if (!expected) {
   console.error('usage: node e2e/logs.mjs BASE_URL LOGIN_LINK ENTITY PROJECT RUN EXPECTED');
   process.exit(2);
 }
-const { total, last, colored, bar, search, stderr, live, failed } = JSON.parse(expected);
+const { total, last, colored, bar, search, stderr, errors, live, failed } = JSON.parse(expected);
 const addressOf = (id) =>
   new URL(['p', entity, project, 'r', id].map(encodeURIComponent).join('/'), `${base}/`).href;
 const logs = `${addressOf(run)}?tab=logs`;
@@ -145,6 +145,21 @@ const steps = {
       .first()
       .waitFor();
     assert.equal(new URL(page.url()).searchParams.get('lt'), 'relative');
+    await page.goto(logs);
+  },
+  async 'shows the lines of a level, at which a line is gone to as well'() {
+    await page.locator('[data-testid=log-level]').selectOption('error');
+    await list.focus();
+    await page.keyboard.press('End');
+    await list.locator(`[data-place="${errors - 1}"][data-line]`).waitFor();
+    assert.equal(await list.locator(`[data-place="${errors}"]`).count(), 0);
+    assert.equal(new URL(page.url()).searchParams.get('lv'), 'error');
+    const last = list.locator(`[data-place="${errors - 1}"]`);
+    assert.match(await last.innerText(), /error/i);
+    const number = await last.getAttribute('data-line');
+    await last.locator('a').click();
+    await page.locator('[data-testid=log-level]').selectOption('all');
+    await list.locator(`[data-line="${number}"][aria-current=true]`).waitFor();
     await page.goto(logs);
   },
   async 'breaks long lines'() {

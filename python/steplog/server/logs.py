@@ -12,7 +12,8 @@ from steplog._errors import UsageError
 from steplog.server._decode import Pattern
 from steplog.server.query import find_run, versioned
 from steplog.server.schema import API, Code, Problem
-from steplog.server.store.output import STREAMS, Line, Output
+from steplog.server.store.log_levels import LEVELS
+from steplog.server.store.output import STREAMS, Line, Output, Shown
 from steplog.server.store.runs import RunRecords
 
 if TYPE_CHECKING:
@@ -55,20 +56,20 @@ class Logs:
     async def page(self, request: web.Request) -> web.Response:
         """Lines from a number on, or the last ones."""
         run_id, sources, labels = await self._sources(request)
-        stream = _stream(request.query)
+        which = _shown(request.query)
         limit = _number(request.query, "limit", 2_000, least=1, most=_MAX_LINES)
         first = _number(request.query, "from", -limit, least=-_MAX_NUMBER, most=_MAX_NUMBER)
-        if stream == "all":
+        if which.is_all:
             total = sum(source.count for source in sources)
             first = max(total + first, 0) if first < 0 else first
             lo, hi = first, first + limit - 1
         else:
-            numbers = await self._output.numbers(run_id, sources, stream)
+            numbers = await self._output.numbers(run_id, sources, which)
             total = len(numbers)
             first = max(total + first, 0) if first < 0 else first
             shown = numbers[first : first + limit]
             lo, hi = (int(shown[0]), int(shown[-1])) if len(shown) else (0, -1)
-        lines = await self._output.page(run_id, sources, lo=lo, hi=hi, stream=stream)
+        lines = await self._output.page(run_id, sources, lo=lo, hi=hi, shown=which)
         is_raw = request.query.get("raw") == "1"
         return self._json(
             {
@@ -88,13 +89,13 @@ class Logs:
         asked = request.query
         limit = _number(asked, "limit", 500, least=1, most=_MAX_MATCHES)
         how, query, is_match = _matcher(asked)
-        stream = _stream(asked)
-        numbers = await self._output.matches(run_id, sources, how=how, query=query, stream=stream)
+        which = _shown(asked)
+        numbers = await self._output.matches(run_id, sources, how=how, query=query, shown=which)
         still = [
             line.number
             for source in sources
             for line in source.open
-            if stream in {"all", _STREAM_NAMES[line.stream]} and is_match(line.plain or line.text)
+            if which.has(line) and is_match(line.plain or line.text)
         ]
         numbers = np.sort(np.concatenate([numbers, np.array(still, np.int64)]))
         first = _first_shown(asked, numbers, limit)
@@ -151,9 +152,6 @@ class Logs:
         return versioned({"version": version, **value}, version)
 
 
-_STREAM_NAMES = {number: name for name, number in STREAMS.items()}
-
-
 def _answer(line: Line, sources: Sequence[Source], *, is_raw: bool) -> list[object]:
     label = sources[0].label if sources else ""
     stream = "e" if line.stream == STREAMS["err"] else "o"
@@ -164,11 +162,13 @@ def _answer(line: Line, sources: Sequence[Source], *, is_raw: bool) -> list[obje
     return [*answer, line.versions.split("\n") if line.versions else []] if is_raw else answer
 
 
-def _stream(asked: Mapping[str, str]) -> str:
-    stream = asked.get("stream", "all")
+def _shown(asked: Mapping[str, str]) -> Shown:
+    stream, level = asked.get("stream", "all"), asked.get("level", "")
     if stream not in STREAMS:
         raise Problem(Code.INVALID, f"`stream` is {', '.join(STREAMS)}", field="stream")
-    return stream
+    if level and level not in LEVELS:
+        raise Problem(Code.INVALID, f"`level` is {', '.join(LEVELS)}", field="level")
+    return Shown(stream, level)
 
 
 def _number(asked: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:

@@ -154,11 +154,12 @@ export function logsPath(
   ref: ProjectRef,
   run: string,
   what: string,
-  { label, stream }: LogSource,
+  { label, stream, level }: LogSource,
   more: Readonly<Record<string, string | number>> = {},
 ): string {
   const asked = new URLSearchParams({ stream });
   if (label !== null) asked.set('label', label);
+  if (level !== 'all') asked.set('level', level);
   for (const [name, value] of Object.entries(more)) asked.set(name, String(value));
   return `${runPath(ref, run)}/${what}?${asked.toString()}`;
 }

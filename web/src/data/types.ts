@@ -161,11 +161,18 @@ export type LogLine = [
   versions?: string[],
 ];
 
-/** Which output is meant: of a label (null for the first), of one stream or all. */
+/** Lines that name a level, or one that matters more. */
+export type LogLevel = 'all' | 'error' | 'warn' | 'info' | 'debug';
+
+/** Which output is meant: of a label (null for the first), of one stream or all, from a level on or all. */
 export interface LogSource {
   label: string | null;
   stream: LogStream;
+  level: LogLevel;
 }
+
+/** All that the first label printed. */
+export const ALL_OUTPUT: LogSource = { label: null, stream: 'all', level: 'all' };
 
 export interface LogsAnswer {
   total: number;

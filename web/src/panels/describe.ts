@@ -3,7 +3,7 @@ import { formatDuration, formatInstant, formatStep, formatValue } from '../chart
 import type { PanelData } from '../data/panelData';
 import { trackLength } from '../data/panelData';
 import { formatUnit } from '../chart/units';
-import type { LogStream, Run, RunState, SeriesMeta } from '../data/types';
+import type { LogSource, Run, RunState, SeriesMeta } from '../data/types';
 import type { Line } from '../state/sections';
 
 export interface Chip {
@@ -116,8 +116,14 @@ export function emptySystemText(run: Pick<Run, 'state'> | null): { title: string
 /** Why a run has no output. */
 export function emptyLogsText(
   run: Pick<Run, 'state'> | null,
-  stream: LogStream,
+  { stream, level }: LogSource,
 ): { title: string; detail: string } {
+  if (level !== 'all')
+    return {
+      title:
+        level === 'error' ? 'No line names an error' : `No line names the level ${level} or a higher one`,
+      detail: 'All levels show what was printed.',
+    };
   if (stream !== 'all')
     return { title: `Nothing went to std${stream}`, detail: 'The other stream may have something.' };
   if (!run || mayLog(run.state))

@@ -1,6 +1,13 @@
 /** Why a run ended as it did: its last lines and hints, asked once it has ended. What cannot be had is left out. */
 import { ApiError, getLogs, getRunKeys, getSystemLayout, querySeries, type ProjectRef } from '../data/api';
-import type { LogLine, Run, SeriesMeta, SeriesRef, XAxis } from '../data/types';
+import {
+  ALL_OUTPUT,
+  type LogLine,
+  type Run,
+  type SeriesMeta,
+  type SeriesRef,
+  type XAxis,
+} from '../data/types';
 import { endedBadly, errorLine, memoryHint, nanHint, sampleHints, TAIL_LINES, telling } from './endingHints';
 
 /** Lines that are read for the last error; fewer are shown. */
@@ -46,7 +53,7 @@ export class Ending {
 
   private async tail(): Promise<LogLine[]> {
     const page = { from: -READ_LINES, limit: READ_LINES };
-    return (await getLogs(this.ref, this.run, { label: null, stream: 'all' }, page)).lines;
+    return (await getLogs(this.ref, this.run, ALL_OUTPUT, page)).lines;
   }
 
   private async nans(): Promise<SeriesMeta[]> {

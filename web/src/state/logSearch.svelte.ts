@@ -1,6 +1,6 @@
 /** The matches of a search in the output, and which of them is looked at. */
 import { ApiError, searchLogs, type LogQuery, type MatchRange, type ProjectRef } from '../data/api';
-import type { LogMatches, LogSource } from '../data/types';
+import { ALL_OUTPUT, type LogMatches, type LogSource } from '../data/types';
 import { Again } from './again';
 import { matchAfter, nextMatch } from './logMatches';
 
@@ -14,7 +14,7 @@ export class LogSearch {
   /** Why the search cannot be done. */
   invalid = $state<string | null>(null);
   query = $state.raw<LogQuery | null>(null);
-  private source: LogSource = { label: null, stream: 'all' };
+  private source = ALL_OUTPUT;
   private timer: number | undefined;
   private asking = new AbortController();
   /** Which matches are named: an answer has some thousands. */

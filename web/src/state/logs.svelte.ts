@@ -1,6 +1,6 @@
 /** What a run printed, as far as it is looked at: pages around the screen, and the end while it grows. */
 import { ApiError, getLogs, type ProjectRef } from '../data/api';
-import type { LogLine, LogsAnswer, LogSource } from '../data/types';
+import { ALL_OUTPUT, type LogLine, type LogsAnswer, type LogSource } from '../data/types';
 import { guessPlace, LinePages, PAGE_LINES, tailRange, type Known } from './linePages';
 
 /** Asked beyond the screen on both sides, so that scrolling finds lines. */
@@ -12,7 +12,7 @@ export class Logs {
   labels = $state.raw<readonly string[]>([]);
   status = $state<'loading' | 'ready' | 'error'>('loading');
   error = $state.raw<ApiError | null>(null);
-  source = $state.raw<LogSource>({ label: null, stream: 'all' });
+  source = $state.raw<LogSource>(ALL_OUTPUT);
   /** Counts the answers: the lines themselves are no state. */
   private revision = $state(0);
   private readonly pages = new LinePages();
@@ -60,7 +60,7 @@ export class Logs {
   /** The place of a line, or of the first after it; null when it cannot be asked. */
   async placeOf(number: number): Promise<number | null> {
     const end = Math.max(0, this.total - 1);
-    if (this.source.stream === 'all') return Math.min(number, end);
+    if (this.isWhole) return Math.min(number, end);
     return this.tried(() => this.searched(number, end));
   }
 
@@ -71,6 +71,11 @@ export class Logs {
 
   close(): void {
     this.closing.abort();
+  }
+
+  /** Whether no line is left out, so that a line's place is its number. */
+  private get isWhole(): boolean {
+    return this.source.stream === 'all' && this.source.level === 'all';
   }
 
   private async searched(number: number, end: number): Promise<number> {
@@ -135,7 +140,7 @@ export class Logs {
   private take({ total, first, labels, lines }: LogsAnswer): void {
     // A log that was taken anew has other lines at the same places.
     if (total < this.total) this.pages.clear();
-    if (this.source.stream === 'all') for (const line of lines) this.pages.put(line[0], [line]);
+    if (this.isWhole) for (const line of lines) this.pages.put(line[0], [line]);
     else this.pages.put(first, lines);
     this.pages.keepAround(this.wanted.to > 0 ? this.wanted.from : total);
     if (labels.join('\n') !== this.labels.join('\n')) this.labels = labels;

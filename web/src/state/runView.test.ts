@@ -12,6 +12,7 @@ const full: RunView = {
   logSearch: '/a|b/',
   logCase: true,
   logStream: 'err',
+  logLevel: 'warn',
   logLabel: 'rank 1',
   logTime: 'clock',
   logWrap: true,

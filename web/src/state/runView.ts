@@ -1,5 +1,5 @@
 /** The tab of a run's page and what its tabs show, as query parameters. */
-import type { LogStream } from '../data/types';
+import type { LogLevel, LogStream } from '../data/types';
 import { joinList, readZoom, splitList, writeQuery } from './urlState';
 
 export const TABS = [
@@ -30,6 +30,7 @@ export interface RunView {
   /** Whether upper and lower case differ in that. */
   logCase: boolean;
   logStream: LogStream;
+  logLevel: LogLevel;
   /** Null for the first that printed something. */
   logLabel: string | null;
   logTime: LogTime;
@@ -41,6 +42,7 @@ export interface RunView {
 
 export type LogTime = 'off' | 'relative' | 'clock';
 const STREAMS = ['all', 'out', 'err'] as const;
+const LEVELS = ['all', 'error', 'warn', 'info', 'debug'] as const;
 const TIMES = ['off', 'relative', 'clock'] as const;
 
 /** The tab of an address that names none. */
@@ -59,6 +61,7 @@ export function decodeRunView(query: string): RunView {
     logSearch: params.get('lq') ?? '',
     logCase: params.get('lc') === '1',
     logStream: STREAMS.find((stream) => stream === params.get('ls')) ?? 'all',
+    logLevel: LEVELS.find((level) => level === params.get('lv')) ?? 'all',
     logLabel: params.get('ll'),
     logTime: TIMES.find((time) => time === params.get('lt')) ?? 'off',
     logWrap: params.get('lw') === '1',
@@ -79,6 +82,7 @@ export function encodeRunView(view: RunView, previous = ''): string {
       lq: view.logSearch || null,
       lc: view.logCase ? '1' : null,
       ls: view.logStream === 'all' ? null : view.logStream,
+      lv: view.logLevel === 'all' ? null : view.logLevel,
       ll: view.logLabel,
       lt: view.logTime === 'off' ? null : view.logTime,
       lw: view.logWrap ? '1' : null,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from steplog.server._decode import open_lines
 from steplog.server.store.engine import text_param
+from steplog.server.store.log_levels import least, pattern
 from steplog.server.store.log_limit import cut_of
 from steplog.server.store.tables import WRITERS
 
@@ -26,11 +27,12 @@ STREAMS = {"all": 0, "out": 1, "err": 2}
 _OF_WRITER = "run = {run:UInt64} AND writer = {writer:String}"
 _OF_STREAM = "({stream:UInt8} = 0 OR stream = {stream:UInt8})"
 _SEARCHED = "if(plain = '', text, plain)"
+_SHOWN = f"{_OF_STREAM} AND ({{level:String}} = '' OR match({_SEARCHED}, {{level:String}}))"
 
 _PAGE = f"""SELECT number, wall, stream, rewrites, text, versions FROM lines
-WHERE {_OF_WRITER} AND {_OF_STREAM} AND number >= {{lo:UInt64}} AND number <= {{hi:UInt64}}
+WHERE {_OF_WRITER} AND {_SHOWN} AND number >= {{lo:UInt64}} AND number <= {{hi:UInt64}}
 ORDER BY number"""  # noqa: S608  # constants of this file
-_NUMBERS = f"""SELECT number FROM lines WHERE {_OF_WRITER} AND {_OF_STREAM} AND CONDITION
+_NUMBERS = f"""SELECT number FROM lines WHERE {_OF_WRITER} AND {_SHOWN} AND CONDITION
 ORDER BY number"""  # noqa: S608  # constants of this file
 _NEXT = f"""SELECT number FROM lines
 WHERE {_OF_WRITER} AND wall >= {{wall:Int64}} ORDER BY number LIMIT 1"""  # noqa: S608  # constants of this file
@@ -66,6 +68,37 @@ class Source:
     cut: range
     """The numbers of the lines that are left out."""
     cut_wall_nanos: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which lines are looked at.
+
+    Attributes:
+        stream: One of `STREAMS`.
+        level: At least what those name, of `LEVELS`; empty for all lines.
+    """
+
+    stream: str = "all"
+    level: str = ""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether no line is left out."""
+        return self.stream == "all" and not self.level
+
+    def has(self, line: Line) -> bool:
+        """Whether it is one of them."""
+        is_of_stream = self.stream == "all" or line.stream == STREAMS[self.stream]
+        return is_of_stream and (
+            not self.level or pattern(self.level).is_match(line.plain or line.text)
+        )
+
+    @property
+    def params(self) -> dict[str, int | str]:
+        """Of the engine's statements."""
+        level = text_param(least(self.level)) if self.level else ""
+        return {"stream": STREAMS[self.stream], "level": level}
 
 
 class Output:
@@ -111,19 +144,19 @@ class Output:
         return sources
 
     async def numbers(
-        self, run_id: int, sources: Sequence[Source], stream: str
+        self, run_id: int, sources: Sequence[Source], shown: Shown
     ) -> NDArray[np.int64]:
-        """The numbers of all lines of a stream."""
-        return await self._numbers(run_id, sources, stream, where="1")
+        """The numbers of all lines that are looked at."""
+        return await self._numbers(run_id, sources, shown, where="1")
 
     async def matches(
-        self, run_id: int, sources: Sequence[Source], *, how: str, query: str, stream: str
+        self, run_id: int, sources: Sequence[Source], *, how: str, query: str, shown: Shown
     ) -> NDArray[np.int64]:
         """The numbers of finished lines that match; `how` is one of `_MATCH`."""
-        return await self._numbers(run_id, sources, stream, where=_MATCH[how], query=query)
+        return await self._numbers(run_id, sources, shown, where=_MATCH[how], query=query)
 
     async def _numbers(
-        self, run_id: int, sources: Sequence[Source], stream: str, *, where: str, query: str = ""
+        self, run_id: int, sources: Sequence[Source], shown: Shown, *, where: str, query: str = ""
     ) -> NDArray[np.int64]:
         parts = [np.empty(0, np.int64)]
         for source in sources:
@@ -131,21 +164,27 @@ class Output:
                 _NUMBERS.replace("CONDITION", where),
                 run=run_id,
                 writer=text_param(source.writer),
-                stream=STREAMS[stream],
                 q=text_param(query),
+                **shown.params,
             )
             numbers = found.uints("number").astype(np.int64) + source.first
             is_cut = (numbers >= source.cut.start) & (numbers < source.cut.stop)
             parts.append(numbers[~is_cut])
             if not query:
-                still = [line.number for line in source.open if _is_of(line, stream)]
+                still = [line.number for line in source.open if shown.has(line)]
                 parts.append(np.array(still, np.int64))
         return np.sort(np.concatenate(parts))
 
     async def page(
-        self, run_id: int, sources: Sequence[Source], *, lo: int, hi: int, stream: str
+        self,
+        run_id: int,
+        sources: Sequence[Source],
+        *,
+        lo: int,
+        hi: int,
+        shown: Shown,
     ) -> list[Line]:
-        """The lines of a stream with numbers from `lo` to `hi`, both included."""
+        """The lines that are looked at with numbers from `lo` to `hi`, both included."""
         lines: list[Line] = []
         for source in sources:
             if hi < source.first or lo >= source.first + source.count:
@@ -154,13 +193,13 @@ class Output:
                 _PAGE,
                 run=run_id,
                 writer=text_param(source.writer),
-                stream=STREAMS[stream],
                 lo=max(lo - source.first, 0),
                 hi=hi - source.first,
+                **shown.params,
             )
             still = [line for line in source.open if lo <= line.number <= hi]
-            own = [*_lines(found, source.first), *(line for line in still if _is_of(line, stream))]
-            if stream == "all":
+            own = [*_lines(found, source.first), *(line for line in still if shown.has(line))]
+            if shown.is_all:
                 own = _marked(own, source, lo=lo, hi=hi)
             lines += sorted(own, key=lambda line: line.number)
         return lines
@@ -182,7 +221,7 @@ class Output:
         """Every line, read in pages of `step`."""
         total = sum(source.count for source in sources)
         for lo in range(0, total, step):
-            for line in await self.page(run_id, sources, lo=lo, hi=lo + step - 1, stream="all"):
+            for line in await self.page(run_id, sources, lo=lo, hi=lo + step - 1, shown=Shown()):
                 # Of those that are left out, one says so.
                 if not any(line.number in source.cut[1:] for source in sources):
                     yield line
@@ -200,10 +239,6 @@ def _marked(lines: Sequence[Line], source: Source, *, lo: int, hi: int) -> list[
         *kept,
         *(Line(n, wall, out, 0, text, "", "") for n, text in zip(missing, texts, strict=True)),
     ]
-
-
-def _is_of(line: Line, stream: str) -> bool:
-    return stream == "all" or line.stream == STREAMS[stream]
 
 
 def _lines(found: Columns, first: int) -> list[Line]:
