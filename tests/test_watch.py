@@ -4,7 +4,10 @@ import copy
 import io
 import json
 import math
+import pathlib
 import pickle
+import subprocess
+import sys
 import threading
 import warnings
 from typing import Any
@@ -330,3 +333,70 @@ def test_the_histogram_of_a_buffer_refuses_what_it_cannot_count():
     with pytest.raises(ValueError, match="1 to 512 bins"):
         _core.histogram(np.zeros(3), 0)
     assert _core.histogram(np.zeros(0, np.float32), 4) == ([], [], 0, 0, 0)
+
+
+DDP = """
+import sys, warnings
+warnings.simplefilter("ignore")
+sys.path.append(sys.argv[3])
+import torch, torch.distributed as distributed
+import steplog
+
+rank, store = int(sys.argv[1]), sys.argv[2]
+distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+torch.manual_seed(1)
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 2, bias=False))
+settings = {"quiet": True, "console": "off"}
+with steplog.init(mode="offline", project="p", id=f"rank{rank}", settings=settings) as run:
+    run.watch(model, log="all", log_freq=1)
+    model(torch.full((1, 4), float(rank + 1))).sum().backward()
+    run.log({"averaged": model.module.weight.grad.flatten().tolist()})
+    run.unwatch()
+distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without torch.distributed")
+def test_each_rank_records_its_own_gradients(tmp_path):
+    """What DDP averages over the ranks is left as it is; a histogram is of the rank's own part."""
+    command = [sys.executable, "-c", DDP]
+    packages = str(pathlib.Path(torch.__file__).parents[1])
+    ranks = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "store"), packages], cwd=tmp_path)
+        for rank in range(2)
+    ]
+    assert [rank.wait(60) for rank in ranks] == [0, 0]
+    for rank in range(2):
+        (folder,) = (tmp_path / "steplog-runs").glob(f"*rank{rank}")
+        row: dict[str, Any] = next(iter(RunLog(folder).rows()))
+        assert row["averaged"] == [1.5] * 8
+        gradient = row["gradients/module.weight"]
+        assert (gradient["bins"], gradient["values"]) == ([rank + 1.0] * 2, [8])
+        assert sum(row["parameters/module.weight"]["values"]) == 8
+
+
+def test_mixed_precision_trains_as_without(start):
+    def trained(run=None):
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        if run is not None:
+            run.watch(model, log="all", log_freq=1)
+        for step in range(3):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                loss = model(torch.arange(8.0).reshape(2, 4) / 8).square().sum()
+            (loss * 1024).backward()  # as a gradient scaler does
+            for parameter in model.parameters():
+                parameter.grad /= 1024
+            optimizer.step()
+            if run is not None:
+                run.log({"step": step})
+        return [parameter.detach().tolist() for parameter in model.parameters()]
+
+    with start() as run:
+        assert trained(run) == trained()
+    found: list[Any] = rows(run)
+    assert len(found) == 3
+    for row in found:
+        assert sum(row["gradients/0.weight"]["values"]) == 32
+        assert sum(row["parameters/0.weight"]["values"]) == 32
