@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import types
 import warnings
 from typing import Any
 
@@ -400,3 +401,47 @@ def test_mixed_precision_trains_as_without(start):
     for row in found:
         assert sum(row["gradients/0.weight"]["values"]) == 32
         assert sum(row["parameters/0.weight"]["values"]) == 32
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Makes a model whose forward pass is compiled code; without torch.compile, a stand-in."""
+    if hasattr(torch, "compile"):
+        return lambda model: torch.compile(model, fullgraph=True)
+    state = types.SimpleNamespace(is_compiling=False)
+    compiler = types.SimpleNamespace(is_compiling=lambda: state.is_compiling)
+    monkeypatch.setattr(torch, "compiler", compiler, raising=False)
+
+    def compile_it(model):
+        def forward(*arguments):
+            state.is_compiling = True  # while a hook is traced, and never again
+            try:
+                return model(*arguments)
+            finally:
+                state.is_compiling = False
+
+        return forward
+
+    return compile_it
+
+
+def test_a_compiled_model_is_watched_in_its_backward_passes(start, compiled, media_of):
+    model = net()
+    with start() as run:
+        run.watch(model, log="all", log_freq=2, log_graph=True)
+        fast = compiled(model)
+        for step in range(4):
+            fast(torch.arange(8.0).reshape(2, 4)).sum().backward()
+            run.log({"step": step})
+    graph = json.loads(media_of(run.sync_dir)[run.summary["graph_0"]["path"]])
+    assert [node["name"] for node in graph["nodes"]] == ["0", "1", "2"]
+    assert [node["output_shape"] for node in graph["nodes"]] == [[]] * 3
+    found: list[Any] = rows(run)
+    keys = {
+        f"{what}/{layer}.{name}"
+        for what in ("gradients", "parameters")
+        for layer in (0, 2)
+        for name in ("weight", "bias")
+    }
+    assert [keys <= row.keys() for row in found] == [False, True, False, True]
+    assert sum(found[3]["parameters/0.weight"]["values"]) == 32

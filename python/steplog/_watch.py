@@ -13,7 +13,8 @@ from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
 from steplog._native import histogram
 from steplog._origin import is_the_programs
-from steplog._watch_graph import GraphHook, Unpickled
+from steplog._watch_graph import GraphHook
+from steplog._watch_hooks import EagerHook, behind_backward
 from steplog.data.media import Value
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Watch:
                         handles.append(parameter.register_hook(hook))
             if what in {"parameters", "all"}:
                 behind = _ForwardHook(self, f"parameters/{prefix}", log_freq)
-                handles.append(model.register_forward_hook(Unpickled(behind)))
+                handles.append(model.register_forward_hook(EagerHook(behind)))
+                handles += behind_backward(model, behind.see_backward)
 
     def remove(self, models: object = None) -> None:
         """Watch models no longer, by default none at all; each is as it was before.
@@ -147,15 +149,25 @@ class _GradientHook:
 
 
 class _ForwardHook:
-    """Of one model; called behind each forward pass."""
+    """Of one model; called behind each forward pass, unless that is compiled code."""
 
     def __init__(self, watch: Watch, prefix: str, every: int) -> None:
         self._watch = watch
         self._prefix = prefix
         self._every = every
         self._passes = 0
+        self._is_called = False
 
     def __call__(self, model: Any, *_: object) -> None:  # noqa: ANN401  # of torch
+        self._is_called = True
+        self._count(model)
+
+    def see_backward(self, model: Any) -> None:  # noqa: ANN401  # of torch
+        """Of a model whose forward passes are not seen its backward passes count."""
+        if not self._is_called:
+            self._count(model)
+
+    def _count(self, model: Any) -> None:  # noqa: ANN401  # of torch
         self._passes += 1
         if self._passes >= self._every:
             self._passes = 0

@@ -5,29 +5,33 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from steplog._watch_hooks import EagerHook, behind_backward
 from steplog.data.graph import Graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["GraphHook", "Unpickled"]
+__all__ = ["GraphHook"]
 
 
 class GraphHook:
     """Looks at one model until its forward pass is over, then gives its graph to `tell`.
 
     Its nodes are the model's layers, in the order in which they are called; what has layers of its
-    own is one node, unless it is a `Sequential`, a `ModuleList` or a `ModuleDict`.
+    own is one node, unless it is a `Sequential`, a `ModuleList` or a `ModuleDict`. Of a pass that
+    is compiled code only its backward pass is seen: the layers come in the order of the model then,
+    without the shapes of what they give.
     """
 
     def __init__(self, model: Any, tell: Callable[[Callable[[], Graph]], None]) -> None:  # noqa: ANN401  # of torch
         self._tell = tell
         self._called: dict[int, tuple[str, Any, list[object]]] = {}
         self._handles = [
-            layer.register_forward_hook(Unpickled(self._layer_hook(name)))
+            layer.register_forward_hook(EagerHook(self._layer_hook(name)))
             for name, layer in _layers(model, "")
         ]
-        self._handles.append(model.register_forward_hook(Unpickled(self._end)))
+        self._handles.append(model.register_forward_hook(EagerHook(self._end)))
+        self._handles += behind_backward(model, self._end_unseen)
 
     def remove(self) -> None:
         """Look no more; harmless when called again."""
@@ -44,6 +48,11 @@ class GraphHook:
         self.remove()
         self._tell(self._graph)
 
+    def _end_unseen(self, model: Any) -> None:  # noqa: ANN401  # of torch
+        for name, layer in _layers(model, ""):
+            self._called.setdefault(id(layer), (name, layer, []))
+        self._end()
+
     def _graph(self) -> Graph:
         graph = Graph("torch")
         for number, (name, layer, shapes) in self._called.items():
@@ -57,28 +66,6 @@ class GraphHook:
                 num_parameters=[one.numel() for one in layer.parameters()],
             )
         return graph
-
-
-class Unpickled:
-    """A hook that a copy of the module, or a file of it, has not."""
-
-    def __init__(self, hook: Callable[..., None]) -> None:
-        self._hook = hook
-
-    def __call__(self, *arguments: object) -> None:
-        self._hook(*arguments)
-
-    def __reduce__(self) -> tuple[Callable[[], object], tuple[()]]:
-        """What stands for it there does nothing."""
-        return _nothing, ()
-
-
-def _nothing() -> Callable[..., None]:
-    return _do_nothing
-
-
-def _do_nothing(*_: object) -> None:
-    """What stands in a copied module where a hook was."""
 
 
 def _layers(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  # of torch
