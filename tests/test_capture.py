@@ -126,6 +126,7 @@ def test_a_sample_counts_the_processes_below(tmp_path):
     assert 0 < sample["cpu"] <= 101
     assert 0 < sample["disk./.usagePercent"] <= 100
     assert not [name for name in sample if "missing" in name]
+    assert system.unavailable == {f"disk.{tmp_path / 'missing'}": "No such file or directory"}
     assert sample["host.cpu"] > 0
     system.read()
     assert system.read()["proc.count"] == first["proc.count"]
@@ -312,6 +313,8 @@ def test_long_words_are_no_burden():
         ("https://x.y/z?access_token=A&sig=B&n=1", "https://x.y/z?access_token=***&sig=***&n=1"),
         ('ext::sh -c "curl --token SEKRET"', 'ext::sh -c "curl --token ***"'),
         ("a token SEKRET of words", "a token SEKRET of words"),
+        ("https://x-access-token:SEKRET@github.com/x/y.git", "https://***@github.com/x/y.git"),
+        ("https://oauth2:SEKRET@gitlab.com/x/y.git", "https://***@gitlab.com/x/y.git"),
     ],
 )
 def test_secrets_behind_flags_within_a_text(text, masked):

@@ -139,3 +139,14 @@ def test_a_notebook_is_saved_with_the_cells_that_were_run(tmp_path, monkeypatch)
     assert [cell["source"] for cell in session["cells"]] == [
         line for line in NOTEBOOK.splitlines() if line
     ]
+
+
+def test_cells_without_a_notebook_are_in_the_folder_too(tmp_path):
+    command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--quick"]
+    done = subprocess.run(
+        command, input=NOTEBOOK, check=True, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "warning" not in done.stderr
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    local = folder / "files" / "code" / "_session.ipynb"
+    assert local.read_text() == code(folder)["code/_session.ipynb"]

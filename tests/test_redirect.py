@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -476,6 +477,64 @@ def test_a_stream_that_is_closed_does_no_harm(texts, tmp_path, monkeypatch):
     assert (found[1], found[2].startswith("error\n")) == ("", True)
 
 
+CLOSED = """
+import contextlib, os, sys, steplog
+if sys.argv[2] == "program":
+    os.closerange(0, 3)  # a daemon of its own making
+with steplog.init(mode="offline", dir=sys.argv[1]) as run:
+    for number in range(500):
+        run.log({"number": number})
+        with contextlib.suppress(OSError):
+            print("step", number, flush=True)
+        for stream, use in ((0, os.read), (1, os.write), (2, os.write)):
+            try:
+                use(stream, b"of a library" if stream else 1)
+            except OSError as error:
+                assert error.errno == 9, error
+            else:
+                raise AssertionError(stream)
+    pipe, end = os.pipe()
+    os.set_inheritable(end, True)
+    os.spawnl(os.P_WAIT, sys.executable, "python", "-c", f"import os; os.write({end}, str("
+        "[number for number in range(3) if os.path.exists(f'/proc/self/fd/{number}')]).encode())")
+    with open(sys.argv[1] + "/child", "w") as file:
+        file.write(os.read(pipe, 100).decode())
+"""
+
+
+@pytest.fixture(params=["wrap", "redirect"])
+def _console(request, monkeypatch):
+    monkeypatch.setenv("STEPLOG_CONSOLE", request.param)
+
+
+@pytest.mark.usefixtures("_console")
+@pytest.mark.parametrize("closed_by", ["program", "shell"])
+def test_without_streams_nothing_is_printed_into_the_log(tmp_path, closed_by):
+    (tmp_path / "program.py").write_text(CLOSED)
+    closing = " <&- >&- 2>&-" if closed_by == "shell" else ""
+    shell = f"exec {sys.executable} {tmp_path}/program.py {tmp_path} {closed_by}{closing}"
+    subprocess.run(["sh", "-c", shell], check=True)
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    log = RunLog(folder)
+    assert [row["number"] for row in log.rows()] == list(range(500))
+    assert [writer["damage"] for writer in log.writers()] == [[]]
+    assert (tmp_path / "child").read_text() == "[]"
+
+
+def test_what_a_stopped_reader_has_not_got_is_told(program, texts):
+    reader, writer = os.pipe()
+    code = "print('x' * 2_000_000)\nrun.finish(timeout_secs=0.4)\nos._exit(0)\n"
+    ended = program(code, stdout=writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        read = pipe.read()
+    assert ended.returncode == 0
+    assert 0 < len(read) < 2_000_001
+    said = re.findall(rb"gets lost there; the run has it: ([0-9,]+) bytes to stdout\n", ended.err)
+    assert [int(number.replace(b",", b"")) for number in said] == [2_000_001 - len(read)]
+    assert texts(ended.folders[0])[1] == "x" * 2_000_000 + "\n"
+
+
 def test_a_reader_that_goes_ends_the_program_as_before(program, texts):
     reader, writer = os.pipe()
     head = subprocess.Popen(["head", "-1"], stdin=reader, stdout=subprocess.DEVNULL)
@@ -582,7 +641,9 @@ def test_a_reader_that_has_stopped_holds_the_end_up_until_its_deadline(program, 
     )
     os.close(writer)
     os.close(reader)
-    assert 0.4 < float(ended.err) < 3
+    warning, took, *_ = ended.err.splitlines()
+    assert b"is not all read yet" in warning
+    assert 0.4 < float(took) < 3
     assert texts(ended.folders[0])[1] == lines(100_000)
 
 

@@ -118,6 +118,8 @@ class Capture:
             nonlocal system
             system = System(settings.stats_disk_paths)
             self._put(system.read())
+            for name, reason in system.unavailable.items():
+                metadata.not_available(name, reason)
 
         def describe() -> None:
             facts = machine.describe(

@@ -89,13 +89,24 @@ class Console:
 
     def _tell_unforwarded(self, unforwarded: list[tuple[int, int, int]]) -> None:
         names = {number: name for name, number in NUMBERS.items()}
-        lost = (
-            f"{size:,} bytes to {names[number]} ({os.strerror(errno)})"
-            for number, size, errno in unforwarded
+        lost, waiting = (
+            [
+                f"{size:,} bytes to {names[number]}" + (f" ({os.strerror(errno)})" * bool(errno))
+                for number, size, errno in unforwarded
+                if bool(errno) is is_lost
+            ]
+            for is_lost in (True, False)
         )
-        self._notices.warn(
-            "unforwarded", f"what was printed did not all get there: {', '.join(lost)}"
-        )
+        if lost:
+            self._notices.warn(
+                "unforwarded", f"what was printed did not all get there: {', '.join(lost)}"
+            )
+        if waiting:
+            self._notices.warn(
+                "waiting",
+                "what was printed is not all read yet, and what is not when the program ends gets "
+                f"lost there; the run has it: {', '.join(waiting)}",
+            )
 
     def put_error(self, error: BaseException | None) -> None:
         """Take the traceback of an error that ends the run before the interpreter prints it."""

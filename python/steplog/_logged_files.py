@@ -52,7 +52,9 @@ class LoggedFiles:
         self.names.add(name)
         if self._folder is not None:
             try:
-                _folder.write_bytes(self._folder / "files" / name, content)
+                path = self._folder / "files" / name
+                path.parent.mkdir(exist_ok=True)
+                _folder.write_bytes(path, content)
             except OSError as error:
                 self._notices.warn("files", f"{name} cannot be written: {error}")
         self._log(writer, name, content)

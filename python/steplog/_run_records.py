@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from steplog._settings import Settings
     from steplog._summary import Summary
 
+_PRINTED_SECS = 0.02
+"""Longest time that `write_logs` waits for what was printed before: its reader may have stopped."""
+
 
 class Records(Ends):
     """The calls of a run that record something else than values."""
@@ -61,6 +64,8 @@ class Records(Ends):
             raise ArgumentTypeError(f"write_logs() takes text, got {type(text).__name__}")
         writer = self._own_writer()
         if not isinstance(writer, NullWriter):
+            if self._console is not None:
+                self._console.flush(_PRINTED_SECS)  # what was printed before comes first
             self._record(
                 "write_logs()", lambda: writer.put_output(1, _names.whole_text(text) + "\n")
             )

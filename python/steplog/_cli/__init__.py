@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 128 + signal.SIGINT
 _PIPE_CLOSED = 128 + signal.SIGPIPE
+_LAST_STREAM = 2
 
 
 class _Group(click.Group):
@@ -95,8 +96,18 @@ def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
+def _fill_streams() -> None:
+    """Open nothing of ours under the number of a stream that is closed: libraries print to it."""
+    while True:
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened > _LAST_STREAM:
+            os.close(opened)
+            return
+
+
 def main() -> None:
     """Run the command line."""
+    _fill_streams()
     # Python has no file for what the shell closed (`>&-`): what goes there goes nowhere.
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()

@@ -16,10 +16,15 @@ _GB = 1 << 30
 
 
 class Host:
-    """The whole machine, or what a container shows of it. The first sample has no rates."""
+    """The whole machine, or what a container shows of it. The first sample has no rates.
+
+    Attributes:
+        unavailable: What could not be read, with the reason.
+    """
 
     def __init__(self, disk_paths: Sequence[str]) -> None:
         self._paths = disk_paths
+        self.unavailable: dict[str, str] = {}
         self._cpu: list[tuple[float, float]] = []
         self._start: dict[str, float] = {}
         self._last: tuple[float, dict[str, float]] = (0.0, {})
@@ -46,10 +51,13 @@ class Host:
     def _read_paths(self) -> dict[str, float]:
         sample = {}
         for path in self._paths:
-            with contextlib.suppress(OSError):  # it is not there, or not yet
+            try:
                 usage = psutil.disk_usage(path)
-                sample[f"disk.{path}.usagePercent"] = usage.percent
-                sample[f"disk.{path}.usageGB"] = usage.used / _GB
+            except OSError as error:  # it is not there, or not yet
+                self.unavailable[f"disk.{path}"] = error.strerror or str(error)
+                continue
+            sample[f"disk.{path}.usagePercent"] = usage.percent
+            sample[f"disk.{path}.usageGB"] = usage.used / _GB
         return sample
 
     def _read_counters(self) -> dict[str, float]:

@@ -47,6 +47,7 @@ class Secrets:
 
         Of an address user and password go: a token often stands in the user's place.
         """
+        text = _LOGIN.sub(rf"\g<scheme>{MASK}@", text)  # its user may be called `…token`
         for pattern in (_PAIR, _OPTION):
             parts, at = [], 0
             for pair in pattern.finditer(text):

@@ -20,6 +20,11 @@ class System:
         self._host = Host(disk_paths)
         self._cgroup = Cgroup()
 
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """What samples had not, with the reason."""
+        return self._host.unavailable
+
     def read(self) -> dict[str, float]:
         """One sample; docs/capture.md has the names and units."""
         return {**self.processes.read(), **self._host.read(), **self._cgroup.read()}

@@ -18,6 +18,7 @@ use crate::reader::LogReader;
 use crate::record;
 use crate::signal::Signal;
 use crate::source::Source;
+use crate::standing;
 use crate::termination;
 use crate::transport::{Http, Kind, Target};
 use crate::upload::{Pace, Upload};
@@ -286,6 +287,7 @@ pub(crate) fn spawn(
     name: &'static str,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<(&'static str, JoinHandle<()>)> {
+    standing::keep_off();
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)

@@ -18,6 +18,8 @@ const MAX_LETTERS: usize = 16_384;
 const MAX_VERSION_BYTES: usize = 16_384;
 /// An escape sequence that is longer is taken for text of its own.
 const MAX_ESCAPE: usize = 4_096;
+/// What is written to a line that was wiped out so long ago is another line: nobody redraws a bar so late.
+const WIPED_NANOS: i64 = 1_000_000_000;
 
 /// A line of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct Line {
 struct Row {
     number: u64,
     wall: i64,
+    /// When it was written to last.
+    touched: i64,
     letters: Vec<(char, Style)>,
     cut: u64,
     rewrites: u32,
@@ -164,7 +168,7 @@ impl Screen {
         write_str(out, &self.pending);
         write_array_len(out, self.rows.len());
         for row in &self.rows {
-            write_array_len(out, 7);
+            write_array_len(out, 8);
             write_u64_fixed(out, row.number);
             write_int(out, row.wall);
             write_str(out, &row.text());
@@ -175,6 +179,7 @@ impl Screen {
             for version in &row.versions {
                 write_str(out, version);
             }
+            write_int(out, row.touched);
         }
     }
 
@@ -190,7 +195,7 @@ impl Screen {
             ..Self::default()
         };
         for _ in 0..cursor.array_len("rows")? {
-            cursor.array_len("row")?;
+            let items = cursor.array_len("row")?;
             let mut row = Row {
                 number: cursor.u64("number")?,
                 wall: cursor.i64("wall")?,
@@ -203,6 +208,12 @@ impl Screen {
             for _ in 0..cursor.array_len("versions")? {
                 row.versions.push_back(cursor.str("version")?.to_owned());
             }
+            // Earlier ones did not say it.
+            row.touched = if items > 7 {
+                cursor.i64("when it was written to")?
+            } else {
+                i64::MAX
+            };
             screen.rows.push_back(row);
         }
         Ok(screen)
@@ -265,6 +276,13 @@ impl Row {
             plain,
             versions: versions.join("\n"),
         }
+    }
+
+    /// Whether there was something, which was wiped out for good.
+    fn is_wiped(&self, wall: i64) -> bool {
+        self.rewrites > 0
+            && wall.saturating_sub(self.touched) >= WIPED_NANOS
+            && self.letters.iter().all(|&(letter, _)| letter == ' ')
     }
 
     /// Keeps what the line is, since it is about to be another.
@@ -405,6 +423,17 @@ impl Writing<'_> {
         }
     }
 
+    /// Goes on below a line that was wiped out, if that is the last one of the stream.
+    fn leave_wiped(&mut self) {
+        let (row, wall) = (self.screen.row, self.wall);
+        let is_last = row + 1 == self.screen.rows.len();
+        if is_last && self.row().is_wiped(wall) {
+            let column = self.screen.column;
+            self.line_feed();
+            (self.screen.column, self.screen.returned) = (column, false);
+        }
+    }
+
     /// Something that is there is about to go.
     fn change(&mut self) {
         if std::mem::take(&mut self.screen.returned) && !self.row().letters.is_empty() {
@@ -417,8 +446,10 @@ impl Writing<'_> {
             return;
         }
         self.change();
-        let column = self.screen.column;
-        let letters = &mut self.row().letters;
+        let (column, wall) = (self.screen.column, self.wall);
+        let row = self.row();
+        row.touched = wall;
+        let letters = &mut row.letters;
         match how {
             0 => letters.truncate(column),
             1 => letters
@@ -442,13 +473,18 @@ impl Writing<'_> {
 
 impl Perform for Writing<'_> {
     fn print(&mut self, letter: char) {
+        if letter != ' ' {
+            self.leave_wiped();
+        }
         let (column, style) = (self.screen.column, self.screen.style);
         if column < self.row().letters.len() {
             self.change();
         } else {
             self.screen.returned = false; // it goes on where the line ends
         }
+        let wall = self.wall;
         let row = self.row();
+        row.touched = wall;
         if column >= MAX_LETTERS {
             row.cut += 1;
             return;
@@ -582,6 +618,37 @@ mod tests {
         assert!(found[0].versions.starts_with("  0|bar\n  1|bar\n"));
         assert!(found[0].versions.ends_with("411|bar"));
         assert_eq!((found[1].text.as_str(), found[1].wall), ("hello", 1));
+    }
+
+    #[test]
+    fn what_comes_long_after_a_bar_was_wiped_out_is_a_line_of_its_own() {
+        for wipe in ["\r     \r", "\r\x1b[K", "\r\x1b[2K\r"] {
+            for (later, texts) in [
+                (1_000_000_000, vec!["", "saved", "Error"]),
+                (999_999_999, vec!["Error", "saved"]),
+            ] {
+                let mut console = Console::default();
+                let mut done = Vec::new();
+                console.feed(2, 5, "\r 50%", &mut done);
+                console.feed(2, 6, &format!("\r100%{wipe}"), &mut done);
+                console.feed(1, 7, "saved\n", &mut done);
+                // It is the same when it goes on from what was kept.
+                let mut console = Console::from_bytes(&console.to_bytes()).unwrap();
+                console.feed(2, 6 + later, "Error", &mut done);
+                console.flush(&mut done);
+                done.sort_by_key(|line| line.number);
+                let found: Vec<_> = done.iter().map(|line| line.text.as_str()).collect();
+                assert_eq!(found, texts, "{wipe:?} {later}");
+                let last = done.iter().find(|line| line.text == "Error").unwrap();
+                if texts.len() == 3 {
+                    assert_eq!((last.wall, last.rewrites), (6 + later, 0));
+                    assert_eq!((done[0].wall, done[0].rewrites), (5, 2));
+                    assert_eq!(done[0].versions, " 50%\n100%");
+                } else {
+                    assert_eq!(last.wall, 5);
+                }
+            }
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ mod segment;
 mod sgr;
 pub mod signal;
 pub mod source;
+pub mod standing;
 pub mod steps;
 mod stepset;
 pub mod summary;

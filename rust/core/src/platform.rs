@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use crate::memory::Map;
+use crate::standing;
 
 /// A system call that the log makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,7 @@ fn call<T>(
 
 /// Makes a file that must not be there yet.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
+    standing::keep_off();
     call(Call::Create, path, WHOLE, |_| {
         OpenOptions::new()
             .read(true)

@@ -22,6 +22,7 @@ use crate::progress::{BlobState, Progress, Stage, UploadState};
 use crate::reader::{Limit, LogReader};
 use crate::record::{self, HistoryBuilder};
 use crate::signal::Signal;
+use crate::standing;
 use crate::steps::{LateSteps, Refused, Steps};
 use crate::summary::Summary;
 use crate::synced::{Head, Synced};
@@ -146,6 +147,7 @@ impl Writer {
     /// # Errors
     /// The folder cannot be written or is in use, the address cannot be used, no thread can be started.
     pub fn open(options: Options) -> Result<Self> {
+        standing::keep_off();
         let wake_writer = Arc::new(Signal::default());
         let http = options
             .target

@@ -25,6 +25,7 @@ use crate::background::spawn;
 use crate::error::{Result, io_at};
 use crate::memory::ForkFlag;
 use crate::rest::stream_file;
+use crate::standing;
 
 /// Moments between the forwarding thread's looks whose order is kept; later ones are left out then.
 const MAX_CUTS: usize = 4096;
@@ -134,7 +135,7 @@ fn present_or_made() -> io::Result<Arc<Process>> {
 /// The writer's folder cannot be written, or no thread can be started: nothing has changed.
 pub fn take(number: u8, log: &Arc<dyn Log>) -> Result<Way> {
     let fd = stream::present(number);
-    if rustix::fs::fcntl_getfl(fd).is_err() {
+    if standing::is_closed(fd) {
         return Ok(Way::Given);
     }
     let path = log.dir().join(stream_file(number));
@@ -351,6 +352,7 @@ impl Process {
         system::flush_stdio();
         let (mut state, _) = self.wait(self.ask(), until);
         let is_last = state.takers.iter().all(|taker| is_of(taker, log));
+        let mut waiting = Vec::new();
         if is_last {
             let active: Vec<_> = state
                 .streams
@@ -367,6 +369,7 @@ impl Process {
             state = self.wait(self.ask(), until).0;
             self.cuts().streams.clear();
             for stream in active {
+                waiting.extend(stream.waiting());
                 stream.retire();
             }
         }
@@ -389,7 +392,7 @@ impl Process {
         let lost = state.streams.iter().filter_map(|stream| stream.take_lost());
         let left = Left {
             unrecorded: taker.lost,
-            unforwarded: lost.collect(),
+            unforwarded: lost.chain(waiting).collect(),
         };
         drop(state);
         self.watch.wake();

@@ -48,7 +48,7 @@ pub struct Unforwarded {
     pub number: u8,
     /// How much of it.
     pub bytes: u64,
-    /// Why.
+    /// Why; 0 where its reader has stopped: it gets there if he goes on while this process lives.
     pub errno: i32,
 }
 
@@ -169,6 +169,16 @@ impl Stream {
             number: self.number,
             bytes,
             errno: self.error.load(Ordering::Acquire),
+        })
+    }
+
+    /// What has not got to the original yet.
+    pub(super) fn waiting(&self) -> Option<Unforwarded> {
+        let bytes = self.source.size().saturating_sub(self.forwarded());
+        (bytes > 0 && self.source.as_file().is_some()).then_some(Unforwarded {
+            number: self.number,
+            bytes,
+            errno: 0,
         })
     }
 
