@@ -52,6 +52,8 @@ class Capture:
         self._lock = threading.Lock()
         self._is_stopped = False
         self._gathered = threading.Event()
+        self._sampled = threading.Event()
+        """Also the GPUs, which answer late, have been asked."""
         self._tasks: list[Future[None]] = []
         wanted = ("stats", "machine_info", "requirements", "git", "watch_files", "save_code")
         if any(getattr(settings, name) for name in wanted):
@@ -65,6 +67,7 @@ class Capture:
             threading.Thread(target=self._run, name="steplog-capture", daemon=True).start()
         else:
             self._gathered.set()
+            self._sampled.set()
 
     def stop(self, timeout_secs: float) -> None:
         """Wait a little for what is being gathered, then end the samples.
@@ -73,7 +76,9 @@ class Capture:
         """
         if os.getpid() != self._pid:
             return  # the threads are the parent's
-        self._gathered.wait(min(timeout_secs, MAX_WAIT_SECS))
+        until = time.monotonic() + min(timeout_secs, MAX_WAIT_SECS)
+        self._gathered.wait(max(until - time.monotonic(), 0.0))
+        self._sampled.wait(max(until - time.monotonic(), 0.0))
         with self._lock:
             self._is_stopped = True
         for task in self._tasks:
@@ -83,6 +88,7 @@ class Capture:
         try:
             self._gather()
         except Exception as error:  # noqa: BLE001  # a thread of ours: the program must go on
+            self._sampled.set()
             self._notices.warn("capture", f"not all that is captured is there: {error!r}")
         finally:
             self._gathered.set()
@@ -99,7 +105,9 @@ class Capture:
             self._try("code", metadata, lambda: self._save_code(metadata, environ))
         if self._settings.git:
             self._try("git", metadata, lambda: self._read_git(metadata, secrets, environ=environ))
-        if system is not None:
+        if system is None:
+            self._sampled.set()
+        else:
             self._gathered.set()
             self._sample(system, metadata, environ)
 
@@ -145,7 +153,10 @@ class Capture:
     def _save_code(self, metadata: Metadata, environ: Mapping[str, str]) -> None:
         """The script or notebook, which may be saved again while the run goes on, and a folder."""
         source = _code.source(self._program, environ)
-        if source is not None and self._files.save_found([source], "live"):
+        if source is None:
+            metadata.not_available("code", f"{self._program.name} is no file of its own")
+            metadata.write()
+        elif self._files.save_found([source], "live"):
             metadata.add(codePath=source.name)
             metadata.write()
         if self._settings.code_dir:
@@ -187,6 +198,7 @@ class Capture:
             put=self._put,
             environ=environ,
             interval_secs=self._settings.stats_interval_secs,
+            begun=self._sampled,
         )
         self._start(sampler.run, "samples of the system")
 
@@ -203,6 +215,7 @@ class Capture:
             started.cancel()
 
     def _tell_failure(self, task: Future[None], what: str) -> None:
+        self._sampled.set()  # nobody else does, if it was that one
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._notices.warn("capture", f"no more {what} are taken: {error!r}")

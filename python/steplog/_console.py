@@ -125,6 +125,14 @@ class Console:
             name, f"what is printed to sys.{name} is not recorded: it is no usual stream"
         )
 
+    def tell_given_back(self, number: int) -> None:
+        """Say that of a stream's output only Python's is taken from now on."""
+        name = {number: name for name, number in NUMBERS.items()}[number]
+        self._notices.warn(
+            f"given back {name}",
+            f"the disk is full: what children print to {name} is not recorded any more",
+        )
+
     def put(self, stream: int, text: str) -> None:
         """Take a text; never raises: the program only wanted to print it.
 

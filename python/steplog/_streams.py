@@ -44,6 +44,9 @@ class Taker(Protocol):
     def tell_unwrapped(self, name: str) -> None:
         """Say that a stream's output is not taken."""
 
+    def tell_given_back(self, number: int) -> None:
+        """Say that of a stream's output only Python's is taken from now on."""
+
 
 class _PerThread(threading.local):
     passed = 0
@@ -205,10 +208,13 @@ class _Wrapped:
         wait_output(ask_output(), _GIVE_BACK_SECS)
         if is_output_given_back(self.number) or not give_output_back(self.number):
             raise  # noqa: PLE0704  # called where the error is handled
+        told = [taker for taker in self._takers if self.number in taker.ways]
         self.follow_given_back()
         if written < 0:
             written = self._original(text)
         self.stream.flush()  # what it still keeps of the text
+        for taker in told:
+            taker.tell_given_back(self.number)
         return written
 
 

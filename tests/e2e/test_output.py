@@ -67,6 +67,10 @@ def test_lines_are_shown_by_the_level_that_they_name(shown):
             "Traceback (most recent call last):",
             "ValueError: 7",
             "KeyboardInterrupt",
+            "  + Exception Group Traceback (most recent call last):",
+            "  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)",
+            "    | Traceback (most recent call last):",
+            "    | ValueError: bad batch",
             "torch.cuda.OutOfMemoryError: CUDA out of memory",
             "error: no such file",
             '{"level": "fatal", "msg": "x"}',
@@ -88,6 +92,7 @@ def test_lines_are_shown_by_the_level_that_they_name(shown):
             "ERRORS and TERROR",
             '  File "a.py", line 1, in <module>',
             "MyError was not met",
+            "  +-+---------------- 1 ----------------",
         ],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -29,8 +30,9 @@ DEADLINE_SECS = 5.0
 class Sampler:
     """Takes samples every `interval_secs`, the first one after that time, until cancelled.
 
-    `put` records one, and says whether the run still takes any. A source that fails, or does not
-    answer within `deadline_secs`, is not asked again, and the metadata says so.
+    `put` records one, and says whether the run still takes any. `begun` is set once all sources
+    have been asked. A source that fails, or does not answer within `deadline_secs`, is not asked
+    again, and the metadata says so.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Sampler:
         put: Callable[[dict[str, Any]], bool],
         environ: Mapping[str, str],
         interval_secs: float,
+        begun: threading.Event | None = None,
         deadline_secs: float = DEADLINE_SECS,
     ) -> None:
         self._environ = environ
@@ -48,6 +51,7 @@ class Sampler:
         self._metadata = metadata
         self._put = put
         self._interval_secs = interval_secs
+        self._begun = begun
         self._deadline_secs = deadline_secs
         self._given_up: set[str] = set()
         self._gpus: Gpus | None = None
@@ -59,6 +63,8 @@ class Sampler:
         gpus = await self._read("gpu", self._open_gpus)
         if gpus and not self._put(gpus):
             return
+        if self._begun is not None:
+            self._begun.set()
         due = anyio.current_time()
         while True:
             # On a grid; a sample that took longer leaves out those that it covers.

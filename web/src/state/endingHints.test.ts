@@ -72,6 +72,8 @@ test('reads the samples', () => {
     'The GPU 0 was slowed down: too hot, or short of power.',
   ]);
   expect(sampleHints([meta('proc.memory.oomKills', { y: [0, 0] })])).toEqual([]);
+  // What was killed before the run.
+  expect(sampleHints([meta('proc.memory.oomKills', { y: [2, 2] })])).toEqual([]);
 });
 
 test('memory: what the program said, else the code, unless it is known', () => {

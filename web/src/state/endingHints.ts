@@ -42,8 +42,13 @@ export function nanHint(series: readonly SeriesMeta[]): string | null {
 
 /** What the samples of the system have to say. */
 export function sampleHints(series: readonly SeriesMeta[]): string[] {
-  const most = (name: string) => Math.max(...series.filter(({ metric }) => metric === name).map(greatest));
-  const [kills, throttled] = [most('proc.memory.oomKills'), most('proc.cpu.throttledPercent')];
+  const most = (name: string, of: (meta: SeriesMeta) => number) =>
+    Math.max(...series.filter(({ metric }) => metric === name).map(of));
+  // A control group counts since it is there: what was killed before the run is not the run's affair.
+  const [kills, throttled] = [
+    most('proc.memory.oomKills', ({ y }) => (y?.[1] ?? 0) - (y?.[0] ?? 0)),
+    most('proc.cpu.throttledPercent', greatest),
+  ];
   const slow = series.filter(
     (meta) => meta.metric.endsWith('.throttleReasons') && (greatest(meta) & SLOWDOWNS) !== 0,
   );
@@ -76,7 +81,10 @@ export function memoryHint(
 /** The line at which the last error begins; else the last line. */
 export function errorLine(lines: readonly LogLine[]): number | null {
   const texts = lines.map((line) => plainText(line[4]));
-  const at = [/^\s*Traceback \(most recent call last\)/, /\b(error|fatal|panicked|segmentation fault)\b/i]
+  const at = [
+    /^\s*(?:\+ Exception Group )?Traceback \(most recent call last\)/,
+    /\b(error|fatal|panicked|segmentation fault)\b/i,
+  ]
     .map((pattern) => texts.findLastIndex((text) => pattern.test(text)))
     .find((index) => index >= 0);
   return (at === undefined ? lines.at(-1) : lines[at])?.[0] ?? null;

@@ -20,10 +20,12 @@ _WORDS = {
     "debug": "debug|trace",
 }
 _GLOG = {"error": "[EF]", "warn": "W", "info": "I", "debug": "V"}
+_PLAIN = "KeyboardInterrupt|SystemExit|StopIteration|StopAsyncIteration|GeneratorExit"
 _OTHER = {
     "error": (
-        r"^Traceback \(most recent call last\):",
-        r"^(?:\w+\.)*\w*(?:Error|Exception|KeyboardInterrupt|SystemExit)(?::|$)",
+        # Those of a group of errors have a frame of `|` and `+`.
+        r"^[ |+]*(?:Exception Group )?Traceback \(most recent call last\):",
+        rf"^(?: *\| )*(?:\w+\.)*\w*(?:Error|Exception|ExceptionGroup|{_PLAIN})(?::|$)",
     ),
     "warn": (r"\b\w*Warning: ",),
 }
