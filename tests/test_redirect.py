@@ -728,6 +728,7 @@ def test_a_full_disk_of_the_run_does_not_stop_prints(program, mode):
     )
     assert ended.returncode == 0, ended.err
     assert ended.out.decode() == lines(3000) + "child\n"
+    assert ended.err.count(b"what children print there is not recorded any more") == 1
 
 
 def test_a_long_text_that_the_disk_does_not_take_is_printed(program):

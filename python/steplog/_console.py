@@ -130,7 +130,7 @@ class Console:
         name = {number: name for name, number in NUMBERS.items()}[number]
         self._notices.warn(
             f"given back {name}",
-            f"the disk is full: what children print to {name} is not recorded any more",
+            f"the disk takes no more of {name}: what children print there is not recorded any more",
         )
 
     def put(self, stream: int, text: str) -> None:
