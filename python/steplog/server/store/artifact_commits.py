@@ -277,7 +277,7 @@ class ArtifactCommits:
             for use in await connection.execute(sa.select(USES).where(is_theirs))
         ]
         await connection.execute(sa.delete(USES).where(is_theirs))
-        await self._meta.upsert(connection, USES, uses, least=["wall"])
+        await self._meta.upsert(connection, USES, uses, least=["wall"], greatest=["use_as"])
 
     async def _grant(
         self, connection: AsyncConnection, number: int, *, collection_id: int | None = None
