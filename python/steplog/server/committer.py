@@ -36,11 +36,19 @@ class Committer:
         # Of each that waits for contents one of them, the largest: it comes last.
         self._awaited: dict[int, str] = {}
         self._ready: set[int] = set()
+        # Those of them that wait for another artifact: tried when there is news of any.
+        self._waiting: set[int] = set()
+        self._seen: set[int] = set()
         self._broken: set[int] = set()
 
     def wake(self) -> None:
         """Something has come that an artifact may wait for."""
         self._woken.set()
+
+    async def look_again(self) -> None:
+        """Look at all of them soon, whatever was known of them."""
+        self._waiting.clear()
+        self.wake()
 
     async def run(self) -> None:
         """Look whenever it is woken, until it is cancelled."""
@@ -67,14 +75,20 @@ class Committer:
         """Try each that is pending; whether one was decided that others may have waited for."""
         pending = await self._records.pending()
         known = {*pending}
+        if known != self._seen:
+            self._seen = known
+            self._waiting.clear()
         self._ready &= known
         self._awaited = {at: one for at, one in self._awaited.items() if at in known}
         there = await self._records.stored(set(self._awaited.values()))
+        waited_for = {None, *there}
         is_any = False
         for number in pending:
-            sha256 = self._awaited.get(number)
-            if number not in self._broken and (sha256 is None or sha256 in there):
+            is_due = self._awaited.get(number) in waited_for
+            if is_due and number not in self._broken and number not in self._waiting:
                 is_any |= await self._guarded(number)
+        if is_any:
+            self._waiting.clear()
         return is_any
 
     async def _guarded(self, number: int) -> bool:
@@ -99,12 +113,14 @@ class Committer:
         waits = await self._records.commit(number, self._ready)
         if waits is not None:
             await self._records.note(number, waits.reason)
+            self._waiting.add(number)
             return not was_ready
         await self._decided(number)
         return True
 
     async def _decided(self, number: int) -> None:
         self._ready.discard(number)
+        self._waiting.discard(number)
         self._awaited.pop(number, None)
         for run in await self._records.runs_of(number):
             self._hub.changed(*run)
