@@ -19,6 +19,8 @@ from steplog._keys import keys_file
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
 from steplog.server.blobs import BlobLimits, Blobs
 from steplog.server.by_hash import ByHash
+from steplog.server.chart_data import ChartData
+from steplog.server.chart_specs import ChartSpecs
 from steplog.server.charts import Charts
 from steplog.server.contents import Contents
 from steplog.server.files import Files
@@ -126,6 +128,8 @@ class Server:
         self._table_cache = TableCache(self._folder.tables)
         self._table_files = TableFiles(self.store, self.series, self._table_cache)
         self._tables = Tables(self.meta, self.series, self.hub, files=self._table_files)
+        self._chart_data = ChartData(self.meta, self.series, self.hub, tables=self._tables)
+        self._chart_specs = ChartSpecs(self.meta, self.hub)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
@@ -199,6 +203,8 @@ class Server:
                 *self._media.routes(),
                 *self._histograms.routes(),
                 *self._tables.routes(),
+                *self._chart_data.routes(),
+                *self._chart_specs.routes(),
                 *self._rows.routes(),
                 *self._live.routes(),
                 *self._files.routes(),
