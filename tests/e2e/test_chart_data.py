@@ -229,7 +229,7 @@ def test_presets_are_kept_by_name(server, online):
 
 
 def deep(levels):
-    value = {}
+    value: dict[str, object] = {}
     for _ in range(levels):
         value = {"layer": value}
     return value
@@ -248,6 +248,6 @@ def deep(levels):
         ("y" * 513, {"spec": {}}, (400, "name")),
     ],
 )
-def test_what_is_no_preset_is_refused(project, name, body, expected):
+def test_what_is_no_preset_is_refused(project, name, *, body, expected):
     status, problem = put(project, f"{PRESETS}/{name}", body)
     assert (status, problem["field"]) == expected
