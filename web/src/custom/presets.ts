@@ -110,7 +110,6 @@ const bar: Preset = {
         title: '${field:label}',
         type: 'nominal',
         sort: null,
-        axis: { labelAngle: -30 },
       },
       y: { field: '${field:value}', title: '${field:value}', type: 'quantitative', stack: null },
       ...(situation.several && { xOffset: { field: '_name' }, color: run }),
@@ -181,7 +180,6 @@ const matrix: Preset = {
           title: '${field:Predicted}',
           type: 'nominal',
           sort: null,
-          axis: { labelAngle: -30 },
         },
         y: { field: '${field:Actual}', title: '${field:Actual}', type: 'nominal', sort: null },
         tooltip: [

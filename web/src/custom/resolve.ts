@@ -1,9 +1,10 @@
 /** What a chart is drawn from: its specification with columns and texts in place, or why there is none. */
 import type { ChartAnswer, Spec } from '../data/chartData';
+import { firstFault } from './checks';
 import type { KeptPreset } from './chartList.svelte';
 import type { ChartLook } from './definitions';
 import { builtIn, type Situation } from './presets';
-import { asked, fill } from './template';
+import { asked, fill, isVega } from './template';
 
 export type Resolved =
   | { kind: 'loading' }
@@ -60,6 +61,8 @@ export function resolve(look: ChartLook, answer: ChartAnswer, kept: (name: strin
   const filled = fill(spec, look);
   const open = openFields(filled);
   if (open) return { kind: 'problem', title: open, detail: 'Edit the chart, and say which column it is.' };
+  const fault = isVega(spec) ? null : firstFault(spec);
+  if (fault) return { kind: 'problem', title: 'The specification cannot be drawn', detail: fault.message };
   return { kind: 'spec', spec, filled, noun: builtIn(look.preset ?? '')?.noun ?? 'chart' };
 }
 

@@ -41,6 +41,18 @@ test.each([
   expect(what).toContain(message);
 });
 
+test('knows the line of each place', () => {
+  const { places } = readSpec('{"a": [\n1,\n{"b/c": 2}],\n"d": {}}');
+  expect([...places]).toEqual([
+    ['', 1],
+    ['/a', 1],
+    ['/a/0', 2],
+    ['/a/1', 3],
+    ['/a/1/b~1c', 3],
+    ['/d', 4],
+  ]);
+});
+
 test('finds the line that a message means', () => {
   const { linesOf } = readSpec('{\n "mark": "brr",\n "encoding": {\n  "x": {"type": "nominall"}}}');
   expect(lineOfMessage('Invalid mark type "brr".', linesOf)).toBe(2);

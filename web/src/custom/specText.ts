@@ -15,6 +15,8 @@ export interface ReadSpec {
   value: Json;
   /** The lines on which a text stands, as a member's name or as a value. */
   linesOf: ReadonlyMap<string, number>;
+  /** The line of what stands at a JSON pointer. */
+  places: ReadonlyMap<string, number>;
 }
 
 const BLANK = /[ \t\r\n]*/y;
@@ -25,12 +27,18 @@ const MOST_LEVELS = 200;
 class Reader {
   private at = 0;
   private last = 0;
+  private counted = { to: 0, line: 1 };
   readonly linesOf = new Map<string, number>();
+  readonly places = new Map<string, number>();
 
   constructor(private readonly text: string) {}
 
+  /** Places are asked for as they come, but for those of what is missing. */
   private lineOf(place: number): number {
-    return this.text.slice(0, place).split('\n').length;
+    if (place < this.counted.to) this.counted = { to: 0, line: 1 };
+    for (let i = this.counted.to; i < place; i++) if (this.text[i] === '\n') this.counted.line++;
+    this.counted.to = place;
+    return this.counted.line;
   }
 
   private fail(what: string, place = this.last): never {
@@ -73,17 +81,18 @@ class Reader {
     }
   }
 
-  value(token: string, level = 0): Json {
+  value(token: string, level = 0, path = ''): Json {
+    this.places.set(path, this.lineOf(this.last));
     if (level > MOST_LEVELS) this.fail('Too many objects and lists in one another');
-    if (token === '{') return this.object(level);
-    if (token === '[') return this.list(level);
+    if (token === '{') return this.object(level, path);
+    if (token === '[') return this.list(level, path);
     if (token.startsWith('"')) return this.string(token);
     if (token === '') this.fail('The text ends too early');
     if (/^[}\],:]$/.test(token)) this.fail(`A value is missing before ${token}`);
     return JSON.parse(token) as Json;
   }
 
-  private object(level: number): Json {
+  private object(level: number, path: string): Json {
     const members: [string, Json][] = [];
     let token = this.next();
     while (token !== '}') {
@@ -91,17 +100,18 @@ class Reader {
         this.fail(`A member's name in quotes is missing${token && ` before ${token}`}`);
       const name = this.string(token);
       if (this.next() !== ':') this.fail(`A colon is missing behind "${name}"`);
-      members.push([name, this.value(this.next(), level + 1)]);
+      const member = `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      members.push([name, this.value(this.next(), level + 1, member)]);
       token = this.separator('}');
     }
     return Object.fromEntries(members);
   }
 
-  private list(level: number): Json {
+  private list(level: number, path: string): Json {
     const items: Json[] = [];
     let token = this.next();
     while (token !== ']') {
-      items.push(this.value(token, level + 1));
+      items.push(this.value(token, level + 1, `${path}/${items.length}`));
       token = this.separator(']');
     }
     return items;
@@ -135,7 +145,7 @@ export function readSpec(text: string): ReadSpec {
       `Something stands behind the end: ${rest.slice(0, 40)}`,
       text.trimEnd().split('\n').length,
     );
-  return { value, linesOf: reader.linesOf };
+  return { value, linesOf: reader.linesOf, places: reader.places };
 }
 
 /** The line that a message of Vega means: that of the first text in quotes that stands in the specification. */

@@ -1,7 +1,7 @@
 /** Specifications with `${field:x}` and `${string:title}` in them, as W&B's have: which there are, and what they become. */
 
 import { own } from './members';
-import type { Json } from '../data/chartData';
+import type { Json, Spec } from '../data/chartData';
 
 export interface Names {
   /** Of the specification's names of fields the columns. */
@@ -53,4 +53,11 @@ export function fill<T extends Json>(spec: T, names: Names, member = ''): T {
   if (Array.isArray(spec)) return spec.map((one) => fill(one, names, member)) as T;
   if (spec === null || typeof spec !== 'object') return spec;
   return Object.fromEntries(Object.entries(spec).map(([key, one]) => [key, fill(one, names, key)])) as T;
+}
+
+/** Whether a specification of Vega rather than of Vega-Lite. */
+export function isVega(spec: Spec): boolean {
+  const schema = spec['$schema'];
+  if (typeof schema === 'string' && /\/vega(-lite)?\//.test(schema)) return schema.includes('/vega/');
+  return Array.isArray(spec['marks']);
 }

@@ -8,6 +8,7 @@ import type { ChartRow, Json, Spec } from '../data/chartData';
 import { PALETTE } from '../state/colors';
 import { without } from './members';
 import { DATA } from './rows';
+import { isVega } from './template';
 
 export interface Size {
   /** CSS pixels. */
@@ -39,37 +40,25 @@ const LOADER: Loader = {
     context === 'image' && OWN_PICTURE.test(uri) ? Promise.resolve({ href: uri }) : refuse(uri),
 };
 
-const SAME_RANGE = /^Conflicting scale property "range" \(\{"data":.*"field":/;
+/** Vega's number for errors and warnings. */
+const WARN = 2;
+/**
+ * What means nothing: layers that have their colours from the same field of the same rows, and rows of a transform
+ * that are none, as outliers often are.
+ */
+const NOTHING = /^Conflicting scale property "range" \(\{"data":.*"field":|^Infinite extent for field/;
 
-class Heard implements LoggerInterface {
-  readonly said = new Set<string>();
-  private shown = 2;
-
-  level(): number;
-  level(level: number): this;
-  level(level?: number): this | number {
-    if (level === undefined) return this.shown;
-    this.shown = level;
-    return this;
-  }
-  private hear(parts: readonly unknown[]): this {
+/** Keeps what Vega has to say in `said`; Vega takes its functions one by one, too. */
+function listener(said: Set<string>): LoggerInterface {
+  const hear = (...parts: readonly unknown[]): LoggerInterface => {
     const text = parts.map((part) => (part instanceof Error ? part.message : String(part))).join(' ');
-    // Layers that have their colours from the same field of the same rows do not contradict one another.
-    if (!SAME_RANGE.test(text)) this.said.add(text);
-    return this;
-  }
-  error(...parts: readonly unknown[]): this {
-    return this.hear(parts);
-  }
-  warn(...parts: readonly unknown[]): this {
-    return this.hear(parts);
-  }
-  info(): this {
-    return this;
-  }
-  debug(): this {
-    return this;
-  }
+    if (!NOTHING.test(text)) said.add(text);
+    return logger;
+  };
+  const quiet = (): LoggerInterface => logger;
+  const level = ((next?: number) => (next === undefined ? WARN : logger)) as LoggerInterface['level'];
+  const logger: LoggerInterface = { level, error: hear, warn: hear, info: quiet, debug: quiet };
+  return logger;
 }
 
 /** The look of the page, for what a specification says nothing of. */
@@ -98,6 +87,7 @@ function configOf(theme: Theme): Record<string, unknown> {
       labelLimit: 120,
       labelFlush: false,
     },
+    axisXDiscrete: { labelAngle: -30 },
     legend: {
       orient: 'bottom',
       direction: 'horizontal',
@@ -125,13 +115,6 @@ function configOf(theme: Theme): Record<string, unknown> {
 
 const SEVERAL = ['hconcat', 'vconcat', 'concat', 'repeat', 'facet'];
 const CHANNELS = ['row', 'column', 'facet'];
-
-/** Whether a specification of Vega rather than of Vega-Lite. */
-export function isVega(spec: Spec): boolean {
-  const schema = spec['$schema'];
-  if (typeof schema === 'string' && /\/vega(-lite)?\//.test(schema)) return schema.includes('/vega/');
-  return Array.isArray(spec['marks']);
-}
 
 const has = (value: Json | undefined, names: readonly string[]): boolean =>
   typeof value === 'object' && value !== null && names.some((name) => name in value);
@@ -181,7 +164,7 @@ export async function draw(
   spec: Spec,
   { rows, size, theme }: { rows: readonly ChartRow[]; size: Size; theme: Theme },
 ): Promise<Drawn> {
-  const heard = new Heard();
+  const said = new Set<string>();
   const vega = isVega(spec);
   const whole = fitted(vega || 'data' in spec ? spec : { data: { name: DATA }, ...spec }, size);
   // Vega-Lite keeps what it compiles from: it gets its own.
@@ -193,14 +176,14 @@ export async function draw(
     config: configOf(theme) as never,
     defaultStyle: false,
     loader: LOADER,
-    logger: heard,
+    logger: listener(said),
     patch: (compiled) => withRows(compiled, rows),
     renderer: 'canvas',
     tooltip: { theme: theme === 'dark' ? 'dark' : 'light', formatTooltip: tooltipOf },
   });
   return {
     view,
-    warnings: [...heard.said],
+    warnings: [...said],
     resize: ({ width, height }) => {
       if (whole.follows.width) view.width(width);
       if (whole.follows.height) view.height(height);
@@ -218,7 +201,11 @@ async function embedded(...[root, spec, options]: Parameters<typeof embed>): Ret
     return await embed(root, spec, options);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new DrawError(message, wrongExpression(spec as unknown as Json));
+    const wrong = wrongExpression(spec as unknown as Json);
+    throw new DrawError(
+      wrong === null ? message : `The expression ${wrong} cannot be read: ${message}`,
+      wrong,
+    );
   }
 }
 
