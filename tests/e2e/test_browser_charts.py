@@ -1,4 +1,4 @@
-"""Custom charts in a real browser, against a real server: logged by `steplog.plot`, drawn by Vega."""
+"""Custom charts in a real browser: logged by `steplog.plot`, drawn by Vega."""
 
 from __future__ import annotations
 

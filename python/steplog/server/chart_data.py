@@ -49,6 +49,8 @@ _OWN = frozenset({RUN, NAME, COLOR})
 _HUES = 10
 _MOST_TABLES = 10_000
 """That one query of `historyTable` looks into."""
+_AT_ONCE = 8
+"""Runs whose tables are looked for beside one another."""
 _JSON = frozenset({"json", "media"})
 
 _Row = dict[str, object]
@@ -105,7 +107,7 @@ class ChartData:
         for row in sorted(rows, key=lambda row: row.created):
             for key, said in _charts_of(config_of(row)):
                 chart = found.setdefault(key, {"key": key, "runs": []})
-                chart["runs"].append(run_value(row, "id"))
+                chart["runs"] = list(dict.fromkeys([*chart["runs"], run_value(row, "id")]))
                 chart.update(said)
         charts = [found[key] for key in sorted(found)]
         return versioned({"charts": charts}, version)
@@ -177,18 +179,7 @@ class ChartData:
         self, where: tuple[str, str], body: ChartBody, runs: Sequence[_Run]
     ) -> _Rows:
         found = _Rows()
-        sources: list[tuple[_Run, Source]] = []
-        for run in runs:
-            try:
-                sources += [(run, one) for one in await self._tables_of(where, body, run)]
-            except Problem as problem:
-                # One run without the table must not take the chart from the others.
-                if problem.code not in {Code.NOT_FOUND, Code.NO_TABLE}:
-                    raise
-                found.missing.append({"run": run.id, "reason": problem.detail})
-        if len(sources) > _MOST_TABLES:
-            detail = f"that is more than {_MOST_TABLES:,} tables: ask for fewer runs or steps"
-            raise Problem(Code.TOO_LARGE, detail)
+        sources = await self._sources(where, body, runs, missing=found.missing)
         asked = [_asked(source, body) for _, source in sources]
         if asked:
             _check_columns(body, asked)
@@ -213,6 +204,43 @@ class ChartData:
         if sources:
             found.kinds[STEP] = "int"
         return found
+
+    async def _sources(
+        self,
+        where: tuple[str, str],
+        body: ChartBody,
+        runs: Sequence[_Run],
+        *,
+        missing: list[dict[str, str]],
+    ) -> list[tuple[_Run, Source]]:
+        """The tables of all runs; of those that have none, why, is added to `missing`.
+
+        Raises:
+            Problem: There are too many.
+        """
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def tables_of(run: _Run) -> Sequence[Source] | Problem:
+            async with at_once:
+                try:
+                    return await self._tables_of(where, body, run)
+                except Problem as problem:
+                    # One run without the table must not take the chart from the others.
+                    if problem.code not in {Code.NOT_FOUND, Code.NO_TABLE}:
+                        raise
+                    return problem
+
+        sources: list[tuple[_Run, Source]] = []
+        tables = await asyncio.gather(*(tables_of(run) for run in runs))
+        for run, these in zip(runs, tables, strict=True):
+            if isinstance(these, Problem):
+                missing.append({"run": run.id, "reason": these.detail})
+            else:
+                sources += [(run, one) for one in these]
+        if len(sources) > _MOST_TABLES:
+            detail = f"that is more than {_MOST_TABLES:,} tables: ask for fewer runs or steps"
+            raise Problem(Code.TOO_LARGE, detail)
+        return sources
 
     async def _tables_of(
         self, where: tuple[str, str], body: ChartBody, run: _Run

@@ -24,6 +24,8 @@ export class ChartList extends Polled {
   charts = $state.raw<readonly Chart[]>([]);
   /** The tables of these charts: at which steps which run has one. */
   tables = $state.raw<readonly MediaSeries[]>([]);
+  /** How often it was asked which there are: what is no table may have changed since. */
+  asked = $state(0);
   /** Presets of the project by name, as far as charts have asked for them. */
   private presets = $state.raw(emptyMap<string, KeptPreset>());
   private runs: readonly string[] = [];
@@ -52,6 +54,7 @@ export class ChartList extends Polled {
         void this.loadPreset(name);
     // Others were chosen meanwhile.
     if (runs !== this.runs) return;
+    this.asked++;
     const text = JSON.stringify([charts, series]);
     // What has not changed is not drawn again.
     if (text === this.held) return;

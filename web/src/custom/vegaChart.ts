@@ -136,8 +136,10 @@ function fitted(spec: Spec, size: Size): { spec: Spec; follows: { width: boolean
   return { spec: { ...own, ...rest, ...(own as { width?: number; height?: number }) }, follows };
 }
 
-/** Rows where a specification of Vega or a compiled one asks for them. */
+/** Rows where a specification of Vega or a compiled one asks for them; its inputs stay within the chart. */
 function withRows(vega: VegaSpec, rows: readonly ChartRow[]): VegaSpec {
+  for (const signal of vega.signals ?? [])
+    if ('bind' in signal && signal.bind && 'element' in signal.bind) delete signal.bind.element;
   for (const data of vega.data ?? [])
     // Vega writes into rows: it gets its own.
     if (data.name === DATA) Object.assign(data, { values: rows.map((row) => ({ ...row })) });
