@@ -67,7 +67,7 @@ def log_charts(run, bird):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_custom_charts_in_the_browser(server, monkeypatch, tmp_path):
     need_browser()
     monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])

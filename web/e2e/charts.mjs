@@ -32,7 +32,7 @@ await context.addInitScript(() =>
   ),
 );
 const page = await context.newPage();
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(60_000);
 page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
 page.on('pageerror', (error) => faults.push(error.stack));
 page.on('request', (request) => {

@@ -24,6 +24,8 @@ export interface Preset {
 
 /** More points than this are not marked one by one. */
 const MARKED = 300;
+/** Of more points than this none has a tooltip of its own: they take most of the time that drawing takes. */
+const TOLD = 20_000;
 
 const SCHEMA = 'https://vega.github.io/schema/vega-lite/v6.json';
 const head = (title = '${string:title}'): Spec => ({ $schema: SCHEMA, data: { name: DATA }, title });
@@ -54,14 +56,16 @@ function lines(
     : own
       ? { color: own }
       : {};
+  const isMarked = situation.rows <= MARKED;
   const tooltip = [
     ...(situation.several ? [runTip] : []),
     ...(kind ? tip(`\${field:${kind}}`) : []),
-    ...[x, y].map(({ field, title }) => ({ field, title }) as Spec),
+    // Of a line without marks Vega would tell where it begins.
+    ...(isMarked ? [x, y].map(({ field, title }) => ({ field, title }) as Spec) : []),
   ];
   return {
     ...head(),
-    mark: { type: 'line', ...(situation.rows <= MARKED && { point: { size: 16 } }) },
+    mark: { type: 'line', ...(isMarked && { point: { size: 16 } }) },
     encoding: { x, y, ...looks, tooltip, ...order },
   };
 }
@@ -94,7 +98,9 @@ const scatter: Preset = {
       x: axis(situation, 'x'),
       y: axis(situation, 'y'),
       ...(situation.several && { color: run }),
-      tooltip: [...(situation.several ? [runTip] : []), ...tip('${field:x}', '${field:y}')],
+      ...(situation.rows <= TOLD && {
+        tooltip: [...(situation.several ? [runTip] : []), ...tip('${field:x}', '${field:y}')],
+      }),
     },
   }),
 };

@@ -16,8 +16,7 @@ const NUMBERS = new Set<CellKind>(['int', 'float']);
 const WORDS: Readonly<Record<string, number>> = { NaN, Infinity, '-Infinity': -Infinity };
 
 /** Numbers are numbers: what no JSON number can be comes as a text. */
-const numberOf = (cell: unknown): unknown =>
-  typeof cell === 'string' ? (WORDS[cell] ?? Number(cell)) : cell;
+const numberOf = (cell: string): number => WORDS[cell] ?? Number(cell);
 
 /**
  * Rows with the colour and the name of their run: `_run`, `_name` and `_color`, and, where no column has their name,
@@ -29,14 +28,25 @@ export function rowsOf(answer: ChartAnswer, words: ReadonlyMap<string, RunWords>
     .map(({ name }) => name);
   const taken = new Set(answer.columns.map(({ name }) => name));
   const known = distinct(words);
-  return answer.rows.map((row) => {
-    const run = String(row['_run']);
+  /** Of each run what all its rows have, made once: there may be 100,000. */
+  const shared = new Map<string, { free: ChartRow; fixed: ChartRow }>();
+  const sharedOf = (run: string, row: ChartRow) => {
     const own = known.get(run);
     const name = own?.name ?? String(row['_name']);
     const said = { id: run, name, color: own?.color, _defaultColorIndex: row['_color'] };
     const free = Object.fromEntries(Object.entries(said).filter(([key]) => !taken.has(key)));
-    const all: ChartRow = { ...free, ...row, _name: name, _color: own?.color };
-    for (const column of numbers) all[column] = numberOf(row[column]);
+    const made = { free, fixed: { _name: name, _color: own?.color } };
+    shared.set(run, made);
+    return made;
+  };
+  return answer.rows.map((row) => {
+    const run = String(row['_run']);
+    const { free, fixed } = shared.get(run) ?? sharedOf(run, row);
+    const all: ChartRow = { ...free, ...row, ...fixed };
+    for (const column of numbers) {
+      const cell = row[column];
+      if (typeof cell === 'string') all[column] = numberOf(cell);
+    }
     return all;
   });
 }
