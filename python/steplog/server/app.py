@@ -21,6 +21,8 @@ from steplog.server.artifacts import Artifacts
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
 from steplog.server.blobs import BlobLimits, Blobs
 from steplog.server.by_hash import ByHash
+from steplog.server.chart_data import ChartData
+from steplog.server.chart_specs import ChartSpecs
 from steplog.server.charts import Charts
 from steplog.server.committer import Committer
 from steplog.server.contents import Contents
@@ -139,6 +141,8 @@ class Server:
         self._table_cache = TableCache(self._folder.tables)
         self._table_files = TableFiles(self.store, self.series, self._table_cache)
         self._tables = Tables(self.meta, self.series, self.hub, files=self._table_files)
+        self._chart_data = ChartData(self.meta, self.series, self.hub, tables=self._tables)
+        self._chart_specs = ChartSpecs(self.meta, self.hub)
         self._rows = Rows(self.meta, self.series)
         self._live = Live(self.hub, self.query, self.charts)
         self._files = Files()
@@ -218,6 +222,8 @@ class Server:
                 *self._media.routes(),
                 *self._histograms.routes(),
                 *self._tables.routes(),
+                *self._chart_data.routes(),
+                *self._chart_specs.routes(),
                 *self._rows.routes(),
                 *self._artifacts.routes(),
                 *self._artifact_changes.routes(),

@@ -79,7 +79,7 @@ def runs_query(body: dict[str, Any]) -> RunsQuery:
         raise Problem(Code.UNSUPPORTED, "`count` is always exact", field="count")
     columns = texts_of(body, "columns", ["name", "state", "created"], most=_MAX_COLUMNS)
     return RunsQuery(
-        columns={name: _section(name, field="columns") for name in columns},
+        columns={name: section_of(name, field="columns") for name in columns},
         sort=_sorts(body),
         search=_search(body),
         limit=number_of(body, "limit", _DEFAULT_LIMIT, most=MAX_RUNS_PAGE),
@@ -148,11 +148,11 @@ def _sort(one: object) -> Sort:
         raise Problem(Code.INVALID, 'a sort key is {"k": name, "dir": "asc|desc"}', field="sort")
     if isinstance(one, dict) and one.get("agg") is not None:
         raise Problem(Code.UNSUPPORTED, "`agg` is not supported yet", field="sort")
-    section, key = _section(name, field="sort")
+    section, key = section_of(name, field="sort")
     return Sort(key, section, descending=direction == "desc")
 
 
-def _section(name: str, *, field: str) -> tuple[str, str]:
+def section_of(name: str, *, field: str) -> tuple[str, str]:
     """The section and key of a column's name.
 
     Raises:

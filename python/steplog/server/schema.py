@@ -38,6 +38,12 @@ MAX_HISTORY_PAGE = 50_000
 MAX_MEDIA_ITEMS = 10_000
 """Of one answer."""
 MAX_HISTORY_KEYS = 100_000
+MAX_CHART_ROWS = 100_000
+"""Of one answer of `chartdata:query`: ten times what W&B gives a chart."""
+MAX_CHART_BYTES = 1 << 20
+"""Of a specification that is kept: those that people write have some kB."""
+MAX_CHARTS = 1000
+"""That are kept of a project, of either kind."""
 MAX_LINE_BYTES = 64 << 10
 """Of a request's first line, and of each header: addresses of the page hold what it shows."""
 MAX_INT64 = (1 << 63) - 1

@@ -75,7 +75,7 @@ class Tables:
         """The keys of a run that hold tables."""
         version = self._hub.version
         await find_run(self._runs, request)
-        found = await self._logged(request, None)
+        found = await self._logged(project_of(request), request.match_info["run"], None)
         last = await _values(found.objects, [_last(one) for one in found.series])
         tables = [
             {
@@ -93,7 +93,7 @@ class Tables:
         version = self._hub.version
         await find_run(self._runs, request)
         key = request.match_info["key"]
-        found = await self._logged(request, key)
+        found = await self._logged(project_of(request), request.match_info["run"], key)
         places = [
             Place(one.run, one.key, one.label, step) for one in found.series for step in one.steps
         ]
@@ -106,8 +106,8 @@ class Tables:
         ]
         return versioned({"key": key, "versions": versions}, version)
 
-    async def _logged(self, request: web.Request, key: str | None) -> _Logged:
-        run = await self._run(project_of(request), request.match_info["run"], key)
+    async def _logged(self, where: tuple[str, str], of_run: str, key: str | None) -> _Logged:
+        run = await self._run(where, of_run, key)
         if not run.is_any:
             return _Logged(run.objects, [])
         try:
@@ -116,20 +116,29 @@ class Tables:
             raise Problem(Code.TOO_LARGE, str(error)) from error
         return _Logged(run.objects, [one for one in series if one.kind in _KINDS])
 
+    async def places(self, where: tuple[str, str], run: str, key: str) -> list[Place]:
+        """Where a run has tables under a key: by label and step.
+
+        Raises:
+            Problem: There is no such run, or the run has too many to look into.
+        """
+        found = await self._logged(where, run, key)
+        return [Place(one.run, key, one.label, at) for one in found.series for at in one.steps]
+
     async def post(self, request: web.Request) -> web.Response:
         """Rows, or groups, or what columns hold."""
         project = project_of(request)
         body = table_body(await read_json(request))
         version = self._hub.version
         sources = [
-            await self._source(project, source, number)
+            await self.source(project, source, field=f"sources.{number}")
             for number, source in enumerate(body.sources)
         ]
         asked = _asked(body, _view(body, sources))
         try:
             answer, values = await self._answer(body, asked)
         except StorageError as error:
-            raise _told(error) from error
+            raise told(error) from error
         header = {
             "sources": [{"run": one.run, "step": one.step} for one in sources],
             **answer,
@@ -186,9 +195,12 @@ class Tables:
         of_run = lineage.sources.get(stored.number, (stored.number,))
         return _Run(Objects(self._series, wanted), of_run, bool(keys))
 
-    async def _source(self, where: tuple[str, str], source: SourceBody, number: int) -> Source:
-        """A table that a body names, ready."""
-        field = f"sources.{number}"
+    async def source(self, where: tuple[str, str], source: SourceBody, *, field: str) -> Source:
+        """A table of a project, ready.
+
+        Raises:
+            Problem: There is none, its file has not come yet, or holds none; of this field.
+        """
         run = await self._run(where, source.run, source.key)
         at, match = (MAX_INT64, "prev") if source.step is None else (source.step, "exact")
         places = await run.objects.nearest(at, match) if run.is_any else []
@@ -267,7 +279,7 @@ def _asked(body: TableBody, view: View) -> Asked:
         ) from error
 
 
-def _told(error: StorageError) -> Exception:
+def told(error: StorageError) -> Exception:
     """Of what a query may ask for and the engine cannot do: what it was."""
     text = str(error)
     if "CANNOT_COMPILE_REGEXP" in text:
@@ -281,4 +293,4 @@ def _header(values: Sequence[Values]) -> dict[str, Any]:
     return {"columns": [{"name": one.name, "kind": one.kind, "type": one.said} for one in values]}
 
 
-__all__ = ["Tables"]
+__all__ = ["Tables", "told"]

@@ -1,4 +1,5 @@
 /** The server's HTTP API. The only file that calls `fetch`; every path is relative to `document.baseURI`. */
+import type { ChartAnswer, ChartQuery, LoggedChart, SavedPanel, Spec } from './chartData';
 import { decodeArrow, decodeJson } from './arrow';
 import { parseExact } from './exactJson';
 import type { HistogramAnswer, HistogramsQuery, MediaIndex, MediaItem } from './media';
@@ -236,9 +237,12 @@ export async function querySeries(
   return { version: version ?? answer.version ?? null, frames: decodeJson(answer.panels) };
 }
 
-/** At which steps these runs have images and the like. */
-export const queryMediaIndex = (ref: ProjectRef, ids: readonly string[]): Promise<MediaIndex> =>
-  json<MediaIndex>(`${projectPath(ref)}/media:index`, post({ runs: { ids }, keys: null }));
+/** At which steps these runs have images and the like, of these keys or of all. */
+export const queryMediaIndex = (
+  ref: ProjectRef,
+  ids: readonly string[],
+  keys: readonly string[] | null = null,
+): Promise<MediaIndex> => json<MediaIndex>(`${projectPath(ref)}/media:index`, post({ runs: { ids }, keys }));
 
 /** What a key has at a step: `limit` items of each run, from `offset` on. */
 export const queryMediaItems = async (
@@ -256,6 +260,43 @@ export const queryHistograms = (
   signal?: AbortSignal,
 ): Promise<HistogramAnswer> =>
   json<HistogramAnswer>(`${projectPath(ref)}/histograms:query`, post(query, signal));
+
+/** The custom charts that these runs have logged. */
+export const getCharts = async (ref: ProjectRef, ids: readonly string[]): Promise<LoggedChart[]> =>
+  (await json<{ charts: LoggedChart[] }>(`${projectPath(ref)}/charts:index`, post({ runs: { ids } }))).charts;
+
+export const queryChartData = (
+  ref: ProjectRef,
+  query: ChartQuery,
+  ids: readonly string[],
+  signal?: AbortSignal,
+): Promise<ChartAnswer> =>
+  json<ChartAnswer>(`${projectPath(ref)}/chartdata:query`, post({ ...query, runs: { ids } }, signal));
+
+const keptPath = (ref: ProjectRef, what: 'chart-presets' | 'chart-panels', name: string): string =>
+  `${projectPath(ref)}/${what}/${encodeURIComponent(name)}`;
+const put = (body: unknown): RequestInit => ({ ...post(body), method: 'PUT' });
+
+/** How single charts of a project are drawn, by their keys. */
+export const getChartPanels = async (ref: ProjectRef): Promise<SavedPanel[]> =>
+  (await json<{ panels: SavedPanel[] }>(`${projectPath(ref)}/chart-panels`)).panels;
+export const putChartPanel = async (
+  ref: ProjectRef,
+  key: string,
+  panel: Readonly<Record<string, unknown>>,
+): Promise<void> => void (await request(keptPath(ref, 'chart-panels', key), put({ panel })));
+export const deleteChartPanel = async (ref: ProjectRef, key: string): Promise<void> =>
+  void (await request(keptPath(ref, 'chart-panels', key), { method: 'DELETE' }));
+
+/** The names of the presets of a project. */
+export const getChartPresets = async (ref: ProjectRef): Promise<string[]> =>
+  (await json<{ presets: { name: string }[] }>(`${projectPath(ref)}/chart-presets`)).presets.map(
+    ({ name }) => name,
+  );
+export const getChartPreset = async (ref: ProjectRef, name: string): Promise<Spec> =>
+  (await json<{ spec: Spec }>(keptPath(ref, 'chart-presets', name))).spec;
+export const putChartPreset = async (ref: ProjectRef, name: string, spec: Spec): Promise<void> =>
+  void (await request(keptPath(ref, 'chart-presets', name), put({ spec })));
 
 /** The address of a content: `w` asks for a thumbnail, `as` for a page or drawing in a sandbox. */
 export function blobUrl(sha256: string, asked: { w?: number; as?: 'html' | 'svg' } = {}): string {

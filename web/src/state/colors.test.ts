@@ -53,3 +53,8 @@ test('labels of one run have dashes of their own, the first a solid line', () =>
   expect(new Set(Array.from({ length: 12 }, (_, i) => dashOf(i).join())).size).toBe(12);
   expect(labelRanks([{ run: 'a', label: 'rank-1' }])('a', 'rank-1')).toBe(0);
 });
+
+test('the server has the same hues', () => {
+  // As tests/e2e/test_chart_data.py has them.
+  expect(['a', '3f9k2m', 'größe 😀'].map((id) => hashId(id) % 10)).toEqual([0, 3, 9]);
+});

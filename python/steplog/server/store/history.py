@@ -26,23 +26,25 @@ _WHERE = """run = {run:UInt64} AND step >= {first:Int64} AND step < {end:Int64}
     AND (label, step) > ({after_label:String}, {after_step:Int64})"""
 
 
-def _queries(points: str, patches: str) -> tuple[str, str]:
-    """The places of a page's rows, and their values, out of these two tables.
+def _queries(points: str, patches: str) -> tuple[str, str, str]:
+    """The places of a page's rows, their values, and the number of all, out of these two tables.
 
     A page is a number of rows; with keys, only rows that hold all of them.
     """
-    page = f"""SELECT CAST(label, 'String') AS tag, step FROM (
+    places = f"""SELECT CAST(label, 'String') AS tag, step FROM (
     SELECT label, step, key FROM {points} WHERE {_WHERE}
     UNION ALL SELECT label, step, key FROM {patches} WHERE {_WHERE})
 GROUP BY label, step
 HAVING {{n_keys:UInt64}} = 0 OR uniqExactIf(key, key IN {{keys:Array(String)}}) = {{n_keys:UInt64}}
-ORDER BY label, step LIMIT {{limit:UInt64}}"""  # noqa: S608  # constants of this file
+"""  # noqa: S608  # constants of this file
+    page = f"{places}ORDER BY label, step LIMIT {{limit:UInt64}}"
+    count = f"SELECT count() AS n FROM ({places})"  # noqa: S608  # likewise
     values = f"""SELECT CAST(label, 'String') AS tag, step, CAST(key, 'String') AS name, kind,
     f64, i64, text, wall, runtime, generation, position
 FROM (SELECT * FROM {points} WHERE {_WHERE} UNION ALL SELECT * FROM {patches} WHERE {_WHERE})
 WHERE (label, step) <= ({{last_label:String}}, {{last_step:Int64}})
 ORDER BY label, step, generation, position"""  # noqa: S608  # constants of this file
-    return page, values
+    return page, values, count
 
 
 _STORED = _queries("points", "patches")
@@ -93,17 +95,8 @@ async def read_page(
     Returns:
         The rows, and the place of the last one when there may be more.
     """
-    page_query, values_query = _STORED if lineage is None else _SHOWN
-    params: dict[str, int | str] = {
-        **(lineage or {}),
-        "run": run,
-        "first": page.first,
-        "end": page.end,
-        "any_label": int(page.label is None),
-        "label": text_param(page.label or ""),
-        "after_label": text_param(page.after[0]),
-        "after_step": page.after[1],
-    }
+    page_query, values_query, _ = _STORED if lineage is None else _SHOWN
+    params = _params(run, page, lineage)
     places = await _places(store, page_query, params, page=page)
     if places.rows == 0:
         return [], None
@@ -117,6 +110,30 @@ async def read_page(
     )
     rows = list(_rows(found, wanted, set(page.keys)))
     return rows, last if places.rows == page.limit else None
+
+
+async def count_rows(
+    store: SeriesStore, run: int, page: Page, *, lineage: Mapping[str, str] | None
+) -> int:
+    """How many rows there are from a page on; its limit does not count."""
+    _, _, count = _STORED if lineage is None else _SHOWN
+    asked = _params(run, page, lineage)
+    asked |= {"n_keys": len(set(page.keys)), "keys": texts_param(page.keys)}
+    found = await store.read(count, **asked)
+    return int(found.uints("n")[0])
+
+
+def _params(run: int, page: Page, lineage: Mapping[str, str] | None) -> dict[str, int | str]:
+    return {
+        **(lineage or {}),
+        "run": run,
+        "first": page.first,
+        "end": page.end,
+        "any_label": int(page.label is None),
+        "label": text_param(page.label or ""),
+        "after_label": text_param(page.after[0]),
+        "after_step": page.after[1],
+    }
 
 
 async def _places(

@@ -137,6 +137,20 @@ class RunRecords:
         async with self._meta.read() as connection:
             return (await connection.execute(query)).one_or_none()
 
+    async def rows(
+        self, entity: str, project: str, runs: Sequence[str]
+    ) -> list[sa.Row[tuple[object, ...]]]:
+        """The rows of those of some runs that there are, in the order in which they are named."""
+        query = (
+            sa.select(RUNS)
+            .join(PROJECTS, PROJECTS.c.id == RUNS.c.project_id)
+            .where(PROJECTS.c.entity == entity, PROJECTS.c.project == project)
+            .where(RUNS.c.run.in_(runs))
+        )
+        async with self._meta.read() as connection:
+            found = {row.run: row for row in await connection.execute(query)}
+        return [found[run] for run in dict.fromkeys(runs) if run in found]
+
     async def stored(self, entity: str, project: str, runs: Sequence[str]) -> dict[str, Stored]:
         """What the series store needs to know of a project's runs, by their ids."""
         again = (

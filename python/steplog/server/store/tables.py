@@ -172,6 +172,18 @@ ALERTS = sa.Table(
     sa.Column("level", sa.String(8), nullable=False),
 )
 
+# What people made of charts: a `preset` is a specification by its name, a `panel` how a chart is
+# drawn.
+CHARTS = sa.Table(
+    "charts",
+    METADATA,
+    sa.Column("project_id", sa.ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("name", sa.String(512), primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),  # JSON
+    sa.Column("updated", sa.BigInteger, nullable=False),  # nanoseconds of the server's clock
+)
+
 # A run that is deleted: its points go in the background, also after a restart.
 DELETED = sa.Table("deleted_runs", METADATA, sa.Column("run_id", sa.BigInteger, primary_key=True))
 
