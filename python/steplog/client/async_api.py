@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
+from steplog._errors import NotFoundError
+from steplog.artifacts.async_artifact import AsyncArtifact
+from steplog.artifacts.catalog import CollectionFacts, no_collection
+from steplog.artifacts.names import Place
+from steplog.artifacts.recording import check_kind
+from steplog.client.artifacts import ArtifactRequests
 from steplog.client.connection import Connection
 from steplog.client.files import AsyncFile
 from steplog.client.frames import frame_of
@@ -100,6 +106,27 @@ class AsyncRun(Facts):
         """
         return await read_table(self.reader, self, key=key, step=step)
 
+    async def logged_artifacts(self) -> list[AsyncArtifact]:
+        """The versions of artifacts that the run logged.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        return await self._artifacts("logged")
+
+    async def used_artifacts(self) -> list[AsyncArtifact]:
+        """The versions of artifacts that the run used.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        return await self._artifacts("used")
+
+    async def _artifacts(self, how: str) -> list[AsyncArtifact]:
+        requests = ArtifactRequests(self.reader.connection)
+        found = await requests.of_run(self)
+        return [AsyncArtifact(version, requests) for version in found[how]]
+
     async def files(self) -> list[AsyncFile]:
         """The files of the run, by name; of the same name in several processes the latest first.
 
@@ -140,6 +167,7 @@ class AsyncApi:
 
     def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
         self._reader = Reader(Connection(base_url, api_key))
+        self._artifacts = ArtifactRequests(self._reader.connection)
 
     def runs(
         self, project: str, entity: str | None = None, *, page_size: int = 100
@@ -180,6 +208,77 @@ class AsyncApi:
             ServerError: There is no such run, or the server refused or cannot be reached.
         """
         return AsyncRun(**vars(await self._reader.run(path)), reader=self._reader)
+
+    async def artifact(self, name: str, type: str | None = None) -> AsyncArtifact:
+        """Read one version of an artifact; see `Api.artifact`.
+
+        Raises:
+            UsageError: The name is none, or it is of another type.
+            ArgumentTypeError: The name is no text.
+            NotFoundError: There is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        version = await self._artifacts.version(self._place(name))
+        check_kind(version.type, type, name)
+        return AsyncArtifact(version, self._artifacts)
+
+    async def artifact_exists(self, name: str, type: str | None = None) -> bool:
+        """Whether there is a version of that name, and type."""
+        try:
+            version = await self._artifacts.version(self._place(name))
+        except NotFoundError:
+            return False
+        return type is None or version.type == type
+
+    async def artifacts(self, type_name: str | None, name: str) -> AsyncIterator[AsyncArtifact]:
+        """Iterate over the versions of a collection, newest first; see `Api.artifacts`.
+
+        Raises:
+            NotFoundError: There is no such collection of that type.
+            ServerError: The server refused or cannot be reached.
+        """
+        place = self._place(name)
+        await self.artifact_collection(type_name, name)
+        cursor = None
+        while True:
+            page, cursor = await self._artifacts.versions_page(place, cursor)
+            for version in page:
+                if version.version:
+                    yield AsyncArtifact(version, self._artifacts)
+            if cursor is None:
+                return
+
+    async def artifact_collection(self, type_name: str | None, name: str) -> CollectionFacts:
+        """What there is to say of a collection; see `Api.artifact_collection`.
+
+        Raises:
+            NotFoundError: There is none of that type.
+            ServerError: The server refused or cannot be reached.
+        """
+        place = self._place(name)
+        said = await self._artifacts.collection(place)
+        fields = CollectionFacts.fields_of(said, (place.entity, place.project))
+        if type_name is not None and fields["type"] != type_name:
+            raise no_collection(place, type_name)
+        return CollectionFacts(**fields)
+
+    async def artifact_collections(
+        self, project_name: str, type_name: str | None = None
+    ) -> list[CollectionFacts]:
+        """What there is to say of the collections of a project, by name.
+
+        Raises:
+            UsageError: The project's name is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        project = self._reader.project(project_name, None)
+        found = await self._artifacts.collections(project, type_name)
+        made = [CollectionFacts(**CollectionFacts.fields_of(said, project)) for said in found]
+        return sorted(made, key=lambda one: one.name)
+
+    def _place(self, name: str) -> Place:
+        settings = self._reader.connection.settings
+        return Place.parse(name, entity=settings.entity, project=settings.project)
 
     async def aclose(self) -> None:
         """Close the connections; a second call does nothing."""

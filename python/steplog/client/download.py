@@ -19,6 +19,8 @@ from steplog._names import CONTROL
 if TYPE_CHECKING:
     from steplog.client.connection import Connection
 
+__all__ = ["download", "place"]
+
 _FORBIDDEN = re.compile(rf"[\\{CONTROL}]")
 
 
@@ -41,7 +43,7 @@ async def download(
         ServerError: The server refused or cannot be reached, what came is not what it is said to
             be, or its name leads out of the folder.
     """
-    target = await anyio.to_thread.run_sync(partial(_place, Path(root), name, replace=replace))
+    target = await anyio.to_thread.run_sync(partial(place, Path(root), name, replace=replace))
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     hashed = hashlib.sha256()
     try:
@@ -63,8 +65,13 @@ async def download(
     return Path(root) / name
 
 
-def _place(root: Path, name: str, *, replace: bool) -> Path:
-    """Where a file goes; its folders are made. The server's word on a name is not enough."""
+def place(root: Path, name: str, *, replace: bool) -> Path:
+    """Where a file goes; its folders are made. The server's word on a name is not enough.
+
+    Raises:
+        ServerError: The name is none, or leads out of the folder.
+        FileExistsError: It is there, and not to be replaced.
+    """
     *folders, base = name.split("/")
     if _FORBIDDEN.search(name) or {"", ".", ".."} & {*folders, base}:
         raise ServerError(f"the server's name of a file is none: {name!r}")
@@ -94,6 +101,3 @@ def _put(temporary: Path, target: Path, *, replace: bool) -> None:
         else:
             return
     temporary.replace(target)
-
-
-__all__ = ["download"]
