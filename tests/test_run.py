@@ -657,6 +657,7 @@ def test_a_copy_of_the_summary_is_a_dict(start):
 def test_a_disabled_run_takes_calls_that_are_not_there_yet():
     with steplog.init(mode="disabled") as run:
         assert run.save("x") == []
-        assert run.link_model(object()) is None
+        assert run.link_model("x", "y") is None
+        assert run.use_model("x") is None
         artifact: Any = run.log_artifact("x")
         assert artifact.wait() is artifact

@@ -362,7 +362,7 @@ def use_model(name: str) -> str | None:
     return current_run().use_model(name)
 
 
-def link_model(
+def link_model(  # noqa: PLR0917  # as in the reference
     path: str | os.PathLike[str],
     registered_model_name: str,
     name: str | None = None,

@@ -42,7 +42,7 @@ class Panels:
             recorded = panels
 
     def note(self, record: Callable[[dict[str, object]], object], name: str, value: object) -> None:
-        """Record what else is in this part of the config; in the log when it returns, as of `put`."""
+        """Record what else is in this part of the config; as of `put`."""
         self._others[name] = value
         self._owed.put(lambda: record({KEY: self._entry(dict(self._panels))}))
 

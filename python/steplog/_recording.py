@@ -29,8 +29,8 @@ class Recording:
 
     `own_writer` gives this process's writer at each call: after a fork it is another one;
     `place_of` says where files go, and what stands in their names for a step. `is_over` says
-    whether a call comes too late to be answered, as of a daemon thread at interpreter exit; `use` is
-    told of an artifact that is the value of a key of the config.
+    whether a call comes too late to be answered, as of a daemon thread at interpreter exit; `use`
+    is told of an artifact that is the value of a key of the config.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class Recording:
         found = _values.copied(entries)
         for key, value in found.items():
             if isinstance(value, kind):
-                id = value.id or value.client_id
-                self._artifacts[id] = value
+                known = value.id or value.client_id
+                self._artifacts[known] = value
                 version = "" if value.is_draft() else value.version
                 found[key] = {
                     "_type": _ARTIFACT,
                     "_version": "v0",
-                    "id": id,
+                    "id": known,
                     "version": version,
                     "sequenceName": value.base_name,
                     "usedAs": _values.config_key(key),

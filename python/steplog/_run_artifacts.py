@@ -147,8 +147,8 @@ class Artifacts(Records):
         That it does is in the log when this returns. Blocks while the server is asked for a name.
 
         Args:
-            artifact_or_name: `name:alias`, `project/name:alias` or `entity/project/name:v3`; without
-                an alias the latest. Or an artifact; one that is not logged yet is logged.
+            artifact_or_name: `name:alias`, `project/name:alias` or `entity/project/name:v3`;
+                without an alias the latest. Or an artifact; one that is not logged yet is logged.
             type: What it has to be.
             aliases: Of one that is logged by this.
             use_as: What it is used as.
@@ -231,7 +231,7 @@ class Artifacts(Records):
         log = self._artifact_log()
         if not found.is_logged:
             self.log_artifact(found)
-        self._put("link_artifact", lambda writer, _: log.link(found, writer, to, called))
+        self._put("link_artifact", lambda writer, _: log.link(found, writer, to=to, aliases=called))
         return found
 
     # ---- code ------------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ class Artifacts(Records):
         entries = list(found.manifest.entries)
         return os.fspath(Path(folder, entries[0])) if len(entries) == 1 else folder
 
-    def link_model(
+    def link_model(  # noqa: PLR0917  # as in the reference
         self,
         path: str | os.PathLike[str],
         registered_model_name: str,
@@ -360,7 +360,7 @@ class Artifacts(Records):
         logged = self.log_artifact(path, name, "model")
         return self.link_artifact(logged, f"{_REGISTRY}/{registered_model_name}", aliases)
 
-    # ---- how it is done ---------------------------------------------------------------------------
+    # ---- how it is done -------------------------------------------------------------------------
 
     def _artifact_log(self) -> ArtifactLog:
         if self._artifacts is None:

@@ -103,9 +103,7 @@ class Log:
             manifest = manifest_of(contents)
         whole = [one for one in contents.values() if isinstance(one, bytes)]
         files = [
-            [9, f".artifacts/{hash_of(one)}", one]
-            for one in [*whole, manifest]
-            if one not in late
+            [9, f".artifacts/{hash_of(one)}", one] for one in [*whole, manifest] if one not in late
         ]
         blobs = [
             [13, f".artifacts/{hash_of(one)}", hashlib.sha256(one).digest(), len(one)]

@@ -124,7 +124,8 @@ class Artifact(Stored, Value):
 
         version, portal, connection = self._reached()
         fetching = partial(
-            *(Fetching, connection),
+            Fetching,
+            connection,
             allow_missing_references=allow_missing_references,
             skip_cache=bool(skip_cache),
         )
@@ -133,7 +134,7 @@ class Artifact(Stored, Value):
         return os.fspath(portal.call(work, self.manifest, to, fetching))
 
     def get(self, name: str) -> Any:  # noqa: ANN401  # a table, an image …
-        """The object that was added under a name, as `add` took it: a `Table`, an `Image` …
+        """The object that was added under a name, as `add` took it: a `Table`, or an `Image`.
 
         Its files come into the folder of `download`.
 
@@ -215,10 +216,9 @@ class Artifact(Stored, Value):
             ServerError: The server refused or cannot be reached.
         """
         self._known("new_draft()")
-        draft = type(self).__new__(type(self))
-        draft._begin(self._name, self._type)
-        draft._description, draft._metadata = self._description, dict(self._metadata)
-        draft._take_over(self.manifest)
+        draft = self._other(self._name, self._type)
+        draft.description, draft.metadata = self._description, self._metadata
+        draft.take_over(self.manifest)
         return draft
 
     def _logged(self, entry: Entry) -> LoggedEntry:

@@ -62,7 +62,8 @@ class AsyncArtifact:
         Cancel: Safe. No file is there in part, and the next call goes on where this one was.
         """
         fetching = partial(
-            *(Fetching, self.requests.connection),
+            Fetching,
+            self.requests.connection,
             allow_missing_references=allow_missing_references,
             skip_cache=bool(skip_cache),
         )

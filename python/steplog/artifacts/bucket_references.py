@@ -67,16 +67,15 @@ def fetch(entry: Entry, write: Callable[[bytes], object]) -> None:
     bucket, key = _parts_of(entry.ref or "")
     try:
         got = _store_of(obstore, bucket).get(key)
-        if entry.digest not in {entry.ref, _etag_of(got.meta)}:
-            raise references.changed(entry)
-        for piece in got.stream():
+        is_same = entry.digest in {entry.ref, _etag_of(got.meta)}
+        for piece in got.stream() if is_same else ():
             write(bytes(piece))
-    except ServerError:
-        raise
     except FileNotFoundError:
         raise references.gone(entry) from None
     except Exception as error:
         raise _refused(obstore, error, entry.ref or "") from error
+    if not is_same:
+        raise references.changed(entry)
 
 
 def _obstore() -> Any:  # noqa: ANN401  # a module

@@ -24,6 +24,8 @@ from steplog.artifacts.staging import Staged, Staging
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from typing_extensions import Self
+
 __all__ = ["Draft", "Policy"]
 
 Policy = Literal["mutable", "immutable"]
@@ -49,9 +51,16 @@ class Draft:
     ) -> None:
         self._begin(names.check_name(name), names.check_type(type))
         self._description = names.description_of(description)
-        self._metadata = names.metadata_of(metadata)
+        self._metadata.update(names.metadata_of(metadata))
         self._incremental = bool(incremental)
-        self._use_as = use_as
+        self._use_as: str | None = use_as
+
+    @classmethod
+    def _other(cls, name: str, kind: str) -> Self:
+        """One of a name that need not be checked."""
+        made = cls.__new__(cls)
+        made._begin(name, kind)  # noqa: SLF001  # of the same class
+        return made
 
     def _begin(self, name: str, kind: str) -> None:
         """With nothing in it, and a name that need not be checked."""
@@ -60,7 +69,7 @@ class Draft:
         self._description = ""
         self._metadata: dict[str, Any] = {}
         self._incremental = False
-        self._use_as: str | None = None
+        self._use_as = None
         self._manifest = Manifest()
         self._added: dict[str, str] = {}
         self._folders: dict[str, int] = {}
@@ -426,7 +435,7 @@ class Draft:
             if not self._folders[folder]:
                 del self._folders[folder]
 
-    def _take_over(self, manifest: Manifest) -> None:
+    def take_over(self, manifest: Manifest) -> None:
         """Begin with the entries of another version, whose contents the server has."""
         for entry in manifest.entries.values():
             self._put(entry)

@@ -1,4 +1,4 @@
-"""The files of an artifact from a server into a folder: several at once, each whole or not at all."""
+"""The files of an artifact from a server into a folder: each of them whole or not at all."""
 
 from __future__ import annotations
 
@@ -141,21 +141,20 @@ class Fetching:
 
     async def _from_server(self, entry: Entry, temporary: Path) -> None:
         """Have a content at a temporary place, which has its file system."""
-        if self._cache is not None:
+        part, cache = temporary.with_name(f".{entry.sha256}.part"), self._cache
+        if cache is not None:
             try:
-                part = await anyio.to_thread.run_sync(self._cache.part, entry.sha256)
+                part = await anyio.to_thread.run_sync(cache.part, entry.sha256)
             except OSError:  # a cache that cannot be written is none
-                self._cache = None
-        if self._cache is None:
-            part = temporary.with_name(f".{entry.sha256}.part")
+                self._cache = cache = None
         async with _alone(part) as own:
             await self._load(entry, own)
-            if self._cache is None:
+            if cache is None:
                 await anyio.to_thread.run_sync(own.replace, temporary)
                 return
-            await anyio.to_thread.run_sync(self._cache.admit, own, entry.sha256)
+            await anyio.to_thread.run_sync(cache.admit, own, entry.sha256)
             self._has_admitted = True
-            if not await anyio.to_thread.run_sync(self._cache.copy_to, entry.sha256, temporary):
+            if not await anyio.to_thread.run_sync(cache.copy_to, entry.sha256, temporary):
                 raise ServerError(f"the cache has lost what was put into it: {entry.path}")
 
     async def _load(self, entry: Entry, part: Path) -> None:
@@ -270,7 +269,7 @@ def differing(root: Path, entries: Iterable[Entry]) -> list[str]:
     for folder, folders, names in os.walk(root):
         folders.sort()
         for name in sorted(names):
-            path = Path(folder, name).relative_to(root).as_posix()
-            if path not in named and not name.endswith(".part"):
-                found.append(f"{path} is none of it")
+            at = Path(folder, name).relative_to(root).as_posix()
+            if at not in named:
+                found.append(f"{at} is none of it")
     return found

@@ -31,6 +31,8 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_.\-]")
 _MOST_NAME = 128
 _VERSION = re.compile(r"v[0-9]+")
 _MOST_METADATA = 100
+_MOST_TAG = 64
+_MOST_ALIASES = 100
 _MOST_PATH_BYTES = 1_024
 _MOST_PART_BYTES = 255
 _FORBIDDEN = re.compile(rf"[\\{CONTROL}]")
@@ -87,6 +89,8 @@ def aliases_of(aliases: object) -> list[str]:
         UsageError: One is empty, holds `/` or `:`, or is a version, such as `v3`.
     """
     found = _texts("aliases", aliases)
+    if len(found) > _MOST_ALIASES:
+        raise UsageError(f"a version has at most {_MOST_ALIASES} aliases, got {len(found)}")
     for alias in found:
         if not alias.strip() or len(alias) > _MOST_NAME or re.search(rf"[/:\\{CONTROL}]", alias):
             raise UsageError(
@@ -108,13 +112,13 @@ def tags_of(tags: object) -> list[str]:
 
     Raises:
         ArgumentTypeError: They are no texts.
-        UsageError: One is empty, over 128 characters, or holds control characters.
+        UsageError: One is empty, over 64 characters, or holds control characters.
     """
     found = _texts("tags", tags)
     for tag in found:
-        if not tag.strip() or len(tag) > _MOST_NAME or re.search(f"[{CONTROL}]", tag):
+        if not tag.strip() or len(tag) > _MOST_TAG or re.search(f"[{CONTROL}]", tag):
             raise UsageError(
-                "a tag is 1 to 128 characters, none of them a control character, got "
+                "a tag is 1 to 64 characters, none of them a control character, got "
                 f"{shorten(repr(tag), 160)}"
             )
     return list(dict.fromkeys(found))
@@ -221,8 +225,8 @@ class Place:
                 f"{shorten(repr(text), 200)}"
             )
         check_name(name)
-        owner, project = ([entity, project] + where)[-2:] if len(where) != 1 else (entity, where[0])
-        return cls(owner, project, name, ref or _LATEST)
+        owner, within = [entity, project, *where][-2:] if len(where) != 1 else [entity, *where]
+        return cls(owner, within, name, ref or _LATEST)
 
     def __str__(self) -> str:
         return f"{self.entity}/{self.project}/{self.name}:{self.ref}"

@@ -1,4 +1,4 @@
-"""Artifacts into a run's log: what they hold, once for each process, then what was done with them."""
+"""Artifacts into a run's log: what they hold, and then what was done with them."""
 
 from __future__ import annotations
 
@@ -124,7 +124,9 @@ class ArtifactLog:
             {"op": "use", "artifact": artifact.id or artifact.client_id, "use_as": use_as or ""}
         )
 
-    def link(self, artifact: Artifact, writer: Writer, to: names.Place, aliases: list[str]) -> None:
+    def link(
+        self, artifact: Artifact, writer: Writer, *, to: names.Place, aliases: list[str]
+    ) -> None:
         """Record that an artifact is to be in another collection, too.
 
         Raises:

@@ -51,7 +51,7 @@ def scheme_of(uri: str) -> str:
 
 def is_reference(path: object) -> bool:
     """Whether it is an address, not a path."""
-    return isinstance(path, (str, os.PathLike)) and bool(scheme_of(os.fspath(path)))  # type: ignore[arg-type]  # bytes have none
+    return isinstance(path, (str, os.PathLike)) and bool(scheme_of(os.fspath(path)))
 
 
 def find(uri: str, *, checksum: bool, most: int) -> list[Found]:
@@ -136,7 +136,7 @@ def _files(uri: str, *, checksum: bool, most: int) -> list[Found]:
         return [_file("", path, checksum=checksum)]
     if not path.is_dir():
         raise UsageError(f"there is no file or folder: {path}")
-    found = []
+    found: list[Found] = []
     for name, one in files_below(path):
         if len(found) == most:
             raise UsageError(

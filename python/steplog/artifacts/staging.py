@@ -1,7 +1,8 @@
-"""Files of drafts: copied when they are added, so that what becomes of them later is all the same."""
+"""Files of drafts: copied when they are added, whatever becomes of them later."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import itertools
@@ -11,12 +12,14 @@ import shutil
 import stat
 import threading
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from steplog import _settings
 from steplog._blob_folder import clone, signature
 from steplog._errors import StorageError, UsageError
+from steplog._later_pool import POOL
 from steplog._spool import SPOOL
 
 if TYPE_CHECKING:
@@ -131,7 +134,11 @@ class Staging:
             except OSError as error:
                 raise StorageError(error.errno, error.strerror, str(folder)) from error
             self._folder = folder
-            weakref.finalize(self, _remove, folder, os.getpid())
+            _folders.add((folder, os.getpid()))
+            # On a thread of the pool: this may be collected in an event loop, and the disk waits.
+            weakref.finalize(
+                self, POOL.submit, partial(_remove, folder, os.getpid())
+            ).atexit = False
         return self._folder
 
     def _copy(self, opened: int) -> Staged:
@@ -164,11 +171,22 @@ def _hash(opened: int, path: Path, write: Callable[[bytes], object] | None = Non
     return Staged(path, size, md5.digest(), sha256.hexdigest())
 
 
+_folders: set[tuple[Path, int]] = set()
+"""Of drafts, with the process that has them."""
+
+
 def _remove(folder: Path, pid: int) -> None:
+    _folders.discard((folder, pid))
     if os.getpid() == pid:  # a forked child has the parent's drafts, but not their files
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # another draft has a folder there
             folder.parent.rmdir()
+
+
+@atexit.register
+def _remove_all() -> None:
+    for folder, pid in list(_folders):
+        _remove(folder, pid)
 
 
 def cache_dir() -> Path:

@@ -61,13 +61,14 @@ class Stored(Draft):
     @classmethod
     def of(cls, version: Version, portal: Portal) -> Self:
         """A version that the server has."""
-        made = cls.__new__(cls)
-        made._begin(version.name, version.type)  # noqa: SLF001  # of the same class
-        made._adopt(version, portal)  # noqa: SLF001  # as above
+        made = cls._other(version.name, version.type)
+        made._adopt(version, portal)  # noqa: SLF001  # of the same class
         made._is_manifest_here = False  # noqa: SLF001  # as above
         return made
 
     def _adopt(self, version: Version, portal: Portal) -> None:
+        if self._is_manifest_here and self._manifest.digest() != version.digest:
+            self._is_manifest_here = False  # the server has put it together with others
         self._version, self._portal = version, portal
         self._name, self._type = version.name, version.type
         self._description = version.description

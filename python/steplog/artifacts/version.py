@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Version"]
 
+_NAMES = ("id", "entity", "project", "name", "type")
+_TEXTS = ("version", "digest", "description", "reason", "manifest")
+_LISTS = ("aliases", "tags", "logged_by", "used_by")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
@@ -72,19 +76,18 @@ class Version:
             TypeError: Something is of a wrong type.
             ValueError: Something is no number.
         """
-        return cls(
-            **{name: str(said[name]) for name in ("id", "entity", "project", "name", "type")},
-            **{name: str(said.get(name) or "") for name in ("version", "digest", "description")},
-            **{name: str(said.get(name) or "") for name in ("reason", "manifest")},
-            **{name: int(said.get(name) or 0) for name in ("size", "count")},
-            **{name: tuple(said.get(name) or ()) for name in ("aliases", "tags")},
-            **{name: tuple(said.get(name) or ()) for name in ("logged_by", "used_by")},
-            metadata=dict(said.get("metadata") or {}),
-            created=float(said["created"]),
-            state=str(said["state"]),
-            source=said.get("source"),
-            run=said.get("run"),
-        )
+        fields: dict[str, Any] = {
+            "metadata": dict(said.get("metadata") or {}),
+            "created": float(said["created"]),
+            "state": str(said["state"]),
+            "source": said.get("source"),
+            "run": said.get("run"),
+        }
+        fields |= {name: str(said[name]) for name in _NAMES}
+        fields |= {name: str(said.get(name) or "") for name in _TEXTS}
+        fields |= {name: int(said.get(name) or 0) for name in ("size", "count")}
+        fields |= {name: tuple(said.get(name) or ()) for name in _LISTS}
+        return cls(**fields)
 
     @property
     def qualified(self) -> str:

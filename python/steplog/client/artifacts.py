@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from steplog._errors import ServerError
-from steplog.artifacts.manifest import Manifest
+from steplog.artifacts.manifest import Entry, Manifest
 from steplog.artifacts.version import Version
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactRequests"]
 
 _PAGE = 100
+_ENTRIES = 1_000
 T = TypeVar("T")
 
 
@@ -50,12 +51,28 @@ class ArtifactRequests:
     async def manifest(self, version: Version) -> Manifest:
         """What a version holds."""
         whole = await self.whole(version)
+        if not whole.manifest:  # it was put together from several
+            return Manifest(await self._entries(whole))
         data, _ = await self.connection.ask(
             f"/blobs/{whole.manifest}", accept="application/octet-stream"
         )
         if hashlib.sha256(data).hexdigest() != whole.manifest:
             raise ServerError(f"the manifest that came is not the one of {version.qualified}")
         return Manifest.decode(data)
+
+    async def _entries(self, version: Version) -> list[Entry]:
+        found, cursor = [], None
+        while True:
+            asked = {"limit": str(_ENTRIES), **({} if cursor is None else {"cursor": cursor})}
+
+            def read(said: Any) -> tuple[list[Entry], str | None]:  # noqa: ANN401  # JSON
+                page = [Entry.from_json(one["path"], one) for one in said["entries"]]
+                return page, said.get("next") or None
+
+            page, cursor = await self._read(f"{_path_of(version)}/entries?{urlencode(asked)}", read)
+            found += page
+            if cursor is None:
+                return found
 
     async def change(self, version: Version, changes: Mapping[str, object]) -> Version:
         """Change what a version is called and said to be."""

@@ -136,7 +136,7 @@ class Connection:
 
     @asynccontextmanager
     async def open(self, path: str, *, start: int = 0) -> AsyncIterator[Body]:
-        """The body of what is at a path from a byte on, however large; a busy server is asked again.
+        """The body of what is at a path, from a byte on; a busy server is asked again.
 
         Raises:
             ServerError: The server refused, stayed busy or could not be reached.
