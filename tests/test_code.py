@@ -58,7 +58,7 @@ def test_log_code_takes_code_and_leaves_the_rest(start, project):
         artifact = run.log_code()
     names = ["Dockerfile.gpu", "lib/model.py", "requirements-dev.txt", "train.py"]
     assert (sorted(artifact.manifest.entries), artifact.type) == (names, "code")
-    assert RunLog(run.sync_dir).config()["_wandb"]["code_path"] == artifact.name
+    assert RunLog(run.sync_dir).config()["_wandb"] == {"code_path": artifact.name}
     assert code(run.sync_dir) == {f"code/{name}": f"# {name}" for name in names}
     assert (project / "train.py").read_text() == "# train.py"
 

@@ -16,11 +16,11 @@ from steplog._writer import NullWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from steplog._artifact_log import ArtifactLog
     from steplog._media_files import MediaFiles
     from steplog._save_paths import Found
     from steplog._writer import Writer
     from steplog.artifacts import Artifact
-    from steplog.artifacts.recording import ArtifactLog
 
 __all__ = ["Artifacts"]
 
@@ -164,7 +164,7 @@ class Artifacts(Records):
         self._check_open("use_artifact")
         if self.settings.mode == "disabled":
             return _nothing()
-        from steplog.artifacts.recording import check_kind  # noqa: PLC0415  # for who has some
+        from steplog.artifacts.names import check_kind  # noqa: PLC0415  # for who has some
 
         log = self._artifact_log()
         if isinstance(artifact_or_name, str):
@@ -364,7 +364,7 @@ class Artifacts(Records):
 
     def _artifact_log(self) -> ArtifactLog:
         if self._artifacts is None:
-            from steplog.artifacts.recording import ArtifactLog  # noqa: PLC0415  # for who has some
+            from steplog._artifact_log import ArtifactLog  # noqa: PLC0415  # for who has some
 
             self._artifacts = ArtifactLog(
                 *(self.settings, self._process),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.server
+import json
 import pathlib
 import random
 import threading
@@ -13,7 +16,6 @@ import numpy as np
 import pytest
 
 import steplog
-from steplog._errors import MissingEntryError
 
 MIB = 1 << 20
 pytestmark = pytest.mark.timeout(120)
@@ -124,7 +126,8 @@ def test_the_same_content_is_the_same_version_and_is_sent_once(online, api):
         run.finish()
         assert run.status()["file_bytes_sent"] == 0
     assert sorted(api.artifact("model:v0").aliases) == ["second"]
-    assert [one.version for one in api.artifacts("model", "model")] == ["v1", "v0"]
+    assert [one.version for one in api.artifacts("model", "model", per_page=1)] == ["v1", "v0"]
+    assert not list(api.artifacts(None, "model", tags=["other"]))
     (logged,) = api.run("p/a").logged_artifacts()
     assert logged.qualified_name == "local/p/model:v0"
     assert [one.version for one in api.run("p/b").logged_artifacts()] in (
@@ -202,7 +205,7 @@ class Cutting:
     """Passes requests on, and cuts answers with large contents after so many bytes each."""
 
     def __init__(self, server, cuts):
-        self.ranges = []
+        self.ranges: list[str | None] = []
         outer, cuts = self, list(cuts)
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -304,8 +307,7 @@ def test_objects_come_back_as_they_were(online, api):
     assert (alone.caption, np.asarray(alone.image).tolist()) == ("alone", pixels.tolist())
     assert sum(found.get("counted").histogram) == 3
     assert found.get("page").html == "<b>hello</b>"
-    with pytest.raises(MissingEntryError, match="no object 'nothing'"):
-        found.get("nothing")
+    assert found.get("nothing") is None
 
 
 @pytest.mark.usefixtures("files")
@@ -418,3 +420,127 @@ def test_asyncio_has_the_same(server, online, files, *, monkeypatch):
             return folder
 
     assert tree(anyio.run(work)) == files
+
+
+def test_the_command_line_puts_gets_and_lists(server, files, tmp_path):
+    server.environ["STEPLOG_ARTIFACT_CACHE_DIR"] = str(tmp_path / "cache")
+    put = server.cli("artifact", "put", "given", "-n", "p/data", "-t", "dataset", "-a", "best")
+    assert (put.returncode, put.stdout) == (0, "local/p/data:v0\n"), put.stderr
+    got = server.cli("artifact", "get", "p/data:best", "--root", "there")
+    assert (got.returncode, got.stdout) == (0, "there\n"), got.stderr
+    assert tree("there") == files
+    listed = server.cli("artifact", "ls", "p", "--json")
+    (entry,) = map(json.loads, listed.stdout.splitlines())
+    assert (entry["type"], entry["name"], entry["latest"]) == ("dataset", "data", "v0")
+    assert (entry["versions"], entry["bytes"]) == (1, sum(map(len, files.values())))
+    assert "data" in server.cli("artifact", "ls", "p").stdout
+    assert any((tmp_path / "cache" / "contents").rglob("*"))
+    cleaned = server.cli("artifact", "cache", "cleanup", "0B")
+    assert (cleaned.returncode, cleaned.stderr.endswith(" 0 bytes are left\n")) == (0, True)
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    for wrong in (
+        ("get", "p/nothing"),
+        ("put", "nothing", "-n", "p/x"),
+        ("put", "given", "-n", "a b"),
+    ):
+        assert server.cli("artifact", *wrong).returncode == 1
+    assert server.cli("artifact", "cache", "cleanup", "much").returncode == 2
+
+
+def test_references_are_fetched_and_checked(online, api, tmp_path, *, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "page.txt").write_bytes(b"first")
+    (tmp_path / "local.txt").write_bytes(b"local")
+
+    class Pages(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path / "site"))
+
+        def log_message(self, *_):
+            pass
+
+        def end_headers(self):
+            path = tmp_path / "site" / self.path.lstrip("/")
+            if path.exists():
+                self.send_header("ETag", f'"{hashlib.sha256(path.read_bytes()).hexdigest()}"')
+            super().end_headers()
+
+    pages = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    threading.Thread(target=pages.serve_forever, daemon=True).start()
+    try:
+        artifact = steplog.Artifact("refs", "dataset")
+        artifact.add_reference(f"http://127.0.0.1:{pages.server_address[1]}/page.txt")
+        artifact.add_reference((tmp_path / "local.txt").as_uri())
+        with online("r") as run:
+            run.log_artifact(artifact).wait(60)
+            run.finish()
+            assert run.status()["file_bytes_sent"] == 0
+        found = api.artifact("refs:v0")
+        assert tree(found.download()) == {"page.txt": b"first", "local.txt": b"local"}
+        assert found.get_entry("page.txt").ref_target().endswith("/page.txt")
+        (tmp_path / "site" / "page.txt").write_bytes(b"later")
+        with pytest.raises(steplog.ServerError, match="something else than when it was added"):
+            found.download("again")
+        (tmp_path / "site" / "page.txt").unlink()
+        with pytest.raises(steplog.NotFoundError, match="nothing at the reference"):
+            found.download("again")
+        folder = found.download("again", allow_missing_references=True)
+        assert tree(folder) == {"local.txt": b"local"}
+    finally:
+        pages.shutdown()
+        pages.server_close()
+
+
+@pytest.mark.parametrize("name", ["../out", "/out", "a/../../out", "link/out", "a\\..\\out"])
+def test_a_hostile_server_writes_nothing_outside_of_the_folder(tmp_path, *, monkeypatch, name):
+    monkeypatch.setenv("STEPLOG_ARTIFACT_CACHE_DIR", str(tmp_path / "cache"))
+    body = b"hostile"
+    sha256 = hashlib.sha256(body).hexdigest()
+    entry = {
+        "digest": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode(),
+        "size": len(body),
+    }
+    manifest = json.dumps({"contents": {name: {**entry, "sha256": sha256}}}).encode()
+    version = {
+        "id": "a" * 32,
+        "entity": "local",
+        "project": "p",
+        "name": "m",
+        "type": "t",
+        "version": "v0",
+        "created": 1.0,
+        "state": "committed",
+        "size": 7,
+        "count": 1,
+        "manifest": hashlib.sha256(manifest).hexdigest(),
+    }
+
+    class Hostile(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            answers = {sha256: body, version["manifest"]: manifest}
+            answer = answers.get(self.path.rpartition("/")[2], json.dumps(version).encode())
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Steplog-Server", "hostile")
+            self.end_headers()
+            self.wfile.write(answer)
+
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    root = tmp_path / "deep" / "root"
+    root.mkdir(parents=True)
+    (root / "link").symlink_to(tmp_path)
+    try:
+        with (
+            steplog.Api(f"http://127.0.0.1:{running.server_address[1]}", "k" * 40) as api,
+            pytest.raises(steplog.ServerError, match=r"name of a file is none|outside of"),
+        ):
+            api.artifact("p/m:v0").download(root)
+    finally:
+        running.shutdown()
+        running.server_close()
+    assert not [path for path in tmp_path.rglob("*out*") if path.is_file()]

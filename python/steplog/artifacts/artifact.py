@@ -88,12 +88,11 @@ class Artifact(Stored, Value):
 
     # ---- reading --------------------------------------------------------------------------------
 
-    def download(
+    def download(  # noqa: PLR0917  # as in the reference
         self,
         root: str | os.PathLike[str] | None = None,
         allow_missing_references: bool = False,
         skip_cache: bool | None = None,
-        *,
         path_prefix: str | None = None,
     ) -> str:
         """Have all that it holds in a folder.
@@ -136,11 +135,11 @@ class Artifact(Stored, Value):
     def get(self, name: str) -> Any:  # noqa: ANN401  # a table, an image …
         """The object that was added under a name, as `add` took it: a `Table`, or an `Image`.
 
-        Its files come into the folder of `download`.
+        Its files come into the folder of `download`. None where there is no such object.
 
         Raises:
             ArtifactNotLoggedError: It is not committed.
-            MissingEntryError: There is no object of that name.
+            MissingEntryError: A file of it is not in the artifact.
             ServerError: It cannot be understood, or as of `download`.
             OSError: The folder cannot be written.
         """

@@ -49,12 +49,11 @@ class AsyncArtifact:
             self._manifest = await self.requests.manifest(self.version)
         return self._manifest
 
-    async def download(
+    async def download(  # noqa: PLR0917  # as its twin
         self,
         root: str | os.PathLike[str] | None = None,
         allow_missing_references: bool = False,
         skip_cache: bool | None = None,
-        *,
         path_prefix: str | None = None,
     ) -> Path:
         """Have all that it holds in a folder; see `Artifact.download`.

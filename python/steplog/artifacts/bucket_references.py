@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from steplog import _settings
 from steplog._errors import NotFoundError, ServerError, UsageError
 from steplog.artifacts import references
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["fetch", "find"]
 
 _NOT_FOUND = 404
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
 def find(uri: str, *, most: int) -> list[references.Found]:
@@ -94,7 +96,11 @@ def _parts_of(uri: str) -> tuple[str, str]:
 
 
 def _store_of(obstore: Any, bucket: str) -> Any:  # noqa: ANN401  # classes of obstore
-    return obstore.store.from_url(bucket)  # keys and the region are those of the environment
+    # Keys and the region are those of the environment, and so is the server, if it is not AWS.
+    environ = _settings.environment()
+    at = next(filter(None, map(environ.get, _ENDPOINTS)), "")
+    options = {"client_options": {"allow_http": True}} if at.startswith("http://") else {}
+    return obstore.store.from_url(bucket, **options)
 
 
 def _etag_of(meta: Any) -> str:  # noqa: ANN401  # obstore's

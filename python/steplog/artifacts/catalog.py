@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from steplog._errors import NotFoundError
 from steplog.artifacts import names
 from steplog.artifacts.artifact import Artifact
+from steplog.client.artifacts import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,8 @@ class CollectionFacts:
         tags: Labels.
         created: When it began, seconds since the epoch.
         versions: How many it has.
+        latest: Of the version with that alias: `version`, `aliases`, `created`, `size`, `count` and
+            `digest`; None where there is none, and where one collection was asked for.
     """
 
     entity: str
@@ -42,6 +45,7 @@ class CollectionFacts:
     tags: tuple[str, ...]
     created: float
     versions: int
+    latest: Mapping[str, Any] | None
 
     @classmethod
     def fields_of(cls, said: Mapping[str, Any], project: tuple[str, str]) -> dict[str, Any]:
@@ -56,6 +60,7 @@ class CollectionFacts:
             "tags": tuple(said.get("tags") or ()),
             "created": float(said.get("created") or 0.0),
             "versions": versions if isinstance(versions, int) else len(said.get("list") or ()),
+            "latest": said.get("latest"),
         }
 
     @property
@@ -162,11 +167,11 @@ class Catalog:
         """A version."""
         return Artifact.of(self._portal.call(self._requests.version, place), self._portal)
 
-    def versions(self, place: names.Place) -> Iterator[Artifact]:
+    def versions(self, place: names.Place, page_size: int = PAGE) -> Iterator[Artifact]:
         """The committed versions of a collection, newest first."""
         cursor = None
         while True:
-            page, cursor = self._portal.call(self._requests.versions_page, place, cursor)
+            page, cursor = self._portal.call(self._requests.versions_page, place, cursor, page_size)
             yield from (Artifact.of(one, self._portal) for one in page if one.version)
             if cursor is None:
                 return

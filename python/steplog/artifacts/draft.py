@@ -174,7 +174,7 @@ class Draft:
         Args:
             local_path: The file.
             name: Its path in the artifact; the name of the file by default.
-            is_tmp: Put a hash of its content before its suffix, so that it has a name of its own.
+            is_tmp: Call it by a hash of its content, with the suffix of its name.
             skip_cache: Accepted, and does nothing: nothing is cached when it is logged.
             policy: `mutable` or `immutable`.
             overwrite: Whether an entry of another content may be there already.
@@ -193,8 +193,8 @@ class Draft:
         staged = self._staging.take(path, is_mutable=_check_policy(policy) == "mutable")
         if is_tmp:
             folder, _, base = entry_path.rpartition("/")
-            stem, dot, suffix = base.partition(".")
-            base = f"{staged.sha256[:8]}-{stem}{dot}{suffix}"
+            _, dot, suffix = base.partition(".")
+            base = f"{staged.md5.hex()[:20]}{dot}{suffix}"  # as in the reference
             entry_path = f"{folder}/{base}" if folder else base
         self._added[entry_path] = os.path.realpath(path)
         return self._put_staged(entry_path, staged, overwrite=overwrite)
@@ -205,8 +205,7 @@ class Draft:
         name: str | None = None,
         skip_cache: bool | None = False,
         policy: Policy | None = "mutable",
-        merge: bool = True,
-        overwrite: bool = False,
+        merge: bool = False,
     ) -> None:
         """Add all files below a folder, several of them read at once; see `add_file`.
 
@@ -217,8 +216,7 @@ class Draft:
             name: Where they are in the artifact; at its top by default.
             skip_cache: Accepted, and does nothing.
             policy: `mutable` or `immutable`.
-            merge: Whether entries may be below that path already.
-            overwrite: Whether such of another content may be.
+            merge: Whether entries of another content may be there already, and are replaced.
 
         Raises:
             ArtifactFinalizedError: It is logged.
@@ -232,13 +230,11 @@ class Draft:
         if not base.is_dir():
             raise UsageError(f"there is no folder {base}")
         under = "" if name in {None, "", ".", "/"} else f"{names.entry_path(name)}/"
-        if not merge and any(path.startswith(under) for path in self._manifest.entries):
-            raise UsageError(f"there are entries below {under or 'the top'} already")
         take = partial(self._staging.take, is_mutable=_check_policy(policy) == "mutable")
         found = [(names.entry_path(f"{under}{at}"), path) for at, path in files_below(base)]
         with ThreadPoolExecutor(_READERS, "steplog-artifact") as pool:
             staged = list(pool.map(take, [path for _, path in found]))
-        if not overwrite:
+        if not merge:
             for (at, _), one in zip(found, staged, strict=True):
                 self._check_free(_entry_of(at, one))
         for (at, path), one in zip(found, staged, strict=True):
@@ -417,7 +413,7 @@ class Draft:
         if known is not None and known.digest != entry.digest:
             raise UsageError(
                 f"the artifact has an entry {entry.path!r} with another content: overwrite=True "
-                "replaces it"
+                "(of a folder merge=True) replaces it"
             )
         self._check_folders(entry.path)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Place",
     "aliases_of",
+    "check_kind",
     "check_name",
     "check_type",
     "entry_path",
@@ -192,6 +193,16 @@ def entry_path(path: object) -> str:
     if any(len(part.encode()) > _MOST_PART_BYTES for part in parts):
         raise UsageError(f"a name of a file has at most {_MOST_PART_BYTES} bytes: {text!r}")
     return found
+
+
+def check_kind(found: str, wanted: str | None, name: str) -> None:
+    """See that an artifact is of the type that was asked for.
+
+    Raises:
+        UsageError: It is of another one.
+    """
+    if wanted is not None and found != wanted:
+        raise UsageError(f"the artifact {name} is of type {found!r}, not {wanted!r}")
 
 
 @dataclass(frozen=True)

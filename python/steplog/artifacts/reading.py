@@ -58,17 +58,17 @@ async def fetch_entry(entry: Entry, root: Path, connection: Connection) -> Path:
 async def get(  # noqa: PLR0917  # a portal gives them by place
     name: str, manifest: Manifest, root: Path, connection: Connection
 ) -> Any:  # noqa: ANN401  # a table, an image …
-    """The object of a name, with its files in a folder.
+    """The object of a name, with its files in a folder; None where there is none.
 
     Raises:
-        MissingEntryError: There is none.
+        MissingEntryError: A file of it is not in the artifact.
         ServerError: It cannot be understood, or as of `Fetching`.
         UsageError: A file of it cannot be read.
         OSError: The folder cannot be written.
     """
     path = objects.entry_of(name, manifest.entries)
     if path is None:
-        raise MissingEntryError(f"the artifact has no object {name!r}; get_entry() gives files")
+        return None
     fetching = Fetching(connection, root)
     await fetching.fetch([manifest.entries[path]])
     content = await anyio.to_thread.run_sync((root / path).read_bytes)

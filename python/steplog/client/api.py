@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from steplog._errors import NotFoundError
 from steplog.artifacts.artifact import Artifact
 from steplog.artifacts.catalog import ArtifactCollection, ArtifactType, Catalog
-from steplog.artifacts.names import Place, check_type
-from steplog.artifacts.recording import check_kind
-from steplog.client.artifacts import ArtifactRequests
+from steplog.artifacts.names import Place, check_kind, check_type, tags_of
+from steplog.client.artifacts import PAGE, ArtifactRequests
 from steplog.client.connection import Connection
 from steplog.client.files import File
 from steplog.client.frames import frame_of
@@ -20,7 +19,7 @@ from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page
 from steplog.client.tables import StoredTable, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -237,7 +236,14 @@ class Api:
             return False
         return type is None or found.type == type
 
-    def artifacts(self, type_name: str | None, name: str) -> Iterator[Artifact]:
+    def artifacts(
+        self,
+        type_name: str | None,
+        name: str,
+        *,
+        per_page: int = PAGE,
+        tags: Iterable[str] | None = None,
+    ) -> Iterator[Artifact]:
         """Iterate over the versions of a collection, newest first.
 
         Pages are read while iterating.
@@ -245,14 +251,19 @@ class Api:
         Args:
             type_name: What they have to be; None for whatever they are.
             name: `name`, `project/name` or `entity/project/name`.
+            per_page: Versions of a page, 1 to 1,000.
+            tags: Only versions that have all of these.
 
         Raises:
-            UsageError: The name is none.
-            ArgumentTypeError: The name is no text.
+            UsageError: The name is none, or a number out of range.
+            ArgumentTypeError: An argument is of a wrong type.
             NotFoundError: There is no such collection of that type.
             ServerError: Also while iterating: the server refused or cannot be reached.
         """
-        return self._catalog.collection(self._place(name), type_name).artifacts()
+        wanted = set(tags_of(tags))
+        place = self._catalog.collection(self._place(name), type_name).place
+        found = self._catalog.versions(place, check_runs_page(per_page))
+        return (one for one in found if wanted <= set(one.tags))
 
     def artifact_collection(self, type_name: str | None, name: str) -> ArtifactCollection:
         """A collection; see `artifacts`."""

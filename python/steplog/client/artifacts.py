@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ArtifactRequests"]
 
-_PAGE = 100
+PAGE = 100
+"""Versions of a page, unless somebody says otherwise."""
 _ENTRIES = 1_000
 T = TypeVar("T")
 
@@ -106,10 +107,10 @@ class ArtifactRequests:
         return await self._read(f"{_path(place)}?limit=1", dict)
 
     async def versions_page(
-        self, place: Place, cursor: str | None
+        self, place: Place, cursor: str | None, page_size: int = PAGE
     ) -> tuple[list[Version], str | None]:
         """Versions of a collection, newest first, and the cursor of the next page."""
-        asked = {"limit": str(_PAGE), **({} if cursor is None else {"cursor": cursor})}
+        asked = {"limit": str(page_size), **({} if cursor is None else {"cursor": cursor})}
 
         def read(said: Any) -> tuple[list[Version], str | None]:  # noqa: ANN401  # JSON
             return [Version.of(one) for one in said["list"]], said.get("next") or None

@@ -10,8 +10,7 @@ import anyio.to_thread
 from steplog._errors import NotFoundError
 from steplog.artifacts.async_artifact import AsyncArtifact
 from steplog.artifacts.catalog import CollectionFacts, no_collection
-from steplog.artifacts.names import Place
-from steplog.artifacts.recording import check_kind
+from steplog.artifacts.names import Place, check_kind
 from steplog.client.artifacts import ArtifactRequests
 from steplog.client.connection import Connection
 from steplog.client.files import AsyncFile

@@ -218,15 +218,5 @@ class ArtifactLog:
         portal = self.portal()
         requests = ArtifactRequests(portal.reader.connection)
         version = portal.call(requests.version, place)
-        check_kind(version.type, kind, name)
+        names.check_kind(version.type, kind, name)
         return Artifact.of(version, portal)
-
-
-def check_kind(found: str, wanted: str | None, name: str) -> None:
-    """See that an artifact is of the type that was asked for.
-
-    Raises:
-        UsageError: It is of another one.
-    """
-    if wanted is not None and found != wanted:
-        raise UsageError(f"the artifact {name} is of type {found!r}, not {wanted!r}")
