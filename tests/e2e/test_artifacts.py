@@ -8,7 +8,9 @@ import http.server
 import json
 import pathlib
 import random
+import re
 import threading
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -544,3 +546,18 @@ def test_a_hostile_server_writes_nothing_outside_of_the_folder(tmp_path, *, monk
         running.shutdown()
         running.server_close()
     assert not [path for path in tmp_path.rglob("*out*") if path.is_file()]
+
+
+def test_the_examples_of_the_document_run(server, api, tmp_path, *, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STEPLOG_ARTIFACT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("STEPLOG_BASE_URL", server.url)
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "artifacts.md").read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)  # noqa: S102
+    assert len(blocks) == 4
+    assert names["losses"]["loss"].tolist() == [0.7, 0.4]
+    assert tree(names["folder"])["notes.txt"] == b"the first that converges"
+    assert sorted(api.artifact("digits/weights:v0").aliases) == ["best", "latest", "production"]
