@@ -81,6 +81,19 @@ class Cache:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.replace(path)
 
+    def keep(self, content: bytes, sha256: str) -> None:
+        """Keep a content that has been checked.
+
+        Raises:
+            OSError: The cache cannot be written.
+        """
+        part = self.part(f"{sha256}.{os.getpid()}.{os.urandom(4).hex()}")
+        try:
+            part.write_bytes(content)
+            self.admit(part, sha256)
+        finally:
+            part.unlink(missing_ok=True)
+
     def copy_to(self, sha256: str, target: Path) -> bool:
         """Copy a content, and check it; false, where it is not there or is not what it was."""
         try:

@@ -34,6 +34,8 @@ _WORKERS = 8
 _PAUSES_SECS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Between tries of which none brings anything."""
 _PIECE_BYTES = 1 << 20
+_SMALL_BYTES = 1 << 20
+"""Up to this a content is asked for at once, and not gone on with in its middle."""
 
 
 class Fetching:
@@ -96,48 +98,88 @@ class Fetching:
             raise failed[0]
 
     async def _one(self, entry: Entry) -> None:
-        target = await anyio.to_thread.run_sync(
-            partial(place, self._root, entry.path, replace=True)
-        )
-        if entry.ref is None and await anyio.to_thread.run_sync(is_right, target, entry):
+        target = await anyio.to_thread.run_sync(self._place, entry)
+        if target is None:
             return
-        temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+        if entry.ref is None and entry.size is not None and entry.size <= _SMALL_BYTES:
+            content = await self._small(entry)
+            await anyio.to_thread.run_sync(self._keep, entry, content, target)
+            return
+        temporary = _beside(target)
         try:
-            if entry.ref is not None:
-                if not await self._reference(entry, target, temporary):
-                    return
-            elif not await self._cached(entry, temporary):
+            if entry.ref is None:
                 await self._from_server(entry, temporary)
+            elif not await anyio.to_thread.run_sync(self._reference, entry, temporary):
+                return
             await anyio.to_thread.run_sync(temporary.replace, target)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(partial(temporary.unlink, missing_ok=True))
 
-    async def _reference(self, entry: Entry, target: Path, temporary: Path) -> bool:
-        def write() -> bool:
+    def _place(self, entry: Entry) -> Path | None:
+        """Where an entry goes; None where it is there, also as the cache had it."""
+        target = place(self._root, entry.path, replace=True)
+        is_hashed = entry.ref is None or entry.ref.startswith("file:")
+        if is_hashed and is_right(target, entry):
+            return None
+        if entry.ref is None and self._cache is not None:
+            temporary = _beside(target)
             try:
-                with temporary.open("xb") as file:
-                    references.fetch(entry, file.write)
-            except NotFoundError:
-                if not self._may_be_missing:
+                if self._cache.copy_to(entry.sha256, temporary):
+                    temporary.replace(target)
+                    return None
+            except PermissionError:  # of another user's cache
+                self._cache = None
+            finally:
+                temporary.unlink(missing_ok=True)
+        return target
+
+    async def _small(self, entry: Entry) -> bytes:
+        """A content that is asked for at once, however often the connection breaks."""
+        failures = 0
+        while True:
+            try:
+                content, _ = await self._connection.ask(
+                    f"/blobs/{entry.sha256}", accept="application/octet-stream"
+                )
+            except RefusedError:
+                raise
+            except ServerError:
+                if failures == len(_PAUSES_SECS):
                     raise
-                say(f"warning: not downloaded, there is nothing at it: {entry.path}: {entry.ref}")
-                return False
-            return True
+                await anyio.sleep(_PAUSES_SECS[failures])
+                failures += 1
+            else:
+                return content
 
-        if entry.ref and entry.ref.startswith("file:"):
-            same = await anyio.to_thread.run_sync(is_right, target, entry)
-            if same:
-                return False
-        return await anyio.to_thread.run_sync(write)
-
-    async def _cached(self, entry: Entry, temporary: Path) -> bool:
-        if self._cache is None:
-            return False
+    def _keep(self, entry: Entry, content: bytes, target: Path) -> None:
+        """Check a content, and put it in its place and into the cache."""
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise _wrong(entry)
+        temporary = _beside(target)
         try:
-            return await anyio.to_thread.run_sync(self._cache.copy_to, entry.sha256, temporary)
-        except PermissionError:  # of another user's cache
+            temporary.write_bytes(content)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        if self._cache is not None:
+            try:
+                self._cache.keep(content, entry.sha256)
+                self._has_admitted = True
+            except OSError:  # a cache that cannot be written is none
+                self._cache = None
+
+    def _reference(self, entry: Entry, temporary: Path) -> bool:
+        """Write what a reference leads to; false, where that is nothing and need not be there."""
+        try:
+            with temporary.open("xb") as file:
+                references.fetch(entry, file.write)
+        except NotFoundError:
+            if not self._may_be_missing:
+                raise
+            say(f"warning: not downloaded, there is nothing at it: {entry.path}: {entry.ref}")
             return False
+        return True
 
     async def _from_server(self, entry: Entry, temporary: Path) -> None:
         """Have a content at a temporary place, which has its file system."""
@@ -183,9 +225,7 @@ class Fetching:
         if was:  # what had come before was something else
             await self._load(entry, part)
             return
-        raise ServerError(
-            f"what came is not what the artifact holds, its hash differs: {entry.path}"
-        )
+        raise _wrong(entry)
 
     async def _load_rest(self, entry: Entry, begun: _Part) -> None:
         before = begun.size
@@ -194,6 +234,14 @@ class Fetching:
                 await anyio.to_thread.run_sync(begun.append, piece)
         if begun.size == before:
             raise ServerError(f"nothing came: {entry.path}")
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{secrets.token_hex(8)}.part")
+
+
+def _wrong(entry: Entry) -> ServerError:
+    return ServerError(f"what came is not what the artifact holds, its hash differs: {entry.path}")
 
 
 class _Part:
