@@ -418,11 +418,11 @@ def test_importing_is_light():
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-@pytest.mark.parametrize("name", ["log", "flush", "finish"])
+@pytest.mark.parametrize("name", ["log", "flush", "finish", "log_artifact", "use_artifact"])
 def test_async_twins_take_the_same_arguments(name):
     sync = list(inspect.signature(getattr(Run, name)).parameters)
     twin = list(inspect.signature(getattr(Run, "a" + name)).parameters)
-    extra = {"log": ["ack"], "flush": [], "finish": []}[name]
+    extra = ["ack"] if name == "log" else []
     # What is awaited is given a time by whoever awaits it.
     left_out = {"timeout_secs"} if name == "flush" else set()
     assert [n for n in sync if n not in left_out] + extra == twin

@@ -390,6 +390,7 @@ def test_models_are_logged_used_and_linked(online, api, files):
     assert [one.name for one in api.artifact_types()] == ["model"]
     assert [one.name for one in api.artifact_collections("p", "model")] == ["net", "net-config"]
     collection = api.artifact_type("model").collection("net")
+    assert api.artifact("net:v0").collection == collection
     assert [one.name for one in collection.artifacts()] == ["net:v0"]
     assert collection.change(description="nets").description == "nets"
     assert api.artifact_collection_exists("net", "model")
@@ -414,6 +415,9 @@ def test_asyncio_has_the_same(server, online, files, *, monkeypatch):
             assert [one.version.version async for one in api.artifacts("model", "model")] == ["v0"]
             (collection,) = await api.artifact_collections("p")
             assert collection.name == "model"
+            assert await api.artifact_types() == ["model"]
+            assert await api.artifact_collection_exists("model", "model")
+            assert not await api.artifact_exists("model:v7")
             run = await api.run("p/r")
             assert [one.qualified_name for one in await run.used_artifacts()] == [
                 "local/p/model:v0"
@@ -561,3 +565,59 @@ def test_the_examples_of_the_document_run(server, api, tmp_path, *, monkeypatch)
     assert names["losses"]["loss"].tolist() == [0.7, 0.4]
     assert tree(names["folder"])["notes.txt"] == b"the first that converges"
     assert sorted(api.artifact("digits/weights:v0").aliases) == ["best", "latest", "production"]
+
+
+@pytest.mark.usefixtures("files")
+def test_waiting_ends_when_the_artifact_cannot_come(server, online):
+    run = online("r", settings={"finish_timeout_secs": 1.0, "silent": True})
+    server.kill()
+    artifact = run.log_artifact(draft())
+    with pytest.raises(steplog.WaitTimeoutError, match=r"after 0\.2 s"):
+        artifact.wait(0.2)
+    run.finish()
+    with pytest.raises(steplog.ServerError, match="steplog sync sends it"):
+        artifact.wait()
+    server.start()
+    assert server.cli("sync", run.sync_dir).returncode == 0
+    assert artifact.wait(60).version == "v0"
+
+
+def test_what_the_server_refuses_is_said(online, api, files):
+    with online("r") as run:
+        run.log_artifact("given/config", name="model", type="model").wait(60)
+        with pytest.raises(steplog.ServerError, match=r"has refused the artifact model: .*type"):
+            run.log_artifact("given/weights.bin", name="model", type="dataset").wait(60)
+        run.log({"still": 1})
+    assert [one.type for one in api.run("p/r").logged_artifacts()] == ["model"]
+    assert set(tree(api.artifact("model:latest").download())) == {"model.json", "deep/empty"}
+    assert files
+
+
+FORKED = """
+import os, steplog
+run = steplog.init(project="p", id="forked")
+parent = steplog.Artifact("parent", "dataset")
+with parent.new_file("who") as file:
+    file.write("parent")
+run.log_artifact(parent)
+if os.fork() == 0:
+    child = steplog.Artifact("child", "dataset")
+    with child.new_file("who") as file:
+        file.write("child")
+    run.log_artifact(child).wait(60)
+    run.log_artifact(parent).wait(60)
+    run.finish()
+    os._exit(0)
+os.wait()
+parent.wait(60)
+run.finish()
+"""
+
+
+@pytest.mark.usefixtures("files")
+def test_a_forked_child_logs_artifacts_of_its_own(server, api, tmp_path):
+    with server.python(tmp_path, FORKED) as process:
+        assert process.wait() == 0
+    for name in ("parent", "child"):
+        found = api.artifact(f"{name}:latest")
+        assert (found.version, tree(found.download())) == ("v0", {"who": name.encode()})

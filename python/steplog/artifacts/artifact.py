@@ -16,6 +16,7 @@ from steplog.data.media import Value
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from steplog.artifacts.catalog import ArtifactCollection
     from steplog.artifacts.version import Version
     from steplog.client.connection import Connection
     from steplog.client.portal import Portal
@@ -206,6 +207,22 @@ class Artifact(Stored, Value):
         version, portal, connection = self._reached()
         to = reading.default_root(connection, version) if root is None else Path(root)
         portal.call(reading.check_folder, self.manifest, to)
+
+    @property
+    def collection(self) -> ArtifactCollection:
+        """The collection that it is in, as of now; blocks.
+
+        Raises:
+            ArtifactNotLoggedError: It is not committed.
+            ServerError: The server refused or cannot be reached.
+        """
+        from steplog.artifacts.catalog import Catalog  # noqa: PLC0415  # it knows artifacts
+        from steplog.artifacts.names import Place  # noqa: PLC0415
+
+        portal, requests = self._requests()
+        version = self._known("collection")
+        place = Place(version.entity, version.project, version.name, "")
+        return Catalog(portal, requests).collection(place, None)
 
     def new_draft(self) -> Self:
         """A draft of the next version: with all that this one holds, which is not sent again.

@@ -83,15 +83,15 @@ class AsyncArtifact:
         entry = await self.get_entry(path)
         return await reading.fetch_entry(entry, self._root(root), self.requests.connection)
 
-    async def get_entry(self, path: str | os.PathLike[str]) -> Entry:
+    async def get_entry(self, name: str | os.PathLike[str]) -> Entry:
         """An entry by its path.
 
         Raises:
             MissingEntryError: There is none.
         """
-        found = (await self.manifest()).entries.get(os.fspath(path))
+        found = (await self.manifest()).entries.get(os.fspath(name))
         if found is None:
-            raise MissingEntryError(f"{self.qualified_name} has no entry {os.fspath(path)!r}")
+            raise MissingEntryError(f"{self.qualified_name} has no entry {os.fspath(name)!r}")
         return found
 
     async def get(self, name: str) -> Any:  # noqa: ANN401  # a table, an image …
@@ -132,7 +132,7 @@ class AsyncArtifact:
             changes["tags"] = names.tags_of(tags)
         return self._other(await self.requests.change(self.version, changes))
 
-    async def delete(self, *, delete_aliases: bool = False) -> None:
+    async def delete(self, delete_aliases: bool = False) -> None:
         """Delete this version; see `Artifact.delete`."""
         await self.requests.delete(self.version, with_aliases=delete_aliases)
 

@@ -106,7 +106,7 @@ class Run(Facts):
         return self.portal.call(work, self.portal.reader, self)
 
     def logged_artifacts(self) -> list[Artifact]:
-        """The versions of artifacts that the run logged.
+        """The versions of artifacts that the run logged, and the server has committed.
 
         Raises:
             ServerError: The server refused or cannot be reached.
@@ -124,7 +124,7 @@ class Run(Facts):
     def _artifacts(self, how: str) -> list[Artifact]:
         requests = ArtifactRequests(self.portal.reader.connection)
         found = self.portal.call(requests.of_run, self)
-        return [Artifact.of(version, self.portal) for version in found[how]]
+        return [Artifact.of(version, self.portal) for version in found[how] if version.version]
 
     def files(self) -> list[File]:
         """The files of the run, by name; of the same name in several processes the latest first.

@@ -10,8 +10,8 @@ import anyio.to_thread
 from steplog._errors import NotFoundError
 from steplog.artifacts.async_artifact import AsyncArtifact
 from steplog.artifacts.catalog import CollectionFacts, no_collection
-from steplog.artifacts.names import Place, check_kind
-from steplog.client.artifacts import ArtifactRequests
+from steplog.artifacts.names import Place, check_kind, tags_of
+from steplog.client.artifacts import PAGE, ArtifactRequests
 from steplog.client.connection import Connection
 from steplog.client.files import AsyncFile
 from steplog.client.frames import frame_of
@@ -19,7 +19,7 @@ from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page
 from steplog.client.tables import StoredTable, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -106,7 +106,7 @@ class AsyncRun(Facts):
         return await read_table(self.reader, self, key=key, step=step)
 
     async def logged_artifacts(self) -> list[AsyncArtifact]:
-        """The versions of artifacts that the run logged.
+        """The versions of artifacts that the run logged, and the server has committed.
 
         Raises:
             ServerError: The server refused or cannot be reached.
@@ -124,7 +124,7 @@ class AsyncRun(Facts):
     async def _artifacts(self, how: str) -> list[AsyncArtifact]:
         requests = ArtifactRequests(self.reader.connection)
         found = await requests.of_run(self)
-        return [AsyncArtifact(version, requests) for version in found[how]]
+        return [AsyncArtifact(version, requests) for version in found[how] if version.version]
 
     async def files(self) -> list[AsyncFile]:
         """The files of the run, by name; of the same name in several processes the latest first.
@@ -229,20 +229,28 @@ class AsyncApi:
             return False
         return type is None or version.type == type
 
-    async def artifacts(self, type_name: str | None, name: str) -> AsyncIterator[AsyncArtifact]:
+    async def artifacts(
+        self,
+        type_name: str | None,
+        name: str,
+        *,
+        per_page: int = PAGE,
+        tags: Iterable[str] | None = None,
+    ) -> AsyncIterator[AsyncArtifact]:
         """Iterate over the versions of a collection, newest first; see `Api.artifacts`.
 
         Raises:
-            NotFoundError: There is no such collection of that type.
-            ServerError: The server refused or cannot be reached.
+            UsageError: While iterating: the name is none, or a number out of range.
+            NotFoundError: While iterating: there is no such collection of that type.
+            ServerError: While iterating: the server refused or cannot be reached.
         """
-        place = self._place(name)
+        place, wanted, size = self._place(name), set(tags_of(tags)), check_runs_page(per_page)
         await self.artifact_collection(type_name, name)
         cursor = None
         while True:
-            page, cursor = await self._artifacts.versions_page(place, cursor)
+            page, cursor = await self._artifacts.versions_page(place, cursor, size)
             for version in page:
-                if version.version:
+                if version.version and wanted <= set(version.tags):
                     yield AsyncArtifact(version, self._artifacts)
             if cursor is None:
                 return
@@ -274,6 +282,24 @@ class AsyncApi:
         found = await self._artifacts.collections(project, type_name)
         made = [CollectionFacts(**CollectionFacts.fields_of(said, project)) for said in found]
         return sorted(made, key=lambda one: one.name)
+
+    async def artifact_collection_exists(self, name: str, type: str | None = None) -> bool:
+        """Whether there is a collection of that name, and type."""
+        try:
+            await self.artifact_collection(type, name)
+        except NotFoundError:
+            return False
+        return True
+
+    async def artifact_types(self, project: str | None = None) -> list[str]:
+        """The types of artifacts that a project has, by name; see `Api.artifact_types`.
+
+        Raises:
+            UsageError: The project's name is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        where = self._reader.connection.settings.project if project is None else project
+        return sorted({one.type for one in await self.artifact_collections(where)})
 
     def _place(self, name: str) -> Place:
         settings = self._reader.connection.settings
