@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from steplog._errors import NotFoundError
 from steplog.artifacts import names
 from steplog.artifacts.artifact import Artifact
-from steplog.client.artifacts import PAGE
+from steplog.artifacts.version import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

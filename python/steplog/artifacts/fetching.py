@@ -15,11 +15,11 @@ import anyio
 import anyio.to_thread
 
 from steplog._errors import NotFoundError, RefusedError, ServerError
+from steplog._placing import place
 from steplog._terminal import say
 from steplog.artifacts import references
 from steplog.artifacts.cache import Cache, alone
 from steplog.artifacts.manifest import md5_text
-from steplog.client.download import place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

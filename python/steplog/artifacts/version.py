@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Version"]
+__all__ = ["PAGE", "Version"]
+
+PAGE = 100
+"""Versions of a page, unless somebody says otherwise."""
 
 _NAMES = ("id", "entity", "project", "name", "type")
 _TEXTS = ("version", "digest", "description", "reason", "manifest")

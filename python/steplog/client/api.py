@@ -10,7 +10,8 @@ from steplog._errors import NotFoundError
 from steplog.artifacts.artifact import Artifact
 from steplog.artifacts.catalog import ArtifactCollection, ArtifactType, Catalog
 from steplog.artifacts.names import Place, check_kind, check_type, tags_of
-from steplog.client.artifacts import PAGE, ArtifactRequests
+from steplog.artifacts.version import PAGE
+from steplog.client.artifacts import ArtifactRequests
 from steplog.client.connection import Connection
 from steplog.client.files import File
 from steplog.client.frames import frame_of

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from steplog._errors import ServerError
 from steplog.artifacts.manifest import Entry, Manifest
-from steplog.artifacts.version import Version
+from steplog.artifacts.version import PAGE, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ArtifactRequests"]
 
-PAGE = 100
-"""Versions of a page, unless somebody says otherwise."""
 _ENTRIES = 1_000
 T = TypeVar("T")
 

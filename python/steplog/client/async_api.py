@@ -11,7 +11,8 @@ from steplog._errors import NotFoundError
 from steplog.artifacts.async_artifact import AsyncArtifact
 from steplog.artifacts.catalog import CollectionFacts, no_collection
 from steplog.artifacts.names import Place, check_kind, tags_of
-from steplog.client.artifacts import PAGE, ArtifactRequests
+from steplog.artifacts.version import PAGE
+from steplog.client.artifacts import ArtifactRequests
 from steplog.client.connection import Connection
 from steplog.client.files import AsyncFile
 from steplog.client.frames import frame_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 from functools import partial
 from pathlib import Path
@@ -14,14 +13,12 @@ import anyio
 import anyio.to_thread
 
 from steplog._errors import ServerError
-from steplog._names import CONTROL
+from steplog._placing import place
 
 if TYPE_CHECKING:
     from steplog.client.connection import Connection
 
-__all__ = ["download", "place"]
-
-_FORBIDDEN = re.compile(rf"[\\{CONTROL}]")
+__all__ = ["download"]
 
 
 async def download(
@@ -63,29 +60,6 @@ async def download(
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(partial(temporary.unlink, missing_ok=True))
     return Path(root) / name
-
-
-def place(root: Path, name: str, *, replace: bool) -> Path:
-    """Where a file goes; its folders are made. The server's word on a name is not enough.
-
-    Raises:
-        ServerError: The name is none, or leads out of the folder.
-        FileExistsError: It is there, and not to be replaced.
-    """
-    *folders, base = name.split("/")
-    if _FORBIDDEN.search(name) or {"", ".", ".."} & {*folders, base}:
-        raise ServerError(f"the server's name of a file is none: {name!r}")
-    root.mkdir(parents=True, exist_ok=True)
-    top = here = root.resolve()
-    for folder in folders:
-        here = (here / folder).resolve()
-        if not here.is_relative_to(top):
-            raise ServerError(f"the file would be outside of {root}, a link leads there: {name!r}")
-        here.mkdir(exist_ok=True)
-    target = here / base
-    if not replace and os.path.lexists(target):
-        raise FileExistsError(f"the file is there: {target}")
-    return target
 
 
 def _put(temporary: Path, target: Path, *, replace: bool) -> None:
