@@ -7,25 +7,17 @@ import logging
 from typing import TYPE_CHECKING
 
 from steplog._errors import StorageError
+from steplog.server.manifest_reader import read_entries
 from steplog.server.store.artifact_commits import ArtifactCommits
-from steplog.server.store.manifest import (
-    MAX_MANIFEST_BYTES,
-    Entry,
-    ManifestError,
-    digest_of,
-    read_manifest,
-)
+from steplog.server.store.manifest import ManifestError
 
 if TYPE_CHECKING:
     from steplog.server.hub import Hub
     from steplog.server.store.artifact_names import Row
     from steplog.server.store.blobs import BlobStore
     from steplog.server.store.meta import MetaStore
-    from steplog.server.store.run_files import Content
 
 _log = logging.getLogger(__name__)
-
-_PIECE_BYTES = 4 << 20
 
 
 class Committer:
@@ -109,7 +101,7 @@ class Committer:
                 if content is None:
                     await self._await(row.id, row.manifest)
                     return False
-                entries = await self._read(row, content)
+                entries = read_entries(self._store, content, row.digest)
                 await self._records.keep_entries(row.id, entries)
             missing = await self._records.missing(row.id)
             if missing is not None:
@@ -125,34 +117,6 @@ class Committer:
     async def _await(self, number: int, sha256: str) -> None:
         self._awaited[number] = sha256
         await self._records.note(number, f"it waits for contents, such as {sha256}")
-
-    async def _read(self, row: Row, content: Content) -> list[Entry]:
-        if content.size_bytes > MAX_MANIFEST_BYTES:
-            raise ManifestError(
-                f"the manifest has {content.size_bytes:,} bytes, and one has at most "
-                f"{MAX_MANIFEST_BYTES >> 20} MiB"
-            )
-        data = content.whole
-        if data is None:
-            pieces = bytearray()
-            for at in range(0, content.size_bytes, _PIECE_BYTES):
-                stop = min(at + _PIECE_BYTES, content.size_bytes)
-                pieces += await self._store.read(content.sha256, at, stop)
-            data = bytes(pieces)
-        return await asyncio.to_thread(_checked, data, row.digest)
-
-
-def _checked(data: bytes, digest: str) -> list[Entry]:
-    """The entries of a manifest that has a digest.
-
-    Raises:
-        ManifestError: It is none, or has another one.
-    """
-    entries = read_manifest(data)
-    found = digest_of((entry.path, entry.digest) for entry in entries)
-    if found != digest:
-        raise ManifestError(f"`digest` is {digest}, and that of the manifest is {found}")
-    return entries
 
 
 __all__ = ["Committer"]
