@@ -102,6 +102,14 @@ def test_what_an_artifact_cannot_be_is_refused(arguments, why):
         steplog.Artifact(*arguments)
 
 
+def test_metadata_are_copied_as_json_has_them():
+    given: dict[str, Any] = {"a": {"b": [1, np.float32(0.5)]}, "nan": float("nan"), "big": 1 << 70}
+    artifact = steplog.Artifact("m", "model", metadata=given)
+    given["a"]["b"].append(2)
+    wanted = {"a": {"b": [1, 0.5]}, "nan": "NaN", "big": str(1 << 70)}
+    assert artifact.metadata == wanted
+
+
 @pytest.mark.parametrize(
     ("aliases", "why"),
     [(["a/b"], "alias"), (["a:b"], "alias"), (["v3"], "a version"), ([""], "alias"), (3, "texts")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _MOST_PATH_BYTES = 1_024
 _MOST_PART_BYTES = 255
 _FORBIDDEN = re.compile(rf"[\\{CONTROL}]")
 _LATEST = "latest"
+_LEAST_INT = -(1 << 63)
 
 
 def check_name(name: object) -> str:
@@ -136,7 +138,7 @@ def _texts(what: str, given: object) -> list[str]:
 
 
 def metadata_of(metadata: object) -> dict[str, Any]:
-    """Metadata as JSON has it, copied.
+    """Metadata as JSON has it, copied; NaN, infinities and integers over 64 bits are text.
 
     Raises:
         ArgumentTypeError: It is no mapping.
@@ -152,10 +154,24 @@ def metadata_of(metadata: object) -> dict[str, Any]:
 
     try:
         plain = _values.plain_value(metadata)
-        copied: dict[str, Any] = json.loads(json.dumps(plain))
+        copied: dict[str, Any] = _json_of(plain)
+        json.dumps(copied, allow_nan=False)
     except (_values.NotStorableError, TypeError, ValueError) as error:
         raise UsageError(f"metadata cannot be stored: {error}") from error
     return copied
+
+
+def _json_of(value: Any) -> Any:  # noqa: ANN401  # plain values
+    """A copy, in which what JSON has no number for is text."""
+    if isinstance(value, dict):
+        return {key: _json_of(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_of(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
+    if isinstance(value, int) and not _LEAST_INT <= value <= -_LEAST_INT - 1:
+        return str(value)
+    return value
 
 
 def description_of(description: object) -> str:
