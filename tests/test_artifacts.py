@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 import steplog
 from steplog._errors import MissingEntryError
 from steplog.artifacts import Manifest
+from steplog.artifacts.cache import Cache, alone
 from steplog.artifacts.names import Place
 
 
@@ -442,3 +444,39 @@ def test_an_entry_that_is_missing_is_a_key_error_and_says_which():
     with pytest.raises(MissingEntryError) as caught:
         draft().get_entry("x")
     assert str(caught.value) == "the artifact m has no entry 'x'"
+
+
+# ---- the cache ----------------------------------------------------------------------------------
+
+
+def test_the_cache_loses_first_what_was_not_used_for_the_longest_time(tmp_path):
+    cache = Cache(tmp_path / "cache", 100)
+    hashes = []
+    for number in range(4):
+        content = bytes([number]) * 10
+        hashes.append(hashlib.sha256(content).hexdigest())
+        cache.keep(content, hashes[-1])
+        os.utime(cache.path(hashes[-1]), (number, number))
+    assert cache.copy_to(hashes[0], tmp_path / "copy")  # used just now
+    assert cache.trim(25) == (20, 20)
+    assert [cache.path(one).exists() for one in hashes] == [True, False, False, True]
+    assert not cache.copy_to(hashes[1], tmp_path / "copy")
+
+
+def test_a_cleanup_takes_what_was_given_up_and_leaves_what_is_in_use(tmp_path):
+    cache = Cache(tmp_path, 100)
+    for name in ("given up", "in use"):
+        cache.part(name).write_bytes(b"part")
+    gone = tmp_path / "staging" / f"{2**22}-x"  # no process has such an id
+    mine = tmp_path / "staging" / f"{os.getpid()}-x"
+    for folder in (gone, mine):
+        write(folder / "0", "12345")
+        os.utime(folder, (0, 0))
+    with alone(cache.part("in use")) as own:
+        assert own == cache.part("in use")
+        with alone(own) as other:
+            assert other != own
+        assert cache.clean(0) == (4 + 5, 0)
+        assert not cache.part("given up").exists()
+        assert own.exists()
+    assert (gone.exists(), mine.exists()) == (False, True)

@@ -10,12 +10,14 @@ import pathlib
 import random
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import numpy as np
 import pytest
+from tests.e2e.test_blobs import until
 
 import steplog
 
@@ -382,6 +384,7 @@ def test_models_are_logged_used_and_linked(online, api, files):
         assert run.log_model("given/weights.bin", name="net", aliases=["best"]) is None
         linked = run.link_model("given/config", "registered", name="net-config", aliases=["prod"])
         linked.wait(60)
+    until(lambda: api.artifact_exists("net:best"))  # it is committed soon after it has come
     with online("u") as run:
         path = run.use_model("net:best")
         assert pathlib.Path(path).read_bytes() == files["weights.bin"]
@@ -621,3 +624,58 @@ def test_a_forked_child_logs_artifacts_of_its_own(server, api, tmp_path):
     for name in ("parent", "child"):
         found = api.artifact(f"{name}:latest")
         assert (found.version, tree(found.download())) == ("v0", {"who": name.encode()})
+
+
+def test_a_server_killed_on_the_way_has_the_artifact_in_the_end(server, online, api, *, files):
+    with online("r") as run:
+        artifact = run.log_artifact(draft())
+        server.kill()
+        again = steplog.Artifact("other", "model")
+        again.add_dir("given")
+        run.log_artifact(again)
+        server.start()
+        assert (artifact.wait(60).version, again.wait(60).version) == ("v0", "v0")
+    for name in ("model", "other"):
+        assert tree(api.artifact(f"{name}:latest").download()) == files
+
+
+def test_a_damaged_cache_is_noticed_and_bounded(online, api, files, *, tmp_path, monkeypatch):
+    with online("r") as run:
+        run.log_artifact(draft()).wait(60)
+    found = api.artifact("model:latest")
+    assert tree(found.download("one")) == files
+    for path in (tmp_path / "cache" / "contents").glob("*/*"):
+        path.write_bytes(b"x" * path.stat().st_size)
+    assert tree(found.download("two")) == files
+    assert tree(found.download("three")) == files
+    monkeypatch.setenv("STEPLOG_ARTIFACT_CACHE_BYTES", str(2 * MIB))
+    monkeypatch.setenv("STEPLOG_ARTIFACT_CACHE_DIR", str(tmp_path / "small"))
+    with steplog.Api(api._portal.reader.connection.base_url) as other:
+        assert tree(other.artifact("model:latest").download("four")) == files
+    kept = [path.stat().st_size for path in (tmp_path / "small" / "contents").glob("*/*")]
+    assert sorted(kept) == [0, 2, 1000]
+    monkeypatch.setenv("STEPLOG_ARTIFACT_CACHE_BYTES", "0")
+    monkeypatch.setenv("STEPLOG_ARTIFACT_CACHE_DIR", str(tmp_path / "none"))
+    with steplog.Api(api._portal.reader.connection.base_url) as other:
+        assert tree(other.artifact("model:latest").download("five")) == files
+    assert not (tmp_path / "none").exists()
+
+
+def test_several_downloads_at_once_do_not_disturb_each_other(online, api, files):
+    with online("r") as run:
+        run.log_artifact(draft()).wait(60)
+    found = api.artifact("model:latest")
+    with ThreadPoolExecutor(6) as pool:
+        # Three into one folder, three into folders of their own, all by one cache.
+        folders = ["same"] * 3 + ["a", "b", "c"]
+        done = list(pool.map(found.download, folders))
+    assert done == folders
+    for folder in {*folders}:
+        assert tree(folder) == files
+
+
+def test_without_room_for_the_cache_a_download_goes_on(online, api, files, *, tmp_path):
+    with online("r") as run:
+        run.log_artifact(draft()).wait(60)
+    (tmp_path / "cache").write_bytes(b"no folder")
+    assert tree(api.artifact("model:latest").download()) == files

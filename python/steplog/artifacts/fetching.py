@@ -184,6 +184,8 @@ class Fetching:
     async def _from_server(self, entry: Entry, temporary: Path) -> None:
         """Have a content at a temporary place, which has its file system."""
         part, cache = temporary.with_name(f".{entry.sha256}.part"), self._cache
+        if cache is not None and (entry.size or 0) > cache.most_bytes:
+            cache = None  # all else would go for it, and then it as well
         if cache is not None:
             try:
                 part = await anyio.to_thread.run_sync(cache.part, entry.sha256)
