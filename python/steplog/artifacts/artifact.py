@@ -28,7 +28,7 @@ __all__ = ["Artifact", "LoggedEntry"]
 class LoggedEntry(Entry):
     """An entry of a version that the server has."""
 
-    artifact: Artifact | None = dataclasses.field(default=None, repr=False, compare=False)
+    artifact: Artifact = dataclasses.field(kw_only=True, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -37,7 +37,6 @@ class LoggedEntry(Entry):
 
     def download(self, root: str | os.PathLike[str] | None = None) -> str:
         """Have it in a folder, as of `Artifact.download`; returns where it is."""
-        assert self.artifact is not None  # noqa: S101  # of what the server has it is known
         return self.artifact.fetch(self, root)
 
     def ref_target(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from steplog._errors import (
     ArtifactNotLoggedError,
+    InternalError,
     NotFoundError,
     RefusedError,
     ServerError,
@@ -170,7 +171,8 @@ class Stored(Draft):
     def _requests(self) -> tuple[Portal, ArtifactRequests]:
         self._known("this")
         portal = self._portal
-        assert portal is not None  # noqa: S101  # of what is known the server is
+        if portal is None:
+            raise InternalError("an artifact is known, but not of which server")
         from steplog.client.artifacts import ArtifactRequests  # noqa: PLC0415  # with its libraries
 
         return portal, ArtifactRequests(portal.reader.connection)
