@@ -501,58 +501,81 @@ def test_references_are_fetched_and_checked(online, api, tmp_path, *, monkeypatc
         pages.server_close()
 
 
+class Hostile:
+    """A server that has one artifact, and says what it likes of it."""
+
+    def __init__(self, entry="good", name="m"):
+        body = b"hostile"
+        sha256 = hashlib.sha256(body).hexdigest()
+        md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        contents = {entry: {"digest": md5, "size": len(body), "sha256": sha256}}
+        manifest = json.dumps({"contents": contents}).encode()
+        version = {
+            "id": "a" * 32,
+            "entity": "local",
+            "project": "p",
+            "name": name,
+            "type": "t",
+            "version": "v0",
+            "created": 1.0,
+            "state": "committed",
+            "size": 7,
+            "count": 1,
+            "manifest": hashlib.sha256(manifest).hexdigest(),
+        }
+        answers = {sha256: body, version["manifest"]: manifest}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                asked = self.path.rpartition("/")[2]
+                answer = answers.get(asked, json.dumps(version).encode())
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.send_header("Steplog-Server", "hostile")
+                self.end_headers()
+                self.wfile.write(answer)
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.http.shutdown()
+        self.http.server_close()
+
+
 @pytest.mark.parametrize("name", ["../out", "/out", "a/../../out", "link/out", "a\\..\\out"])
 def test_a_hostile_server_writes_nothing_outside_of_the_folder(tmp_path, *, monkeypatch, name):
     monkeypatch.setenv("STEPLOG_ARTIFACT_CACHE_DIR", str(tmp_path / "cache"))
-    body = b"hostile"
-    sha256 = hashlib.sha256(body).hexdigest()
-    entry = {
-        "digest": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode(),
-        "size": len(body),
-    }
-    manifest = json.dumps({"contents": {name: {**entry, "sha256": sha256}}}).encode()
-    version = {
-        "id": "a" * 32,
-        "entity": "local",
-        "project": "p",
-        "name": "m",
-        "type": "t",
-        "version": "v0",
-        "created": 1.0,
-        "state": "committed",
-        "size": 7,
-        "count": 1,
-        "manifest": hashlib.sha256(manifest).hexdigest(),
-    }
-
-    class Hostile(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def do_GET(self):
-            answers = {sha256: body, version["manifest"]: manifest}
-            answer = answers.get(self.path.rpartition("/")[2], json.dumps(version).encode())
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
-            self.send_header("Steplog-Server", "hostile")
-            self.end_headers()
-            self.wfile.write(answer)
-
-    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
     root = tmp_path / "deep" / "root"
     root.mkdir(parents=True)
     (root / "link").symlink_to(tmp_path)
-    try:
-        with (
-            steplog.Api(f"http://127.0.0.1:{running.server_address[1]}", "k" * 40) as api,
-            pytest.raises(steplog.ServerError, match=r"name of a file is none|outside of"),
-        ):
-            api.artifact("p/m:v0").download(root)
-    finally:
-        running.shutdown()
-        running.server_close()
+    with (
+        Hostile(entry=name) as hostile,
+        steplog.Api(hostile.url, "k" * 40) as api,
+        pytest.raises(steplog.ServerError, match=r"name of a file is none|outside of"),
+    ):
+        api.artifact("p/m:v0").download(root)
     assert not [path for path in tmp_path.rglob("*out*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["../out", "/out", "a/b", "a\n"])
+def test_a_hostile_server_does_not_choose_the_folder(tmp_path, *, monkeypatch, name):
+    monkeypatch.setenv("STEPLOG_ARTIFACT_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with Hostile(name=name) as hostile, steplog.Api(hostile.url, "k" * 40) as api:
+        with pytest.raises(steplog.ServerError, match="name of an artifact is none"):
+            api.artifact("p/m:v0").download()
+        assert tree(api.artifact("p/m:v0").download("given")) == {"good": b"hostile"}
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "cache"}
+    assert [path.name for path in pathlib.Path().iterdir()] == ["given"]
 
 
 def test_the_examples_of_the_document_run(server, api, tmp_path, *, monkeypatch):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from steplog._errors import MissingEntryError, UsageError
+from steplog._errors import MissingEntryError, ServerError, UsageError
+from steplog._names import CONTROL
 from steplog.artifacts import objects
 from steplog.artifacts.fetching import Fetching, differing
 
@@ -21,11 +23,19 @@ if TYPE_CHECKING:
 
 __all__ = ["check_folder", "default_root", "download", "fetch_entry", "get", "only_entry"]
 
+_FOLDER = re.compile(rf"[^/\\{CONTROL}]{{1,255}}")
+
 
 def default_root(connection: Connection, version: Version) -> Path:
-    """Where a version is downloaded to: `artifacts/name:vN`, or below the setting's folder."""
-    folder = connection.settings.artifact_dir or "artifacts"
-    return Path(folder, f"{version.name}:{version.version}")
+    """Where a version is downloaded to: `artifacts/name:vN`, or below the setting's folder.
+
+    Raises:
+        ServerError: The server's name of it is no name of a folder.
+    """
+    folder, name = connection.settings.artifact_dir or "artifacts", version.name
+    if not _FOLDER.fullmatch(f"{name}:{version.version}"):
+        raise ServerError(f"the server's name of an artifact is none: {name!r}")
+    return Path(folder, f"{name}:{version.version}")
 
 
 async def download(
