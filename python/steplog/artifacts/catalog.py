@@ -34,7 +34,7 @@ class CollectionFacts:
         created: When it began, seconds since the epoch.
         versions: How many it has.
         latest: Of the version with that alias: `version`, `aliases`, `created`, `size`, `count` and
-            `digest`; None where there is none, and where one collection was asked for.
+            `digest`; None where there is none.
     """
 
     entity: str
