@@ -119,7 +119,7 @@ class Server:
             wake=self.committer.wake,
         )
         self.query = Query(
-            self.meta, self.series, self.hub, drop=self.ingest.drop, settle=self.committer.look
+            self.meta, self.series, self.hub, drop=self.ingest.drop, settle=self.committer.settle
         )
         self.charts = Charts(self.meta, self.series, self.hub)
         self.blobs = Blobs(

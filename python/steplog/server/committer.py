@@ -36,6 +36,7 @@ class Committer:
         # Of each that waits for contents one of them, the largest: it comes last.
         self._awaited: dict[int, str] = {}
         self._ready: set[int] = set()
+        self._broken: set[int] = set()
 
     def wake(self) -> None:
         """Something has come that an artifact may wait for."""
@@ -57,6 +58,11 @@ class Committer:
             while await self._round():
                 pass
 
+    async def settle(self, run_id: int) -> None:
+        """Commit what can be of what a run has logged."""
+        if await self._records.has_pending(run_id):
+            await self.look()
+
     async def _round(self) -> bool:
         """Try each that is pending; whether one was decided that others may have waited for."""
         pending = await self._records.pending()
@@ -67,9 +73,19 @@ class Committer:
         is_any = False
         for number in pending:
             sha256 = self._awaited.get(number)
-            if sha256 is None or sha256 in there:
-                is_any |= await self._try(number)
+            if number not in self._broken and (sha256 is None or sha256 in there):
+                is_any |= await self._guarded(number)
         return is_any
+
+    async def _guarded(self, number: int) -> bool:
+        try:
+            return await self._try(number)
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001  # logged; the others are not to wait for it
+            _log.exception("a bug: the artifact %d stays pending until the next start", number)
+            self._broken.add(number)
+            return False
 
     async def _try(self, number: int) -> bool:
         row = await self._records.find(number)

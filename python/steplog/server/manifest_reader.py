@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _APART_BYTES = 1 << 20
 """From here on a process is worth its 0.2 seconds."""
 _PIECE_BYTES = 4 << 20
-_ROWS_AT_ONCE = 5_000
+_ROWS_AT_ONCE = 1_000
+"""Of a transaction: what else the server does waits for one."""
 
 
 async def read_entries(

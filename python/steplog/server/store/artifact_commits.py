@@ -50,6 +50,17 @@ class ArtifactCommits:
         async with self._meta.read() as connection:
             return list(await connection.scalars(query.order_by(ARTIFACTS.c.id)))
 
+    async def has_pending(self, run_id: int) -> bool:
+        """Whether a run has logged one that is no version yet."""
+        query = (
+            sa.select(ARTIFACTS.c.id)
+            .join(USES, USES.c.artifact_id == ARTIFACTS.c.id)
+            .where(USES.c.run_id == run_id, ARTIFACTS.c.state == "pending")
+            .limit(1)
+        )
+        async with self._meta.read() as connection:
+            return await connection.scalar(query) is not None
+
     async def find(self, number: int) -> Row | None:
         """One that is pending still."""
         query = sa.select(ARTIFACTS).where(ARTIFACTS.c.id == number, ARTIFACTS.c.state == "pending")
