@@ -287,6 +287,7 @@ def test_a_disabled_run_takes_all_calls():
         for made in calls:
             assert made.wait().version.anything() is not None
         assert (run.link_model("nothing", "x"), run.use_model("nothing")) == (None, None)
+    assert run.log_artifact("nothing").wait() is not None  # also when it is over
 
 
 def test_an_offline_run_knows_what_it_has_logged(start):

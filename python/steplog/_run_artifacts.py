@@ -161,9 +161,9 @@ class Artifacts(Records):
             ServerError: The server refused or cannot be reached.
             RunClosedError: The run has finished.
         """
-        self._check_open("use_artifact")
         if self.settings.mode == "disabled":
             return _nothing()
+        self._check_open("use_artifact")
         from steplog.artifacts.names import check_kind  # noqa: PLC0415  # for who has some
 
         log = self._artifact_log()
@@ -220,9 +220,9 @@ class Artifacts(Records):
             UsageError: The path or an alias is none.
             RunClosedError: The run has finished.
         """
-        self._check_open("link_artifact")
         if self.settings.mode == "disabled":
             return _nothing()
+        self._check_open("link_artifact")
         from steplog.artifacts import names  # noqa: PLC0415  # for who has some
 
         to = names.Place.parse(target_path, entity=self.entity, project=self.project)
@@ -350,9 +350,9 @@ class Artifacts(Records):
             UsageError: The collection's name holds a slash or colon; or as of `log_artifact`, as
                 all else.
         """
-        self._check_open("link_model")
         if self.settings.mode == "disabled":
             return None
+        self._check_open("link_model")
         if any(sign in str(registered_model_name) for sign in "/:"):
             raise UsageError(
                 f"registered_model_name is a name without / and :, got {registered_model_name!r}"
@@ -387,9 +387,9 @@ class Artifacts(Records):
         tags: Iterable[str] | None = None,
         more: dict[str, object] | None = None,
     ) -> Artifact:
-        self._check_open(call)
         if self.settings.mode == "disabled":
             return _nothing()
+        self._check_open(call)
         from steplog.artifacts import names  # noqa: PLC0415  # for who has some
 
         said: dict[str, Any] = {"aliases": names.with_latest(aliases), "tags": names.tags_of(tags)}

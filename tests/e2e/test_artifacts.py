@@ -151,6 +151,10 @@ def test_lineage_says_who_logged_and_used(online, api, files):
         with pytest.raises(steplog.NotFoundError):
             run.use_artifact("model:v7")
         assert run.config["model"]["id"] == made.id
+        again = run.log_artifact(used, aliases=["again"])
+        with pytest.raises(steplog.ArtifactNotLoggedError):
+            _ = again.version
+        assert (again.wait(60).version, sorted(again.aliases)) == ("v0", ["again", "latest"])
     found = api.artifact("local/p/model:v0", type="model")
     assert found.logged_by().id == "made"
     assert [one.id for one in found.used_by()] == ["uses"]

@@ -78,8 +78,8 @@ class Stored(Draft):
         self.finalize()
 
     def take_log(self, logged_by: LoggedBy) -> None:
-        """It is in a run's log: nothing more goes into it."""
-        self._logged_by = logged_by
+        """It is in a run's log: nothing more goes into it, and its version is not known yet."""
+        self._logged_by, self._version = logged_by, None
         self.finalize()
 
     # ---- when it is committed -----------------------------------------------------------------
