@@ -15,6 +15,8 @@ import pytest
 
 import steplog
 from steplog import _network
+from steplog.artifacts import Artifact
+from steplog.artifacts.async_artifact import AsyncArtifact
 from steplog.client import Api, AsyncApi, AsyncRun, Run
 from steplog.client.files import AsyncFile, File
 
@@ -217,6 +219,18 @@ def test_both_sides_take_the_same_arguments(pair):
         if hasattr(pair[0], name):
             one, other = (inspect.signature(getattr(side, name)) for side in pair)
             assert one.parameters == other.parameters
+
+
+@pytest.mark.parametrize("pair", [(Api, AsyncApi), (Run, AsyncRun), (Artifact, AsyncArtifact)])
+def test_both_sides_take_the_same_arguments_for_artifacts(pair):
+    kinds = ("", "s", "_exists", "_types", *(f"_collection{end}" for end in ("", "s", "_exists")))
+    names = [f"artifact{kind}" for kind in kinds] + ["logged_artifacts", "used_artifacts"]
+    of_one = ["download", "get", "get_entry", "verify", "link", "unlink", "delete"]
+    for name in of_one if pair[0] is Artifact else names:
+        assert hasattr(pair[0], name) == hasattr(pair[1], name)
+        if hasattr(pair[0], name):
+            one, other = (inspect.signature(getattr(side, name)) for side in pair)
+            assert one.parameters == other.parameters, name
 
 
 def test_a_refusal_says_why_and_where(here, api):

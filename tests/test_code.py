@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import steplog
+from steplog._core import RunLog
 
 PROGRAM = """
 import steplog, sys
@@ -18,6 +19,7 @@ with steplog.init(mode="offline", dir=sys.argv[1], save_code=True):
 """
 NOTEBOOK = """
 import steplog
+from steplog._core import RunLog
 run = steplog.init(mode="offline", save_code=True)
 run.log({"a": 1})
 run.finish()
@@ -53,9 +55,10 @@ def project(tmp_path, monkeypatch):
 
 def test_log_code_takes_code_and_leaves_the_rest(start, project):
     with start() as run:
-        saved = run.log_code()
+        artifact = run.log_code()
     names = ["Dockerfile.gpu", "lib/model.py", "requirements-dev.txt", "train.py"]
-    assert sorted(saved) == [str(pathlib.Path(run.dir, "code", name)) for name in names]
+    assert (sorted(artifact.manifest.entries), artifact.type) == (names, "code")
+    assert RunLog(run.sync_dir).config()["_wandb"] == {"code_path": artifact.name}
     assert code(run.sync_dir) == {f"code/{name}": f"# {name}" for name in names}
     assert (project / "train.py").read_text() == "# train.py"
 

@@ -418,11 +418,11 @@ def test_importing_is_light():
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-@pytest.mark.parametrize("name", ["log", "flush", "finish"])
+@pytest.mark.parametrize("name", ["log", "flush", "finish", "log_artifact", "use_artifact"])
 def test_async_twins_take_the_same_arguments(name):
     sync = list(inspect.signature(getattr(Run, name)).parameters)
     twin = list(inspect.signature(getattr(Run, "a" + name)).parameters)
-    extra = {"log": ["ack"], "flush": [], "finish": []}[name]
+    extra = ["ack"] if name == "log" else []
     # What is awaited is given a time by whoever awaits it.
     left_out = {"timeout_secs"} if name == "flush" else set()
     assert [n for n in sync if n not in left_out] + extra == twin
@@ -657,6 +657,7 @@ def test_a_copy_of_the_summary_is_a_dict(start):
 def test_a_disabled_run_takes_calls_that_are_not_there_yet():
     with steplog.init(mode="disabled") as run:
         assert run.save("x") == []
-        assert run.link_model(object()) is None
+        assert run.link_model("x", "y") is None
+        assert run.use_model("x") is None
         artifact: Any = run.log_artifact("x")
         assert artifact.wait() is artifact

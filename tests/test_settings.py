@@ -70,6 +70,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch):
         "console": "off",
         "max_unsent_bytes": "2000000",
         "batch_bytes": "2000000",
+        "artifact_cache_bytes": "2000000",
         **{name: "a, b,," for name, field in FIELDS.items() if "tuple" in str(field.type)},
         "capture_loggers": "root=INFO, a=20",
         **{name: "On" for name, field in FIELDS.items() if field.type == "bool"},

@@ -115,11 +115,9 @@ def test_login_keeps_a_key_for_this_user(tmp_path):
 def test_what_is_not_there_yet_says_so():
     wandb.setup()
     with wandb.init(project="cats") as run:
-        for name in ("link_model", "log_artifact", "use_artifact"):
+        for name in ("pin_config_keys", "sweep_url"):
             with pytest.raises(steplog.UsageError, match=f"{name} is not there yet"):
                 getattr(run, name)
-            with pytest.raises(steplog.UsageError, match=f"{name} is not there yet"):
-                getattr(wandb, name)
         with pytest.raises(AttributeError, match="misspelled"):
             run.misspelled  # noqa: B018
     assert issubclass(wandb.CommError, wandb.Error)

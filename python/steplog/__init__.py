@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import steplog._interpreter  # noqa: F401  # first: it refuses what the rest cannot work in
 from steplog._errors import (
     ArgumentTypeError,
+    ArtifactFinalizedError,
+    ArtifactNotLoggedError,
     ConfigError,
     CorruptLogError,
     InternalError,
@@ -17,6 +19,7 @@ from steplog._errors import (
     SteplogError,
     StorageError,
     UsageError,
+    WaitTimeoutError,
 )
 from steplog._errors import ServerError as CommError
 from steplog._errors import SteplogError as Error
@@ -30,23 +33,32 @@ if TYPE_CHECKING:
         afinish,
         alert,
         alog,
+        alog_artifact,
+        ause_artifact,
         define_metric,
         finish,
         init,
+        link_artifact,
+        link_model,
         log,
+        log_artifact,
         log_code,
+        log_model,
         mark_preempting,
         restore,
         save,
         setup,
         teardown,
         unwatch,
+        use_artifact,
+        use_model,
         watch,
     )
     from steplog._hparams import Config
     from steplog._login import login
     from steplog._run import Run
     from steplog._summary import Summary
+    from steplog.artifacts import Artifact
     from steplog.client import Api, AsyncApi
     from steplog.data import (
         Audio,
@@ -74,6 +86,9 @@ __all__ = [
     "AlertLevel",
     "Api",
     "ArgumentTypeError",
+    "Artifact",
+    "ArtifactFinalizedError",
+    "ArtifactNotLoggedError",
     "AsyncApi",
     "Audio",
     "Bokeh",
@@ -100,10 +115,13 @@ __all__ = [
     "Table",
     "UsageError",
     "Video",
+    "WaitTimeoutError",
     "__version__",
     "afinish",
     "alert",
     "alog",
+    "alog_artifact",
+    "ause_artifact",
     "box3d",
     "config",
     "data_types",
@@ -111,8 +129,12 @@ __all__ = [
     "finish",
     "histograms",
     "init",
+    "link_artifact",
+    "link_model",
     "log",
+    "log_artifact",
     "log_code",
+    "log_model",
     "login",
     "mark_preempting",
     "plot",
@@ -124,22 +146,23 @@ __all__ = [
     "summary",
     "teardown",
     "unwatch",
+    "use_artifact",
+    "use_model",
     "visualize",
     "watch",
 ]
 
 
 _NOT_YET = {
-    *("Artifact", "ArtifactTTL", "AuthenticationError", "Box3D"),
+    *("ArtifactTTL", "AuthenticationError", "Box3D"),
     *("EvalTable", "JoinedTable"),
     *("PartitionedTable", "UnsupportedError", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "catboost", "controller"),
     *("ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
-    *("jupyter", "keras", "lightgbm", "link_artifact", "link_model", "log_artifact"),
-    *("log_model", "patched", "pin_config_keys", "profiler", "proto"),
+    *("jupyter", "keras", "lightgbm", "patched", "pin_config_keys", "profiler", "proto"),
     *("require", "sacred", "sagemaker_auth", "sdk", "sklearn", "sweep", "sync"),
     *("tensorboard", "tensorflow", "termerror", "termlog", "termsetup", "termwarn", "trigger"),
-    *("use_artifact", "use_model", "util", "wandb", "wandb_agent"),
+    *("util", "wandb", "wandb_agent"),
     *("wandb_lib", "wandb_sdk", "wandb_torch", "xgboost"),
 }
 
@@ -151,7 +174,10 @@ _LATER = {
         ("log_code", "mark_preempting", "restore", "save", "setup", "teardown", "unwatch", "watch"),
         "_api",
     ),
+    **dict.fromkeys(("alog_artifact", "ause_artifact", "link_artifact", "link_model"), "_api"),
+    **dict.fromkeys(("log_artifact", "log_model", "use_artifact", "use_model"), "_api"),
     **dict.fromkeys(("Api", "AsyncApi"), "client"),
+    "Artifact": "artifacts",
     "AlertLevel": "_alerts",
     "Config": "_hparams",
     **dict.fromkeys(
@@ -170,7 +196,11 @@ def __getattr__(name: str) -> object:
         found: object = getattr(import_module(f"steplog.{_LATER[name]}"), name)
         globals()[name] = found  # from now on it is one
         return found
-    if name in {"data_types", "plot"}:  # `import steplog as wandb; wandb.data_types.Image`
+    if name in {
+        "artifacts",
+        "data_types",
+        "plot",
+    }:  # `import steplog as wandb; wandb.data_types.Image`
         return import_module(f"steplog.{name}")
     if name in {"run", "config", "summary"}:
         from steplog import _api  # noqa: PLC0415  # as `_LATER`

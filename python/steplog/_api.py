@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from steplog._alerts import AlertLevel
     from steplog._metric import Metric
     from steplog._save_paths import Policy
+    from steplog.artifacts import Artifact
 
 Reinit = Literal["default", "return_previous", "finish_previous", "create_new"]
 
@@ -295,9 +296,80 @@ def log_code(  # noqa: PLR0917  # as in the reference
     name: str | None = None,
     include_fn: Callable[[str], bool] | Callable[[str, str], bool] | None = None,
     exclude_fn: Callable[[str], bool] | Callable[[str, str], bool] | None = None,
-) -> list[str] | None:
+) -> Artifact | None:
     """Record the code in a folder with the current run; see `Run.log_code`."""
     return current_run().log_code(root, name, include_fn, exclude_fn)
+
+
+def log_artifact(  # noqa: PLR0917  # as in the reference
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Iterable[str] | None = None,
+    tags: Iterable[str] | None = None,
+) -> Artifact:
+    """Log an artifact with the current run; see `Run.log_artifact`."""
+    return current_run().log_artifact(artifact_or_path, name, type, aliases, tags)
+
+
+async def alog_artifact(  # noqa: PLR0917  # as its twin
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Iterable[str] | None = None,
+    tags: Iterable[str] | None = None,
+) -> Artifact:
+    """Log an artifact with the current run; see `Run.alog_artifact`."""
+    return await current_run().alog_artifact(artifact_or_path, name, type, aliases, tags)
+
+
+def use_artifact(  # noqa: PLR0917  # as in the reference
+    artifact_or_name: Artifact | str,
+    type: str | None = None,
+    aliases: Iterable[str] | None = None,
+    use_as: str | None = None,
+) -> Artifact:
+    """Say that the current run uses an artifact, and get it; see `Run.use_artifact`."""
+    return current_run().use_artifact(artifact_or_name, type, aliases, use_as)
+
+
+async def ause_artifact(  # noqa: PLR0917  # as its twin
+    artifact_or_name: Artifact | str,
+    type: str | None = None,
+    aliases: Iterable[str] | None = None,
+    use_as: str | None = None,
+) -> Artifact:
+    """Say that the current run uses an artifact; see `Run.ause_artifact`."""
+    return await current_run().ause_artifact(artifact_or_name, type, aliases, use_as)
+
+
+def link_artifact(
+    artifact: Artifact, target_path: str, aliases: Iterable[str] | None = None
+) -> Artifact:
+    """Have an artifact in another collection, too; see `Run.link_artifact`."""
+    return current_run().link_artifact(artifact, target_path, aliases)
+
+
+def log_model(
+    path: str | os.PathLike[str], name: str | None = None, aliases: Iterable[str] | None = None
+) -> None:
+    """Log a model with the current run; see `Run.log_model`."""
+    current_run().log_model(path, name, aliases)
+
+
+def use_model(name: str) -> str | None:
+    """Use a model in the current run, and download it; see `Run.use_model`."""
+    return current_run().use_model(name)
+
+
+def link_model(  # noqa: PLR0917  # as in the reference
+    path: str | os.PathLike[str],
+    registered_model_name: str,
+    name: str | None = None,
+    aliases: Iterable[str] | None = None,
+) -> Artifact | None:
+    """Log a model, and have it in a collection of such; see `Run.link_model`."""
+    return current_run().link_model(path, registered_model_name, name, aliases)
 
 
 def restore(  # noqa: PLR0917  # as in the reference

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import math
 import os
 import threading
 import time
@@ -102,6 +103,28 @@ class BlobFolder:
                     return blob
         raise OSError(0, _CHANGES)
 
+    def take(self, path: Path, sha256: bytes) -> None:
+        """Keep a file of which nobody else knows, and whose hash is known, by another name of it.
+
+        On another file system, or one without links, it is copied.
+
+        Raises:
+            OSError: There is no room, or it is not what it was when it was hashed.
+        """
+        with self._temporary() as name:
+            try:
+                os.link(path, name)
+            except OSError:
+                with path.open("rb") as source:
+                    blob = _copy(source.fileno(), name, until=math.inf)
+                if blob.sha256 != sha256:
+                    raise OSError(0, "it is not what it was", str(path)) from None
+            else:
+                with name.open("rb") as file:
+                    os.fsync(file.fileno())
+            # Also over what is there: that may be a link to a file that is written into.
+            name.replace(self.path(sha256))
+
     def link_into(self, blob: Blob, path: Path) -> None:
         """Let a path name a content that is kept, too.
 
@@ -153,7 +176,7 @@ def signature(found: os.stat_result) -> tuple[int, int, int, int]:
 
 def _copy(source: int, path: Path, *, until: float) -> Blob:
     with path.open("xb") as copy:
-        if _clone(source, copy.fileno()):
+        if clone(source, copy.fileno()):
             with path.open("rb") as cloned:
                 blob = _read(cloned.fileno(), until=until)
         else:
@@ -163,7 +186,8 @@ def _copy(source: int, path: Path, *, until: float) -> Blob:
     return blob
 
 
-def _clone(source: int, target: int) -> bool:
+def clone(source: int, target: int) -> bool:
+    """Have an open file share the blocks of another one, where the file system can; else false."""
     try:
         fcntl.ioctl(target, _CLONE, source)
     except OSError:

@@ -71,7 +71,7 @@ def _absolute(path: str) -> Path:
 def source(running: Program, environ: Mapping[str, str]) -> Found | None:
     """The script or notebook that this program is; None when it is none."""
     path = notebook(environ) or running.script
-    return None if path is None else Found(path, f"{FOLDER}/{_name_of(path)}")
+    return None if path is None else Found(path, f"{FOLDER}/{name_of(path)}")
 
 
 def notebook(environ: Mapping[str, str]) -> Path | None:
@@ -114,7 +114,7 @@ def _shell() -> Any:  # noqa: ANN401  # IPython's, which is not imported here
     return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
 
 
-def _name_of(path: Path) -> str:
+def name_of(path: Path) -> str:
     """Its path in the working directory; its name, if it lies elsewhere."""
     try:
         return path.relative_to(Path.cwd()).as_posix()

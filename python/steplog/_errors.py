@@ -5,6 +5,9 @@ SteplogError
 │  ├─ ArgumentTypeError(TypeError)   … of type
 │  ├─ ConfigError                    a config cannot be read, or would change without leave
 │  ├─ RunClosedError(RuntimeError)   logging after finish
+│  ├─ ArtifactFinalizedError         an artifact that is logged takes nothing more
+│  ├─ ArtifactNotLoggedError(AttributeError)  … that is not logged, or not committed, has it not yet
+│  ├─ MissingEntryError(KeyError)    an artifact has no such entry
 │  └─ BatchError                     a batch that the server cannot read
 │     └─ BatchTooLargeError          … or that is over the documented size
 ├─ StorageError(OSError)         the log cannot be written or read; errno kept
@@ -12,6 +15,7 @@ SteplogError
 ├─ ServerError                   the server refused for good; never for "try again"
 │  └─ RefusedError                   … with a status of HTTP
 │     └─ NotFoundError(LookupError)     … since it has no such run or file
+├─ WaitTimeoutError(TimeoutError)   what was waited for has not come in time
 └─ InternalError(RuntimeError)   our bug; asks for a report
 """
 
@@ -46,6 +50,20 @@ class RunClosedError(UsageError, RuntimeError):
         return cls(f"the run is finished: {call} takes nothing more")
 
 
+class ArtifactFinalizedError(UsageError):
+    """The artifact is logged: a new version of it begins with `new_draft`."""
+
+
+class ArtifactNotLoggedError(UsageError, AttributeError):
+    """The artifact has this only once it is logged, and the server has committed it."""
+
+
+class MissingEntryError(UsageError, KeyError):
+    """The artifact has no entry of that name."""
+
+    __str__ = Exception.__str__  # KeyError's is the repr of it
+
+
 class BatchError(UsageError):
     """A batch of records is malformed: the server cannot read it."""
 
@@ -76,6 +94,10 @@ class RefusedError(ServerError):
 
 class NotFoundError(RefusedError, LookupError):
     """The server has no such run, or no such file of it, or not yet what the file holds."""
+
+
+class WaitTimeoutError(SteplogError, TimeoutError):
+    """What was waited for has not come in the time that it was given."""
 
 
 class InternalError(SteplogError, RuntimeError):

@@ -41,6 +41,11 @@ class Panels:
             self._owed.put(lambda entry=entry: record(entry))  # type: ignore[misc]
             recorded = panels
 
+    def note(self, record: Callable[[dict[str, object]], object], name: str, value: object) -> None:
+        """Record what else is in this part of the config; as of `put`."""
+        self._others[name] = value
+        self._owed.put(lambda: record({KEY: self._entry(dict(self._panels))}))
+
     def _entry(self, panels: Mapping[tuple[str, str], object]) -> dict[str, object]:
         entry = dict(self._others)
         for (section, key), panel in panels.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from steplog import _values
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
     from steplog._notices import Notices
     from steplog._owed import Owed
     from steplog._writer import NullWriter, Writer
+    from steplog.artifacts import Artifact
     from steplog.data.media import Place
 
     _Entry = tuple[tuple[str, ...], object]
+
+_ARTIFACT = "artifactVersion"
+"""What stands for an artifact in a config, as in the reference."""
+_MOST_DEEP = 8
 
 
 class Recording:
@@ -23,7 +29,8 @@ class Recording:
 
     `own_writer` gives this process's writer at each call: after a fork it is another one;
     `place_of` says where files go, and what stands in their names for a step. `is_over` says
-    whether a call comes too late to be answered, as of a daemon thread at interpreter exit.
+    whether a call comes too late to be answered, as of a daemon thread at interpreter exit; `use`
+    is told of an artifact that is the value of a key of the config.
     """
 
     def __init__(
@@ -34,22 +41,56 @@ class Recording:
         place_of: Callable[[Writer | NullWriter, str], Place],
         owed: Owed,
         is_over: Callable[[], bool],
+        use: Callable[[Artifact, str], object],
     ) -> None:
         self._owed = owed
         self._place_of = place_of
         self._own_writer = own_writer
         self._notices = notices
         self._is_over = is_over
+        self._use = use
+        self._artifacts: dict[str, Artifact] = {}
         self._summary_at: tuple[Writer | NullWriter | None, int] = (None, -1)
         self._summary: dict[str, object] = {}
 
     def plain_config(self, entries: Mapping[Any, object]) -> dict[str, object]:
-        """The entries as they would be stored, keys too, without those that cannot be."""
+        """The entries as they would be stored, keys too, without those that cannot be.
+
+        Raises:
+            UsageError: An artifact is inside of a value.
+        """
+        module = sys.modules.get("steplog.artifacts.artifact")
+        if module is not None:
+            entries = self._with_artifacts(entries, module.Artifact)
         plain, skipped = _values.to_config(entries, self._place("config"))
         if plain.pop("", None) is not None:
             skipped.append(("", "a key must not be empty"))
         self._notices.skip(skipped, "config")
         return plain
+
+    def _with_artifacts(
+        self, entries: Mapping[Any, object], kind: type[Artifact]
+    ) -> dict[Any, object]:
+        """The entries, with what is recorded in the place of artifacts."""
+        found = _values.copied(entries)
+        for key, value in found.items():
+            if isinstance(value, kind):
+                known = value.id or value.client_id
+                self._artifacts[known] = value
+                version = "" if value.is_draft() else value.version
+                found[key] = {
+                    "_type": _ARTIFACT,
+                    "_version": "v0",
+                    "id": known,
+                    "version": version,
+                    "sequenceName": value.base_name,
+                    "usedAs": _values.config_key(key),
+                }
+            elif _holds(value, kind):
+                raise UsageError(
+                    f"config: {key!r} has an artifact inside: one can be a value of its own alone"
+                )
+        return found
 
     def _place(self, step: str) -> Place | None:
         try:
@@ -68,7 +109,14 @@ class Recording:
             lambda some: self._own_writer().put_config({key: value for (key,), value in some}),
             what="config",
         )
-        return {key: value for (key, *_), value in kept}
+        recorded = {key: value for (key, *_), value in kept}
+        if self._artifacts:
+            for key, value in recorded.items():
+                if isinstance(value, dict) and value.get("_type") == _ARTIFACT:
+                    artifact = self._artifacts.pop(value["id"], None)
+                    if artifact is not None:
+                        self._use(artifact, key)
+        return recorded
 
     def read_summary(self) -> dict[str, object]:
         """The summary of everything logged before; not to be changed."""
@@ -122,3 +170,14 @@ class Recording:
             self._notices.skip([(".".join(entries[0][0]), str(error))])
             return []
         return entries
+
+
+def _holds(value: object, kind: type, depth: int = _MOST_DEEP) -> bool:
+    """Whether an object of a class is inside of a value."""
+    if isinstance(value, kind) or depth == 0:
+        return isinstance(value, kind)
+    inner = value.values() if isinstance(value, dict) else value
+    return isinstance(value, (dict, list, tuple)) and any(
+        _holds(one, kind, depth - 1)
+        for one in list(inner)  # type: ignore[call-overload]  # of one of the three
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
@@ -13,11 +12,7 @@ if TYPE_CHECKING:
 
     from steplog._settings import Settings
 
-_CALLS_NOT_YET = {
-    *("display", "finish_artifact", "get_sweep_url", "link_artifact", "link_model"),
-    *("log_artifact", "log_model", "pin_config_keys", "to_html"),
-    *("upsert_artifact", "use_artifact", "use_model"),
-}
+_CALLS_NOT_YET = {"display", "get_sweep_url", "pin_config_keys", "to_html"}
 _NOT_YET = _CALLS_NOT_YET | {"config_static", "start_time", "sweep_url"}
 
 
@@ -30,9 +25,8 @@ def refuse(name: str) -> NoReturn:
     raise UsageError(f"{name} is not there yet; see the changelog")
 
 
-def _do_nothing(name: str, *_: object, **__: object) -> object:
+def _do_nothing(*_: object, **__: object) -> None:
     """What a disabled run answers to a call that nothing is recorded of."""
-    return Nothing() if name.endswith("_artifact") else None
 
 
 class Nothing:
@@ -104,7 +98,7 @@ class Reference:
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         if name in _CALLS_NOT_YET and self.disabled:
-            return functools.partial(_do_nothing, name)
+            return _do_nothing
         if name in _NOT_YET:
             refuse(f"Run.{name}")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

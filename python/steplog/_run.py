@@ -26,8 +26,8 @@ from steplog._process_writer import Parent, ProcessWriter
 from steplog._reaching import Ack, Lost
 from steplog._recording import Recording
 from steplog._reference import Reference
+from steplog._run_artifacts import Artifacts
 from steplog._run_files import RunFiles
-from steplog._run_records import Records
 from steplog._spool import SPOOL
 from steplog._summary import Summary
 from steplog._writer import NullWriter
@@ -49,7 +49,7 @@ _FIXED = frozenset(
 """What a run has from its start on."""
 
 
-class Run(Reference, Records):
+class Run(Reference, Artifacts):
     """One run, recorded into its folder and, when online, uploaded from there.
 
     Made by `steplog.init`. Use it as `with` or `async with`, or call `finish`; a run that is not
@@ -69,6 +69,7 @@ class Run(Reference, Records):
     # Nobody sets an attribute that is none: a misspelled one must not be lost in silence.
     __slots__ = (
         "__weakref__",
+        "_artifacts",
         "_capture",
         "_config_file",
         "_console",
@@ -121,6 +122,7 @@ class Run(Reference, Records):
         if self._process.warning:
             self._notices.warn("folder", self._process.warning)
         self._owed = Owed(settings, self._notices)
+        self._artifacts = None
         before = known.config if (known := past or parent) else {}
         self._media = MediaFiles(self._notices, self._owed, config=before)
         recording = Recording(
@@ -128,6 +130,7 @@ class Run(Reference, Records):
             place_of=self._place_of,
             owed=self._owed,
             is_over=lambda: self._is_over,
+            use=self._use_in_config,
         )
         # The file of a run is its first process's affair.
         self._config_file = ConfigFile(None if parent else self._process.folder, self._notices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steplog import _code, _names
+from steplog import _names
 from steplog._alerts import AlertLevel, alert_of
 from steplog._errors import ArgumentTypeError, RunClosedError
 from steplog._restore import restore
@@ -137,44 +137,6 @@ class Records(Ends):
                 f"of {glob_str} only the last folder's name is kept; with a base_path all below it",
             )
         return self._files.save(wanted)
-
-    def log_code(  # noqa: PLR0917  # as in the reference
-        self,
-        root: str | os.PathLike[str] | None = ".",
-        name: str | None = None,
-        include_fn: Callable[[str], bool] | Callable[[str, str], bool] | None = None,
-        exclude_fn: Callable[[str], bool] | Callable[[str, str], bool] | None = None,
-    ) -> list[str] | None:
-        """Record the code in a folder, in the run's folder `code`.
-
-        In the log when it returns, but for files of over 1 MiB: see `save`. Hidden folders, links,
-        installed packages and folders of runs are left out.
-
-        Args:
-            root: The folder.
-            name: Accepted, and does nothing: files of a run have no name besides their paths.
-            include_fn: Whether a path is taken, called with it, and with the root if it has two
-                parameters; by default Python and notebooks, `Dockerfile*`, `requirements*.txt` and
-                `pyproject.toml` are.
-            exclude_fn: The same of a path that is not taken.
-
-        Returns:
-            Where the files are in the run's folder; None, with a warning, when there are none.
-
-        Raises:
-            ArgumentTypeError: An argument is of a wrong type.
-            UsageError: There is no such folder.
-            RunClosedError: The run has finished.
-        """
-        del name
-        found = _code.collect("." if root is None else root, include_fn, exclude_fn)
-        self._check_open("log_code")
-        if self._process.folder is None:
-            return None
-        if not found:
-            self._notices.warn("", f"log_code() has found no code in {root}")
-            return None
-        return self._files.save_found(found, "now")
 
     def _check_open(self, call: str) -> None:
         if self.is_finished and not self._is_over:

@@ -107,6 +107,12 @@ class Settings:
         save_code: Record how the files differ from it, and the program's script or notebook.
         code_dir: Record the code in this folder, too, where code is saved.
         watch_files: Record what the program writes into `run.dir`, when it changes.
+        artifact_dir: Folder that artifacts are downloaded into; `artifacts` in the working
+            directory when empty.
+        artifact_cache_dir: Folder of contents of artifacts that this machine has had;
+            `~/.cache/steplog/artifacts` when empty.
+        artifact_cache_bytes: Most bytes in it, beyond which those that were not used for the
+            longest time go; 0 for none at all.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -150,6 +156,9 @@ class Settings:
     save_code: bool = False
     code_dir: str | os.PathLike[str] = ""
     watch_files: bool = True
+    artifact_dir: str | os.PathLike[str] = ""
+    artifact_cache_dir: str | os.PathLike[str] = ""
+    artifact_cache_bytes: int = 20 << 30
 
     def __new__(cls, **given: object) -> Self:
         """Remember which fields are given: those win over the environment, whatever they are."""
@@ -200,6 +209,7 @@ FALLBACKS = {
     "silent": "WANDB_SILENT",
     "resume": "WANDB_RESUME",
     "save_code": "WANDB_SAVE_CODE",
+    "artifact_dir": "WANDB_ARTIFACT_DIR",
 }
 # A folder that comes from elsewhere must not have a key sent to whom it likes.
 _USERS_OWN = {"base_url", "api_key", "ca_file"}
@@ -234,9 +244,13 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#\s]+)(:(?P<port>[0-9]{1,5})?
 _MAX_PORT = 65_535
 _MAX_SECS = 1_000_000_000
 _LEAST_SECS = {"stats_interval_secs": 0.1}
-_BYTES = {"batch_bytes": (64 << 10, 64 << 20), "max_unsent_bytes": (1 << 20, (1 << 63) - 1)}
-_NO_LIMIT = {"max_unsent_bytes"}
+_NO_LIMIT = {"artifact_cache_bytes", "max_unsent_bytes"}
 """Those that may be 0."""
+_BYTES = {
+    "batch_bytes": (64 << 10, 64 << 20),
+    **dict.fromkeys(_NO_LIMIT, (1 << 20, (1 << 63) - 1)),
+}
+_PATHS = {"artifact_cache_dir", "artifact_dir", "ca_file", "dir"}
 _CONTROL = re.compile(f"[{CONTROL}]")
 _LEVEL = re.compile("[0-9]{1,3}|DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -312,7 +326,7 @@ def _check_range(name: str, value: Any) -> None:  # noqa: ANN401  # of the setti
         raise UsageError("api_key must be printable ASCII without spaces")
     if name == "base_url":
         _check_address(value)
-    if name in {"dir", "ca_file"} and re.search("[\0\ud800-\udbff]", os.fspath(value)):
+    if name in _PATHS and re.search("[\0\ud800-\udbff]", os.fspath(value)):
         raise UsageError(f"{name} must not hold NUL characters or surrogates, got {value!r}")
     if name in {"project", "entity"}:
         check_name(name, value)
@@ -515,3 +529,12 @@ def config_dir(environ: Mapping[str, str] | None = None) -> Path:
     except RuntimeError:  # a user without a name, as containers have: nothing is there
         home = Path(os.sep, "nonexistent")
     return home / ".config" / "steplog"
+
+
+def cache_dir(settings: Settings) -> Path:
+    """The folder of contents of artifacts that this machine has had."""
+    given = os.fspath(settings.artifact_cache_dir)
+    if given:
+        return Path(given).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # a user without a home has none
+    return Path(base, "steplog", "artifacts")

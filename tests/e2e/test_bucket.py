@@ -17,6 +17,7 @@ import pytest
 from obstore.store import S3Store
 from tests.e2e.test_blobs import Writer, files_of, hash_of, read, until
 
+import steplog
 from steplog import UsageError
 from steplog.server.store.blob_place import place_of
 
@@ -218,3 +219,40 @@ def test_an_address_is_a_bucket_and_a_prefix():
     ):
         with pytest.raises(UsageError, match="s3://BUCKET"):
             place_of(url)
+
+
+def test_references_into_a_bucket_are_found_fetched_and_checked(
+    running_server, tmp_path, bucket, *, monkeypatch
+):
+    for name, value in bucket.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    objects = {"data/a.bin": b"a" * 1000, "data/deep/b.bin": b"bb", "data2/c": b"c"}
+    for name, content in objects.items():
+        bucket.store.put(name, content)
+    artifact = steplog.Artifact("refs", "dataset")
+    entries = artifact.add_reference(f"{bucket.url}/data", name="all")
+    assert {entry.path: entry.size for entry in entries} == {"all/a.bin": 1000, "all/deep/b.bin": 2}
+    (single,) = artifact.add_reference(f"{bucket.url}/data2/c")
+    assert (single.path, single.ref) == ("c", f"{bucket.url}/data2/c")
+    assert single.digest == single.extra["etag"] != single.ref
+    with pytest.raises(steplog.NotFoundError):
+        artifact.add_reference(f"{bucket.url}/nothing")
+    with pytest.raises(UsageError, match="max_objects"):
+        artifact.add_reference(f"{bucket.url}/data", max_objects=1)
+    with running_server(tmp_path) as server:
+        monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+        settings = {"base_url": server.url, "quiet": True}
+        with steplog.init(project="p", dir=str(tmp_path), settings=settings) as run:
+            run.log_artifact(artifact).wait(60)
+        with steplog.Api(server.url) as api:
+            found = api.artifact("p/refs:v0")
+            folder = pathlib.Path(found.download("there"))
+            assert (folder / "all" / "a.bin").read_bytes() == objects["data/a.bin"]
+            assert (folder / "c").read_bytes() == b"c"
+            bucket.store.put("data2/c", b"changed")
+            with pytest.raises(steplog.ServerError, match="something else"):
+                found.download("again")
+            bucket.store.delete("data2/c")
+            with pytest.raises(steplog.NotFoundError):
+                found.download("again")

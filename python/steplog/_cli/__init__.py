@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from steplog._cli import local, serve, sync, verify
+from steplog._cli import artifact, local, serve, sync, verify
 from steplog._cli.form import explain, one_line
 from steplog._errors import SteplogError
 from steplog._terminal import say
@@ -90,6 +90,7 @@ def cli() -> None:
 
 for command in (serve.server, serve.login_link, sync.sync, local.ls, local.cat, verify.verify):
     cli.add_command(command)
+cli.add_command(artifact.artifact)
 
 
 def _nowhere() -> TextIO:

@@ -2,69 +2,30 @@
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
-import os
-import threading
-from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
-from steplog._errors import UsageError
+from steplog._errors import NotFoundError
+from steplog.artifacts.artifact import Artifact
+from steplog.artifacts.catalog import ArtifactCollection, ArtifactType, Catalog
+from steplog.artifacts.names import Place, check_kind, check_type, tags_of
+from steplog.artifacts.version import PAGE
+from steplog.client.artifacts import ArtifactRequests
 from steplog.client.connection import Connection
 from steplog.client.files import File
 from steplog.client.frames import frame_of
+from steplog.client.portal import Portal
 from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page
 from steplog.client.tables import StoredTable, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
 __all__ = ["Api", "Run"]
-
-T = TypeVar("T")
-
-
-class Portal:
-    """An event loop in a thread of its own, started by the first call."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-        self._lock = threading.Lock()
-        self._stack = ExitStack()
-        self._portal: BlockingPortal | None = None
-        self._pid = os.getpid()
-        self._closed = False
-
-    def call(self, function: Callable[..., Awaitable[T]], *arguments: object) -> T:
-        """Run a coroutine function in the loop and wait for it."""
-        if os.getpid() != self._pid:
-            raise UsageError("the Api was made before a fork: make another one in this process")
-        with self._lock:
-            if self._closed:
-                raise UsageError("the Api is closed")
-            if self._portal is None:
-                self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
-                atexit.register(self.close)
-            portal = self._portal
-        return portal.call(function, *arguments)
-
-    def close(self) -> None:
-        """Close the connections and end the thread; a second call does nothing."""
-        if os.getpid() != self._pid:
-            return  # the thread lives in the parent
-        with self._lock:
-            self._closed = True
-            portal, self._portal = self._portal, None
-        if portal is not None:
-            atexit.unregister(self.close)
-            portal.call(self.reader.connection.aclose)
-            self._stack.close()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -145,6 +106,27 @@ class Run(Facts):
         work = partial(read_table, key=key, step=step)
         return self.portal.call(work, self.portal.reader, self)
 
+    def logged_artifacts(self) -> list[Artifact]:
+        """The versions of artifacts that the run logged, and the server has committed.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        return self._artifacts("logged")
+
+    def used_artifacts(self) -> list[Artifact]:
+        """The versions of artifacts that the run used.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        return self._artifacts("used")
+
+    def _artifacts(self, how: str) -> list[Artifact]:
+        requests = ArtifactRequests(self.portal.reader.connection)
+        found = self.portal.call(requests.of_run, self)
+        return [Artifact.of(version, self.portal) for version in found[how] if version.version]
+
     def files(self) -> list[File]:
         """The files of the run, by name; of the same name in several processes the latest first.
 
@@ -185,6 +167,8 @@ class Api:
 
     def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
         self._portal = Portal(Reader(Connection(base_url, api_key)))
+        connection = self._portal.reader.connection
+        self._catalog = Catalog(self._portal, ArtifactRequests(connection))
 
     def runs(
         self, project: str, entity: str | None = None, *, page_size: int = 100
@@ -226,6 +210,112 @@ class Api:
         """
         facts = self._portal.call(self._portal.reader.run, path)
         return Run(**vars(facts), portal=self._portal)
+
+    def artifact(self, name: str, type: str | None = None) -> Artifact:
+        """Read one version of an artifact.
+
+        Args:
+            name: `name:alias`, `project/name:alias` or `entity/project/name:v3`; without an alias
+                the latest, without a project that of the settings.
+            type: What it has to be.
+
+        Raises:
+            UsageError: The name is none, or it is of another type.
+            ArgumentTypeError: The name is no text.
+            NotFoundError: There is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        found = self._catalog.artifact(self._place(name))
+        check_kind(found.type, type, name)
+        return found
+
+    def artifact_exists(self, name: str, type: str | None = None) -> bool:
+        """Whether there is a version of that name, and type; see `artifact`."""
+        try:
+            found = self._catalog.artifact(self._place(name))
+        except NotFoundError:
+            return False
+        return type is None or found.type == type
+
+    def artifacts(
+        self,
+        type_name: str | None,
+        name: str,
+        *,
+        per_page: int = PAGE,
+        tags: Iterable[str] | None = None,
+    ) -> Iterator[Artifact]:
+        """Iterate over the versions of a collection, newest first.
+
+        Pages are read while iterating.
+
+        Args:
+            type_name: What they have to be; None for whatever they are.
+            name: `name`, `project/name` or `entity/project/name`.
+            per_page: Versions of a page, 1 to 1,000.
+            tags: Only versions that have all of these.
+
+        Raises:
+            UsageError: The name is none, or a number out of range.
+            ArgumentTypeError: An argument is of a wrong type.
+            NotFoundError: There is no such collection of that type.
+            ServerError: Also while iterating: the server refused or cannot be reached.
+        """
+        wanted = set(tags_of(tags))
+        place = self._catalog.collection(self._place(name), type_name).place
+        found = self._catalog.versions(place, check_runs_page(per_page))
+        return (one for one in found if wanted <= set(one.tags))
+
+    def artifact_collection(self, type_name: str | None, name: str) -> ArtifactCollection:
+        """A collection; see `artifacts`."""
+        return self._catalog.collection(self._place(name), type_name)
+
+    def artifact_collection_exists(self, name: str, type: str | None = None) -> bool:
+        """Whether there is a collection of that name, and type; see `artifacts`."""
+        try:
+            self._catalog.collection(self._place(name), type)
+        except NotFoundError:
+            return False
+        return True
+
+    def artifact_collections(
+        self, project_name: str, type_name: str | None = None
+    ) -> list[ArtifactCollection]:
+        """The collections of a project, by name.
+
+        Args:
+            project_name: `project` or `entity/project`.
+            type_name: Only those of this type.
+
+        Raises:
+            UsageError: The name is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        return self._catalog.collections(self._project(project_name), type_name)
+
+    def artifact_types(self, project: str | None = None) -> list[ArtifactType]:
+        """The types of artifacts that a project has, by name.
+
+        Args:
+            project: `project` or `entity/project`; that of the settings by default.
+
+        Raises:
+            UsageError: The name is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        return self._catalog.types(self._project(project))
+
+    def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
+        """A type of artifacts; see `artifact_types`. The server is not asked."""
+        return ArtifactType(*self._project(project), check_type(type_name), self._catalog)
+
+    def _place(self, name: str) -> Place:
+        settings = self._portal.reader.connection.settings
+        return Place.parse(name, entity=settings.entity, project=settings.project)
+
+    def _project(self, project: str | None) -> tuple[str, str]:
+        settings = self._portal.reader.connection.settings
+        return self._portal.reader.project(settings.project if project is None else project, None)
 
     def close(self) -> None:
         """Close the connections and end the thread; a second call does nothing."""

@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
+from steplog._errors import NotFoundError
+from steplog.artifacts.async_artifact import AsyncArtifact
+from steplog.artifacts.catalog import CollectionFacts, no_collection
+from steplog.artifacts.names import Place, check_kind, tags_of
+from steplog.artifacts.version import PAGE
+from steplog.client.artifacts import ArtifactRequests
 from steplog.client.connection import Connection
 from steplog.client.files import AsyncFile
 from steplog.client.frames import frame_of
@@ -14,7 +20,7 @@ from steplog.client.reader import Facts, Reader, Row, Selection, check_runs_page
 from steplog.client.tables import StoredTable, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -100,6 +106,27 @@ class AsyncRun(Facts):
         """
         return await read_table(self.reader, self, key=key, step=step)
 
+    async def logged_artifacts(self) -> list[AsyncArtifact]:
+        """The versions of artifacts that the run logged, and the server has committed.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        return await self._artifacts("logged")
+
+    async def used_artifacts(self) -> list[AsyncArtifact]:
+        """The versions of artifacts that the run used.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        return await self._artifacts("used")
+
+    async def _artifacts(self, how: str) -> list[AsyncArtifact]:
+        requests = ArtifactRequests(self.reader.connection)
+        found = await requests.of_run(self)
+        return [AsyncArtifact(version, requests) for version in found[how] if version.version]
+
     async def files(self) -> list[AsyncFile]:
         """The files of the run, by name; of the same name in several processes the latest first.
 
@@ -140,6 +167,7 @@ class AsyncApi:
 
     def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
         self._reader = Reader(Connection(base_url, api_key))
+        self._artifacts = ArtifactRequests(self._reader.connection)
 
     def runs(
         self, project: str, entity: str | None = None, *, page_size: int = 100
@@ -180,6 +208,103 @@ class AsyncApi:
             ServerError: There is no such run, or the server refused or cannot be reached.
         """
         return AsyncRun(**vars(await self._reader.run(path)), reader=self._reader)
+
+    async def artifact(self, name: str, type: str | None = None) -> AsyncArtifact:
+        """Read one version of an artifact; see `Api.artifact`.
+
+        Raises:
+            UsageError: The name is none, or it is of another type.
+            ArgumentTypeError: The name is no text.
+            NotFoundError: There is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        version = await self._artifacts.version(self._place(name))
+        check_kind(version.type, type, name)
+        return AsyncArtifact(version, self._artifacts)
+
+    async def artifact_exists(self, name: str, type: str | None = None) -> bool:
+        """Whether there is a version of that name, and type."""
+        try:
+            version = await self._artifacts.version(self._place(name))
+        except NotFoundError:
+            return False
+        return type is None or version.type == type
+
+    async def artifacts(
+        self,
+        type_name: str | None,
+        name: str,
+        *,
+        per_page: int = PAGE,
+        tags: Iterable[str] | None = None,
+    ) -> AsyncIterator[AsyncArtifact]:
+        """Iterate over the versions of a collection, newest first; see `Api.artifacts`.
+
+        Raises:
+            UsageError: While iterating: the name is none, or a number out of range.
+            NotFoundError: While iterating: there is no such collection of that type.
+            ServerError: While iterating: the server refused or cannot be reached.
+        """
+        place, wanted, size = self._place(name), set(tags_of(tags)), check_runs_page(per_page)
+        await self.artifact_collection(type_name, name)
+        cursor = None
+        while True:
+            page, cursor = await self._artifacts.versions_page(place, cursor, size)
+            for version in page:
+                if version.version and wanted <= set(version.tags):
+                    yield AsyncArtifact(version, self._artifacts)
+            if cursor is None:
+                return
+
+    async def artifact_collection(self, type_name: str | None, name: str) -> CollectionFacts:
+        """What there is to say of a collection; see `Api.artifact_collection`.
+
+        Raises:
+            NotFoundError: There is none of that type.
+            ServerError: The server refused or cannot be reached.
+        """
+        place = self._place(name)
+        said = await self._artifacts.collection(place)
+        fields = CollectionFacts.fields_of(said, (place.entity, place.project))
+        if type_name is not None and fields["type"] != type_name:
+            raise no_collection(place, type_name)
+        return CollectionFacts(**fields)
+
+    async def artifact_collections(
+        self, project_name: str, type_name: str | None = None
+    ) -> list[CollectionFacts]:
+        """What there is to say of the collections of a project, by name.
+
+        Raises:
+            UsageError: The project's name is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        project = self._reader.project(project_name, None)
+        found = await self._artifacts.collections(project, type_name)
+        made = [CollectionFacts(**CollectionFacts.fields_of(said, project)) for said in found]
+        return sorted(made, key=lambda one: one.name)
+
+    async def artifact_collection_exists(self, name: str, type: str | None = None) -> bool:
+        """Whether there is a collection of that name, and type."""
+        try:
+            await self.artifact_collection(type, name)
+        except NotFoundError:
+            return False
+        return True
+
+    async def artifact_types(self, project: str | None = None) -> list[str]:
+        """The types of artifacts that a project has, by name; see `Api.artifact_types`.
+
+        Raises:
+            UsageError: The project's name is none.
+            ServerError: The server refused or cannot be reached.
+        """
+        where = self._reader.connection.settings.project if project is None else project
+        return sorted({one.type for one in await self.artifact_collections(where)})
+
+    def _place(self, name: str) -> Place:
+        settings = self._reader.connection.settings
+        return Place.parse(name, entity=settings.entity, project=settings.project)
 
     async def aclose(self) -> None:
         """Close the connections; a second call does nothing."""

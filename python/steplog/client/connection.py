@@ -24,11 +24,14 @@ from steplog._errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from steplog._settings import Settings
+
 MSGPACK = "application/msgpack"
 
 _CONNECTIONS = 8
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 """A page may take the server long; a connection silent for two minutes is dead."""
+_GOOD = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT}
 _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _PAUSES_SECS = (0.2, 0.5, 1.0, 2.0)
 _MAX_PAUSE_SECS = 10.0
@@ -72,13 +75,20 @@ class Connection:
     Args:
         base_url: The server; STEPLOG_BASE_URL by default.
         api_key: Its key; STEPLOG_API_KEY or the key file by default.
+        settings: What is in force, where that is more than the environment says.
+
+    Attributes:
+        settings: What is in force.
 
     Raises:
         UsageError: The address is no HTTP address.
     """
 
-    def __init__(self, base_url: str | None, api_key: str | None) -> None:
-        settings = _settings.resolve(None, base_url=base_url, api_key=api_key)
+    def __init__(
+        self, base_url: str | None, api_key: str | None, *, settings: Settings | None = None
+    ) -> None:
+        settings = _settings.resolve(settings, base_url=base_url, api_key=api_key)
+        self.settings = settings
         self.base_url = settings.base_url.rstrip("/")
         self.entity = settings.entity
         self._key = settings.api_key
@@ -92,9 +102,14 @@ class Connection:
         return f"{self.base_url}/api/v1{path}"
 
     async def ask(
-        self, path: str, *, body: dict[str, object] | None = None, accept: str = "application/json"
+        self,
+        path: str,
+        *,
+        body: dict[str, object] | None = None,
+        accept: str = "application/json",
+        method: str | None = None,
     ) -> tuple[bytes, str | None]:
-        """Send a request: POST with a body, else GET.
+        """Send a request: by default POST with a body, else GET.
 
         Returns:
             The answer's body, and the cursor of its next page.
@@ -106,42 +121,46 @@ class Connection:
             UsageError: There is no key, or the connection is closed.
         """
         url = self.url_of(path)
-        answer, data = await self._send(url, body, accept)
+        method = method or ("GET" if body is None else "POST")
+        answer, data = await self._send(method, url, body=body, accept=accept)
         for pause_secs in _PAUSES_SECS:
             if answer.status not in _BUSY:
                 break
             await anyio.sleep(_retry_after(answer.headers) or pause_secs)
-            answer, data = await self._send(url, body, accept)
+            answer, data = await self._send(method, url, body=body, accept=accept)
         if _network.is_foreign(answer.status, answer.headers.get("Steplog-Server")):
             raise ServerError(f"what answers there is no steplog server: {url}")
-        if answer.status != HTTPStatus.OK:
+        if answer.status not in _GOOD:
             raise _refused(answer, data, url)
         return data, answer.headers.get("Steplog-Cursor")
 
     @asynccontextmanager
-    async def open(self, path: str) -> AsyncIterator[Body]:
-        """The body of what is at a path, however large; a busy server is asked again.
+    async def open(self, path: str, *, start: int = 0) -> AsyncIterator[Body]:
+        """The body of what is at a path, from a byte on; a busy server is asked again.
 
         Raises:
             ServerError: The server refused, stayed busy or could not be reached.
             UsageError: There is no key, or the connection is closed.
         """
         url = f"{self.base_url}/api/v1{path}"
-        answer = await self._begin(url)
+        answer = await self._begin(url, start)
         for pause_secs in _PAUSES_SECS:
             if answer.status not in _BUSY:
                 break
             answer.release()
             await anyio.sleep(_retry_after(answer.headers) or pause_secs)
-            answer = await self._begin(url)
+            answer = await self._begin(url, start)
         async with answer:
-            if answer.status != HTTPStatus.OK:
+            wanted = HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK
+            if answer.status != wanted:
                 raise _refused(answer, await answer.read(), url)
             yield Body(answer, url)
 
-    async def _begin(self, url: str) -> aiohttp.ClientResponse:
+    async def _begin(self, url: str, start: int) -> aiohttp.ClientResponse:
         session = await self._open()
         headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/octet-stream"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
         try:
             return await session.get(
                 URL(url, encoded=True), headers=headers, allow_redirects=False, proxy=self._proxy
@@ -150,14 +169,14 @@ class Connection:
             raise _unreachable(error, url) from error
 
     async def _send(
-        self, url: str, body: dict[str, object] | None, accept: str
+        self, method: str, url: str, *, body: dict[str, object] | None, accept: str
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         session = await self._open()
         headers = {"Authorization": f"Bearer {self._key}", "Accept": accept}
         try:
             # No redirects: the key is for this server alone.
             async with session.request(
-                "GET" if body is None else "POST",
+                method,
                 URL(url, encoded=True),
                 json=body,
                 headers=headers,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,12 @@ import anyio
 import anyio.to_thread
 
 from steplog._errors import ServerError
-from steplog._names import CONTROL
+from steplog._placing import place
 
 if TYPE_CHECKING:
     from steplog.client.connection import Connection
 
-_FORBIDDEN = re.compile(rf"[\\{CONTROL}]")
+__all__ = ["download"]
 
 
 async def download(
@@ -41,7 +40,7 @@ async def download(
         ServerError: The server refused or cannot be reached, what came is not what it is said to
             be, or its name leads out of the folder.
     """
-    target = await anyio.to_thread.run_sync(partial(_place, Path(root), name, replace=replace))
+    target = await anyio.to_thread.run_sync(partial(place, Path(root), name, replace=replace))
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     hashed = hashlib.sha256()
     try:
@@ -63,24 +62,6 @@ async def download(
     return Path(root) / name
 
 
-def _place(root: Path, name: str, *, replace: bool) -> Path:
-    """Where a file goes; its folders are made. The server's word on a name is not enough."""
-    *folders, base = name.split("/")
-    if _FORBIDDEN.search(name) or {"", ".", ".."} & {*folders, base}:
-        raise ServerError(f"the server's name of a file is none: {name!r}")
-    root.mkdir(parents=True, exist_ok=True)
-    top = here = root.resolve()
-    for folder in folders:
-        here = (here / folder).resolve()
-        if not here.is_relative_to(top):
-            raise ServerError(f"the file would be outside of {root}, a link leads there: {name!r}")
-        here.mkdir(exist_ok=True)
-    target = here / base
-    if not replace and os.path.lexists(target):
-        raise FileExistsError(f"the file is there: {target}")
-    return target
-
-
 def _put(temporary: Path, target: Path, *, replace: bool) -> None:
     """Give a file its name, over one that is there only if it is to be replaced."""
     if not replace:
@@ -94,6 +75,3 @@ def _put(temporary: Path, target: Path, *, replace: bool) -> None:
         else:
             return
     temporary.replace(target)
-
-
-__all__ = ["download"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from steplog.client.api import Portal
+    from steplog.client.portal import Portal
     from steplog.client.reader import Facts, Reader
 
 

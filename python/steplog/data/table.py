@@ -249,6 +249,12 @@ class Table(ReadTable):
 
     # ---- logging ------------------------------------------------------------------------------
 
+    def written(self, place: Place, key: str) -> bytes:
+        """Its file with all rows that it has now; files in its cells are kept at the place."""
+        rows = self._rows
+        head = Head(self._columns, self.log_mode)
+        return head.write(rows, range(len(rows)), place=place, key=key)
+
     def taken(self) -> LateMedia:
         """As of `Value`: the table as it is now."""
         head = Head(self._columns, self.log_mode)

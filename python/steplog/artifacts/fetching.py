@@ -1,0 +1,325 @@
+"""The files of an artifact from a server into a folder: each of them whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import anyio
+import anyio.to_thread
+
+from steplog._errors import NotFoundError, RefusedError, ServerError
+from steplog._placing import place
+from steplog._terminal import say
+from steplog.artifacts import references
+from steplog.artifacts.cache import Cache, alone
+from steplog.artifacts.manifest import md5_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from steplog.artifacts.manifest import Entry
+    from steplog.client.connection import Connection
+
+__all__ = ["Fetching", "differing", "is_right"]
+
+_WORKERS = 8
+"""As many as the connection has."""
+_PAUSES_SECS = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Between tries of which none brings anything."""
+_PIECE_BYTES = 1 << 20
+_SMALL_BYTES = 1 << 20
+"""Up to this a content is asked for at once, and not gone on with in its middle."""
+
+
+class Fetching:
+    """Fetches entries of one artifact into a folder.
+
+    What is there and right stays; everything else is written beside its place, checked by its hash
+    and then put there. A connection that breaks is gone on with where it ended, also by the next
+    call after this one was interrupted.
+
+    Args:
+        connection: To the server.
+        root: The folder.
+        allow_missing_references: Whether references may lead to nothing; that is said.
+        skip_cache: Neither look into the cache nor keep anything there.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        root: Path,
+        *,
+        allow_missing_references: bool = False,
+        skip_cache: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._root = root
+        self._may_be_missing = allow_missing_references
+        cache = Cache.of(connection.settings)
+        self._cache = None if skip_cache or not cache.most_bytes else cache
+        self._has_admitted = False
+
+    async def fetch(self, entries: Iterable[Entry]) -> None:
+        """Have these entries in the folder.
+
+        Raises:
+            NotFoundError: A reference leads to nothing.
+            ServerError: The server refused or stays away, a content is not what it should be, or a
+                path leads out of the folder.
+            OSError: The folder cannot be written.
+        """
+        waiting = iter(list(entries))
+        failed: list[Exception] = []
+
+        async def work() -> None:
+            for entry in waiting:  # shared: each takes the next one
+                if failed:
+                    return
+                try:
+                    await self._one(entry)
+                except Exception as error:  # noqa: BLE001  # raised below, without a group around it
+                    failed.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(_WORKERS):
+                tasks.start_soon(work)
+        if self._cache is not None and self._has_admitted:
+            with contextlib.suppress(OSError):
+                await anyio.to_thread.run_sync(self._cache.trim, self._cache.most_bytes)
+        if failed:
+            raise failed[0]
+
+    async def _one(self, entry: Entry) -> None:
+        target = await anyio.to_thread.run_sync(self._place, entry)
+        if target is None:
+            return
+        if entry.ref is None and entry.size is not None and entry.size <= _SMALL_BYTES:
+            content = await self._small(entry)
+            await anyio.to_thread.run_sync(self._keep, entry, content, target)
+            return
+        temporary = _beside(target)
+        try:
+            if entry.ref is None:
+                await self._from_server(entry, temporary)
+            elif not await anyio.to_thread.run_sync(self._reference, entry, temporary):
+                return
+            await anyio.to_thread.run_sync(temporary.replace, target)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(partial(temporary.unlink, missing_ok=True))
+
+    def _place(self, entry: Entry) -> Path | None:
+        """Where an entry goes; None where it is there, also as the cache had it."""
+        target = place(self._root, entry.path, replace=True)
+        is_hashed = entry.ref is None or entry.ref.startswith("file:")
+        if is_hashed and is_right(target, entry):
+            return None
+        if entry.ref is None and self._cache is not None:
+            temporary = _beside(target)
+            try:
+                if self._cache.copy_to(entry.sha256, temporary):
+                    temporary.replace(target)
+                    return None
+            except PermissionError:  # of another user's cache
+                self._cache = None
+            finally:
+                temporary.unlink(missing_ok=True)
+        return target
+
+    async def _small(self, entry: Entry) -> bytes:
+        """A content that is asked for at once, however often the connection breaks."""
+        failures = 0
+        while True:
+            try:
+                content, _ = await self._connection.ask(
+                    f"/blobs/{entry.sha256}", accept="application/octet-stream"
+                )
+            except RefusedError:
+                raise
+            except ServerError:
+                if failures == len(_PAUSES_SECS):
+                    raise
+                await anyio.sleep(_PAUSES_SECS[failures])
+                failures += 1
+            else:
+                return content
+
+    def _keep(self, entry: Entry, content: bytes, target: Path) -> None:
+        """Check a content, and put it in its place and into the cache."""
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise _wrong(entry)
+        temporary = _beside(target)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        if self._cache is not None:
+            try:
+                self._cache.keep(content, entry.sha256)
+                self._has_admitted = True
+            except OSError:  # a cache that cannot be written is none
+                self._cache = None
+
+    def _reference(self, entry: Entry, temporary: Path) -> bool:
+        """Write what a reference leads to; false, where that is nothing and need not be there."""
+        try:
+            with temporary.open("xb") as file:
+                references.fetch(entry, file.write)
+        except NotFoundError:
+            if not self._may_be_missing:
+                raise
+            say(f"warning: not downloaded, there is nothing at it: {entry.path}: {entry.ref}")
+            return False
+        return True
+
+    async def _from_server(self, entry: Entry, temporary: Path) -> None:
+        """Have a content at a temporary place, which has its file system."""
+        part, cache = temporary.with_name(f".{entry.sha256}.part"), self._cache
+        if cache is not None and (entry.size or 0) > cache.most_bytes:
+            cache = None  # all else would go for it, and then it as well
+        if cache is not None:
+            try:
+                part = await anyio.to_thread.run_sync(cache.part, entry.sha256)
+            except OSError:  # a cache that cannot be written is none
+                self._cache = cache = None
+        async with _alone(part) as own:
+            await self._load(entry, own)
+            if cache is None:
+                await anyio.to_thread.run_sync(own.replace, temporary)
+                return
+            await anyio.to_thread.run_sync(cache.admit, own, entry.sha256)
+            self._has_admitted = True
+            if not await anyio.to_thread.run_sync(cache.copy_to, entry.sha256, temporary):
+                raise ServerError(f"the cache has lost what was put into it: {entry.path}")
+
+    async def _load(self, entry: Entry, part: Path) -> None:
+        """Load what is missing of a content, however often the connection breaks."""
+        size = entry.size or 0
+        begun = await anyio.to_thread.run_sync(_Part, part, size)
+        was, failures = begun.size, 0
+        try:
+            while begun.size < size:
+                before = begun.size
+                try:
+                    await self._load_rest(entry, begun)
+                except RefusedError:
+                    raise
+                except ServerError:
+                    failures = 0 if begun.size > before else failures + 1
+                    if failures > len(_PAUSES_SECS):
+                        raise
+                    await anyio.sleep(_PAUSES_SECS[max(failures - 1, 0)])
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(begun.close)
+        if begun.hexdigest == entry.sha256 and begun.size == size:
+            return
+        await anyio.to_thread.run_sync(partial(part.unlink, missing_ok=True))
+        if was:  # what had come before was something else
+            await self._load(entry, part)
+            return
+        raise _wrong(entry)
+
+    async def _load_rest(self, entry: Entry, begun: _Part) -> None:
+        before = begun.size
+        async with self._connection.open(f"/blobs/{entry.sha256}", start=before) as body:
+            async for piece in body.pieces():
+                await anyio.to_thread.run_sync(begun.append, piece)
+        if begun.size == before:
+            raise ServerError(f"nothing came: {entry.path}")
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{secrets.token_hex(8)}.part")
+
+
+def _wrong(entry: Entry) -> ServerError:
+    return ServerError(f"what came is not what the artifact holds, its hash differs: {entry.path}")
+
+
+class _Part:
+    """What has come of a content so far, and its hash."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        self._hashed = hashlib.sha256()
+        self.size = 0
+        self._file: BinaryIO = path.open("r+b" if path.exists() else "w+b")
+        if os.fstat(self._file.fileno()).st_size > most:
+            self._file.truncate(0)
+        while piece := self._file.read(_PIECE_BYTES):
+            self._hashed.update(piece)
+            self.size += len(piece)
+
+    @property
+    def hexdigest(self) -> str:
+        return self._hashed.hexdigest()
+
+    def append(self, piece: bytes) -> None:
+        self._file.write(piece)
+        self._file.flush()
+        self._hashed.update(piece)
+        self.size += len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@contextlib.asynccontextmanager
+async def _alone(part: Path) -> AsyncIterator[Path]:
+    """As of `alone`, with the disk on other threads."""
+    held = alone(part)
+    own = await anyio.to_thread.run_sync(held.__enter__)
+    try:
+        yield own
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(held.__exit__, None, None, None)
+
+
+def is_right(path: Path, entry: Entry) -> bool:
+    """Whether a path is the file of an entry: itself, and by its content."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode) or (entry.size is not None and found.st_size != entry.size):
+        return False
+    wanted = entry.sha256 or entry.digest
+    hashed = hashlib.sha256() if entry.sha256 else hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            hashed.update(piece)
+    return wanted in {hashed.hexdigest(), md5_text(hashed.digest())}
+
+
+def differing(root: Path, entries: Iterable[Entry]) -> list[str]:
+    """Where a folder is not what an artifact holds; nothing where it is.
+
+    References are looked at where their digest is a hash of a file.
+    """
+    found = []
+    named = set()
+    for entry in entries:
+        path = root / entry.path
+        named.add(entry.path)
+        is_checked = entry.ref is None or entry.ref.startswith("file:")
+        if not path.is_file():
+            found.append(f"{entry.path} is missing")
+        elif is_checked and entry.digest != entry.ref and not is_right(path, entry):
+            found.append(f"{entry.path} is another content")
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            at = Path(folder, name).relative_to(root).as_posix()
+            if at not in named:
+                found.append(f"{at} is none of it")
+    return found
