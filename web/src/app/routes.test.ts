@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { artifactPath, artifactsPath, routeOf, runPagePath, workspacePath } from './routes';
+import { artifactPath, artifactsPath, routeOf, runPagePath, tablesPath, workspacePath } from './routes';
 
 test('each page has its address', () => {
   expect(routeOf('/')).toEqual({ page: 'projects' });
@@ -20,6 +20,8 @@ test('names with odd characters come back', () => {
   expect(routeOf(workspacePath(ref))).toEqual({ page: 'workspace', ...ref });
   expect(routeOf(runPagePath(ref, 'x y=1'))).toEqual({ page: 'run', ...ref, id: 'x y=1' });
   expect(routeOf(artifactsPath(ref))).toEqual({ page: 'artifacts', ...ref });
+  for (const key of ['eval/preds', null])
+    expect(routeOf(tablesPath(ref, key))).toEqual({ page: 'tables', ...ref, key });
   const of = { ...ref, name: 'run-1-tables/a b' };
   for (const version of ['best?', null])
     expect(routeOf(artifactPath(of, version))).toEqual({ page: 'artifact', ...of, ref: version });

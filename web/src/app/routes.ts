@@ -6,6 +6,8 @@ export type Route =
   | { page: 'projects' }
   | ({ page: 'workspace' } & ProjectRef)
   | ({ page: 'run'; id: string } & ProjectRef)
+  /** Of all runs; null for the first key. */
+  | ({ page: 'tables'; key: string | null } & ProjectRef)
   | ({ page: 'artifacts' } & ProjectRef)
   /** `ref` is a version or an alias; null for the latest. */
   | ({ page: 'artifact'; name: string; ref: string | null } & ProjectRef)
@@ -21,6 +23,10 @@ const ROUTES: [string, (params: Params) => Route][] = [
   ['/', () => ({ page: 'projects' })],
   ['/p/:entity/:project/workspace', (params) => ({ page: 'workspace', ...refOf(params) })],
   ['/p/:entity/:project/r/:id', (params) => ({ page: 'run', ...refOf(params), id: params['id'] as string })],
+  [
+    '/p/:entity/:project/tables/:key?',
+    (params) => ({ page: 'tables', ...refOf(params), key: params['key'] || null }),
+  ],
   ['/p/:entity/:project/artifacts', (params) => ({ page: 'artifacts', ...refOf(params) })],
   [
     '/p/:entity/:project/artifacts/:name/:ref?',
@@ -59,6 +65,10 @@ export const workspacePath = (ref: ProjectRef): string => pathOf(ref, 'workspace
 
 /** Path of a run's page. */
 export const runPagePath = (ref: ProjectRef, id: string): string => pathOf(ref, 'r', id);
+
+/** Path of the tables that runs of a project logged under a key; null for the first one. */
+export const tablesPath = (ref: ProjectRef, key: string | null): string =>
+  pathOf(ref, 'tables', ...(key === null ? [] : [key]));
 
 /** Path of a project's artifacts. */
 export const artifactsPath = (ref: ProjectRef): string => pathOf(ref, 'artifacts');
