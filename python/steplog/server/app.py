@@ -16,10 +16,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from steplog._errors import StorageError
 from steplog._keys import keys_file
+from steplog.server.artifact_changes import ArtifactChanges
+from steplog.server.artifacts import Artifacts
 from steplog.server.auth import LOGIN_SECS, SESSION_SECS, Auth
 from steplog.server.blobs import BlobLimits, Blobs
 from steplog.server.by_hash import ByHash
 from steplog.server.charts import Charts
+from steplog.server.committer import Committer
 from steplog.server.contents import Contents
 from steplog.server.files import Files
 from steplog.server.histograms import Histograms
@@ -107,15 +110,25 @@ class Server:
             else BlobStore.at(self._folder.blobs, fsync=fsync)
         )
         self.hub = Hub()
+        self.committer = Committer(self.meta, self.store, self.hub)
         self.ingest = Ingest(
             *(self.meta, self.series, self.hub),
             crashed_secs=crashed_secs,
             max_log_bytes=max_log_bytes,
             tell=self._tell,
+            wake=self.committer.wake,
         )
-        self.query = Query(self.meta, self.series, self.hub, drop=self.ingest.drop)
+        self.query = Query(
+            self.meta, self.series, self.hub, drop=self.ingest.drop, settle=self.committer.look
+        )
         self.charts = Charts(self.meta, self.series, self.hub)
-        self.blobs = Blobs(self.meta, self.store, self.hub, limits=limits or BlobLimits())
+        self.blobs = Blobs(
+            *(self.meta, self.store, self.hub),
+            limits=limits or BlobLimits(),
+            wake=self.committer.wake,
+        )
+        self._artifacts = Artifacts(self.meta, self.hub)
+        self._artifact_changes = ArtifactChanges(self.meta, self.hub)
         self._contents = Contents(self.meta, self.store, self.hub)
         self._cache = ThumbnailCache(self._folder.thumbnails)
         self._thumbnails = Thumbnails(self.store, self._cache)
@@ -150,9 +163,18 @@ class Server:
         await self._table_cache.open(self.series.engine)
         runs = self._look_after(self.ingest.expire, self.ingest.forget_deleted)
         # Apart: a content may take minutes.
-        self._tasks += map(asyncio.create_task, (runs, self._look_after(self.blobs.sweep)))
+        self._tasks += map(
+            asyncio.create_task,
+            (
+                *(runs, self._look_after(self.blobs.sweep)),
+                *(self._look_after(self._commit), self.committer.run()),
+            ),
+        )
         if self._webhook is not None:
             self._tasks.append(asyncio.create_task(self._webhook.run()))
+
+    async def _commit(self) -> None:
+        self.committer.wake()
 
     def _tell(self, alert: dict[str, object]) -> None:
         if self._webhook is not None:
@@ -200,6 +222,8 @@ class Server:
                 *self._histograms.routes(),
                 *self._tables.routes(),
                 *self._rows.routes(),
+                *self._artifacts.routes(),
+                *self._artifact_changes.routes(),
                 *self._live.routes(),
                 *self._files.routes(),
             ]

@@ -18,6 +18,8 @@ from steplog.server.store.blobs import WrongContentError
 from steplog.server.store.writers import WriterRecords
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from steplog.server.hub import Hub
     from steplog.server.store.blobs import BlobStore
     from steplog.server.store.meta import MetaStore
@@ -55,7 +57,16 @@ class BlobLimits:
 class Blobs:
     """The handlers of contents; one at a time changes what there is of one hash."""
 
-    def __init__(self, meta: MetaStore, store: BlobStore, hub: Hub, *, limits: BlobLimits) -> None:
+    def __init__(
+        self,
+        meta: MetaStore,
+        store: BlobStore,
+        hub: Hub,
+        *,
+        limits: BlobLimits,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._wake = wake
         self._store = store
         self._hub = hub
         self._limits = limits
@@ -170,6 +181,7 @@ class Blobs:
         finally:
             self._completing.discard(sha256)
         runs = await self._records.add(sha256, size)
+        self._wake()
         await self._store.remove_parts(sha256)
         for run in runs:
             self._hub.changed(*run)

@@ -86,8 +86,10 @@ class Ingest:
         crashed_secs: float,
         max_log_bytes: int = 0,
         tell: Callable[[dict[str, object]], None] = lambda _: None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._tell = tell
+        self._wake = wake
         self._silence_nanos = int(crashed_secs * 1e9)
         self._series = series
         self._hub = hub
@@ -306,6 +308,7 @@ class Ingest:
             files=decoded.files,
             blobs=decoded.blobs,
             alerts=[Alert(*alert) for alert in decoded.alerts],
+            artifacts=decoded.artifacts,
             preempting=decoded.preempting,
             closed=batch.closed,
         )
@@ -316,6 +319,8 @@ class Ingest:
         for alert in told:
             run = {"entity": batch.entity, "project": batch.project, "run": batch.run}
             self._tell({**run, **alert.answer()})
+        if decoded.artifacts or decoded.files:
+            self._wake()
         await self._log_limit.note(writer.run_id, writer.writer, len(decoded.lines))
         session.writer = replace(
             writer,

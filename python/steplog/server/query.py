@@ -32,7 +32,7 @@ from steplog.server.store.runs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     import sqlalchemy as sa
 
@@ -51,7 +51,9 @@ class Query:
         hub: Hub,
         *,
         drop: Callable[[str, str, str], None],
+        settle: Callable[[], Awaitable[None]],
     ) -> None:
+        self._settle = settle
         self._meta = meta
         self._runs = RunRecords(meta)
         self._keys = KeyRecords(meta)
@@ -213,9 +215,18 @@ class Query:
         return self._json(await self.run_answer(await self._find(request)))
 
     async def delete_run(self, request: web.Request) -> web.Response:
-        """Delete a run; its points go in the background."""
+        """Delete a run; its points go in the background.
+
+        Its artifacts stay, those that are no version yet excepted; with `artifacts=1` those that no
+        other run has logged go along.
+        """
         row = await self._find(request)
-        await self._runs.delete(row.id)
+        text = request.query.get("artifacts", "0")
+        if text not in {"0", "1"}:
+            raise Problem(Code.INVALID, "`artifacts` is 0 or 1", field="artifacts")
+        # What has all that it needs is a version, and stays.
+        await self._settle()
+        await self._runs.delete(row.id, artifacts=text == "1")
         self._drop(row.entity, row.project, row.run)
         self._hub.changed(row.entity, row.project, row.run)
         return web.Response(status=204)

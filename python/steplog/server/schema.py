@@ -76,6 +76,7 @@ class Code(Enum):
     METHOD = ("method_not_allowed", 405, "The method is not allowed here")
     NOT_ACCEPTABLE = ("not_acceptable", 406, "The format is not offered")
     CONFLICT = ("conflict", 409, "The batch does not begin where the server has come to")
+    NAMED = ("named", 409, "Something else names it still")
     DELETED = ("deleted", 410, "The run was deleted")
     PRECONDITION = ("precondition_failed", 412, "The thing has changed meanwhile")
     TOO_LARGE = ("too_large", 413, "The request is too large")

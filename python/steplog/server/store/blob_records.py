@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from steplog.server.store.artifact_tables import ARTIFACTS, ENTRIES
 from steplog.server.store.tables import BLOBS, FILES, LOOSE, PROJECTS, RUNS
 
 if TYPE_CHECKING:
@@ -137,10 +138,11 @@ class BlobRecords:
     async def give_up(self, sha256: str) -> bool:
         """A content is stored no longer, unless somebody names it; whether nobody does."""
         named = sa.select(FILES.c.name).where(FILES.c.sha256 == sha256, FILES.c.size.is_not(None))
+        artifacts = sa.select(sa.literal(1)).where(is_of_artifact(sha256))
         # It may have lost another name since it was listed, and be kept for that one's sake.
         waits = sa.select(LOOSE.c.due).where(LOOSE.c.sha256 == sha256, LOOSE.c.due > self._now())
         async with self._meta.write() as connection:
-            for reason in (named, waits):
+            for reason in (named, artifacts, waits):
                 if (await connection.execute(reason.limit(1))).first() is not None:
                     return False
             await connection.execute(sa.delete(BLOBS).where(BLOBS.c.sha256 == sha256))
@@ -151,6 +153,13 @@ class BlobRecords:
         is_over = sa.and_(LOOSE.c.sha256 == sha256, LOOSE.c.due <= self._now())
         async with self._meta.write() as connection:
             await connection.execute(sa.delete(LOOSE).where(is_over))
+
+
+def is_of_artifact(sha256: str) -> sa.ColumnElement[bool]:
+    """Whether an artifact names a content: one that is deleted, or has failed, names none."""
+    entries = sa.select(ENTRIES.c.path).where(ENTRIES.c.sha256 == sha256)
+    manifests = sa.select(ARTIFACTS.c.id).where(ARTIFACTS.c.manifest == sha256)
+    return sa.or_(entries.exists(), manifests.exists())
 
 
 def _is_of(run_id: int, writer: str) -> sa.ColumnElement[bool]:
@@ -178,4 +187,4 @@ async def hashes_of(
     return {(row.writer, row.name): row.sha256 for row in await connection.execute(statement)}
 
 
-__all__ = ["AGAIN_NANOS", "BlobRecords", "Wanted", "hashes_of", "loosen"]
+__all__ = ["AGAIN_NANOS", "BlobRecords", "Wanted", "hashes_of", "is_of_artifact", "loosen"]

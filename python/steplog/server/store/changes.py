@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from steplog._states import state_of
 from steplog.server._decode import merge_summaries
 from steplog.server.schema import flatten
-from steplog.server.store import alerts
+from steplog.server.store import alerts, artifact_records
 from steplog.server.store.attempts import Attempts
 from steplog.server.store.blob_records import hashes_of, loosen
 from steplog.server.store.exact import pack, unpack_tree
-from steplog.server.store.tables import FILES, KEYS, RUNS, VALUES, WRITERS
+from steplog.server.store.tables import BLOBS, FILES, KEYS, OF_ARTIFACTS, RUNS, VALUES, WRITERS
 from steplog.server.store.writers import Writer, is_writer, key_rows, run_state
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Change:
     blobs: Sequence[tuple[str, int, bytes, int]] = ()
     """Name, wall clock in nanoseconds, SHA-256 and size of a content that comes on its own."""
     alerts: Sequence[Alert] = ()
+    artifacts: Sequence[tuple[int, dict[str, object]]] = ()
+    """What is done with artifacts, each with its wall clock in nanoseconds."""
     closed: bool = False
 
 
@@ -172,6 +174,8 @@ class Changes:
             await self._meta.upsert(connection, VALUES, leaves)
             await self._keys(connection, change)
             await self._files(connection, change)
+            artifacts = artifact_records.Said(run_id, row.project_id, change.artifacts)
+            await artifact_records.take(self._meta, connection, artifacts)
             told = await alerts.keep(connection, change.writer, change.alerts)
             if change.facts or change.config:
                 run["said"] = said.packed()
@@ -235,14 +239,21 @@ class Changes:
         if not change.files and not change.blobs:
             return
         run_id, writer = change.writer.run_id, change.writer.writer
-        rows: list[dict[str, object]] = [
-            {"name": name, "wall": wall, "content": content, "sha256": hash_of(content)}
-            for name, wall, content in change.files
-        ]
+        kept: list[dict[str, object]] = []
+        rows: list[dict[str, object]] = []
+        for name, wall, content in change.files:
+            row = {"name": name, "wall": wall, "sha256": hash_of(content), "content": content}
+            if name.startswith(OF_ARTIFACTS):
+                # It may outlive the run, and other runs name it too: it is kept once, by its hash.
+                row |= {"content": b"", "size": len(content)}
+                stored = {"size": len(content), "stored": change.now_nanos, "content": content}
+                kept.append({"sha256": row["sha256"], **stored})
+            rows.append(row)
         rows += [
             {"name": name, "wall": wall, "content": b"", "sha256": sha256.hex(), "size": size}
             for name, wall, sha256, size in change.blobs
         ]
+        await self._meta.upsert(connection, BLOBS, kept)
         before = await hashes_of(connection, run_id, writer)
         replaced = [
             before[writer, str(row["name"])] for row in rows if (writer, row["name"]) in before

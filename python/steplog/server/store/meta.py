@@ -154,6 +154,7 @@ class MetaStore:
         *,
         add: Sequence[str] = (),
         greatest: Sequence[str] = (),
+        least: Sequence[str] = (),
         bits: Sequence[str] = (),
     ) -> None:
         """Insert rows, or change those whose primary key is there.
@@ -164,6 +165,7 @@ class MetaStore:
             rows: All with the same columns.
             add: Columns that grow by the new value; others are replaced.
             greatest: Columns that keep the greater value.
+            least: Columns that keep the smaller one.
             bits: Columns that keep the bits of both.
         """
         if not rows:
@@ -182,6 +184,8 @@ class MetaStore:
                 changes[name] = old + new
             elif name in greatest:
                 changes[name] = sa.case((new > old, new), else_=old)
+            elif name in least:
+                changes[name] = sa.case((new < old, new), else_=old)
             elif name in bits:
                 changes[name] = old.bitwise_or(new)
             else:

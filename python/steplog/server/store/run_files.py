@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from steplog.server.store.blob_records import is_of_artifact
 from steplog.server.store.changes import hash_of
-from steplog.server.store.tables import BLOBS, FILES, WRITERS
+from steplog.server.store.tables import BLOBS, FILES, OF_ARTIFACTS, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,6 +24,7 @@ _IS_BLOB = FILES.c.size.is_not(None)
 _IS_STORED = sa.or_(FILES.c.size.is_(None), BLOBS.c.sha256.is_not(None))
 # The size of what is there is known better than from what a client says.
 _SIZE = sa.func.coalesce(BLOBS.c.size, FILES.c.size, sa.func.length(FILES.c.content))
+_IS_OF_ARTIFACTS = FILES.c.name.startswith(OF_ARTIFACTS, autoescape=True)
 _IS_ITS_BLOB = sa.and_(_IS_BLOB, BLOBS.c.sha256 == FILES.c.sha256)
 
 
@@ -102,7 +104,7 @@ class RunFiles:
             sa.select(*columns, FILES.c.sha256, _IS_STORED)
             .join(WRITERS, is_its)
             .outerjoin(BLOBS, _IS_ITS_BLOB)
-            .where(FILES.c.run_id == run_id)
+            .where(FILES.c.run_id == run_id, ~_IS_OF_ARTIFACTS)
             .order_by(FILES.c.name, FILES.c.wall.desc(), FILES.c.writer)
         )
         async with self._meta.read() as connection:
@@ -112,9 +114,9 @@ class RunFiles:
         """What the latest file of a name holds, or that of a writer; None where there is none."""
         columns = (FILES.c.sha256, _SIZE, _IS_STORED.label("is_stored"), _IS_BLOB.label("is_blob"))
         statement = (
-            sa.select(*columns, FILES.c.content)
+            sa.select(*columns, FILES.c.content, BLOBS.c.content)
             .outerjoin(BLOBS, _IS_ITS_BLOB)
-            .where(FILES.c.run_id == run_id, FILES.c.name == name)
+            .where(FILES.c.run_id == run_id, FILES.c.name == name, ~_IS_OF_ARTIFACTS)
             .order_by(FILES.c.wall.desc(), FILES.c.writer)
             .limit(1)
         )
@@ -124,9 +126,10 @@ class RunFiles:
             found = (await connection.execute(statement)).one_or_none()
         if found is None:
             return None
-        sha256, size, is_stored, is_blob, content = found
+        sha256, size, is_stored, is_blob, content, kept = found
         if is_blob:
-            return Content(sha256, size, bool(is_stored), None)
+            whole = None if kept is None else bytes(kept)
+            return Content(sha256, size, bool(is_stored), whole)
         return Content(sha256 or hash_of(content), size, is_stored=True, whole=bytes(content))
 
     async def named(
@@ -153,18 +156,26 @@ class RunFiles:
         """What the files of a hash hold, of whichever run; None where no run has one."""
         columns = (_SIZE, _IS_STORED.label("is_stored"), _IS_BLOB.label("is_blob"))
         statement = (
-            sa.select(*columns, FILES.c.content)
+            sa.select(*columns, FILES.c.content, BLOBS.c.content.label("kept"))
             .outerjoin(BLOBS, _IS_ITS_BLOB)
             .where(FILES.c.sha256 == sha256)
             # One that is here already, before one whose content is still to come.
             .order_by(_IS_STORED.desc(), _IS_BLOB)
             .limit(1)
         )
+        # Its run may be gone.
+        of_artifact = sa.select(BLOBS).where(BLOBS.c.sha256 == sha256, is_of_artifact(sha256))
         async with self._meta.read() as connection:
             found = (await connection.execute(statement)).one_or_none()
+            if found is None or not found.is_stored:
+                alone = (await connection.execute(of_artifact)).one_or_none()
+                if alone is not None:
+                    whole = None if alone.content is None else bytes(alone.content)
+                    return Content(sha256, alone.size, is_stored=True, whole=whole)
         if found is None:
             return None
-        whole = None if found.is_blob else bytes(found.content)
+        content = found.kept if found.is_blob else found.content
+        whole = None if content is None else bytes(content)
         return Content(sha256, found[0], bool(found.is_stored), whole)
 
     async def _hash_old(self, run_id: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from steplog._states import LIVE
+from steplog.server.store.artifact_deletes import forget_logged
 from steplog.server.store.attempts import Attempts
 from steplog.server.store.blob_records import hashes_of, loosen
 from steplog.server.store.exact import unpack_tree
@@ -222,8 +223,11 @@ class RunRecords:
         async with self._meta.write() as connection:
             await connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**values))
 
-    async def delete(self, run_id: int) -> None:
-        """Remove a run; its points are marked for removal, its writers remembered."""
+    async def delete(self, run_id: int, *, artifacts: bool = False) -> None:
+        """Remove a run; its points are marked for removal, its writers remembered.
+
+        Artifacts that it alone has logged go along where they are no versions, or are asked to.
+        """
         writers = (
             sa.select(RUNS.c.project_id, RUNS.c.run, WRITERS.c.writer)
             .join(WRITERS, WRITERS.c.run_id == RUNS.c.id)
@@ -234,6 +238,7 @@ class RunRecords:
                 sa.insert(DELETED_WRITERS).from_select(["project_id", "run", "writer"], writers)
             )
             await loosen(self._meta, connection, (await hashes_of(connection, run_id)).values())
+            await forget_logged(self._meta, connection, run_id, is_all=artifacts)
             for table in (KEYS, VALUES, WRITERS):
                 await connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             await connection.execute(sa.delete(RUNS).where(RUNS.c.id == run_id))

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 METADATA = sa.MetaData()
 
 # SQLite counts rows by itself only in a column that is INTEGER, not BIGINT.
-_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 SERVER = sa.Table(
     "server",
@@ -19,7 +19,7 @@ SERVER = sa.Table(
 PROJECTS = sa.Table(
     "projects",
     METADATA,
-    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("id", ROW_ID, primary_key=True, autoincrement=True),
     sa.Column("entity", sa.String(128), nullable=False),
     sa.Column("project", sa.String(128), nullable=False),
     sa.UniqueConstraint("entity", "project"),
@@ -28,7 +28,7 @@ PROJECTS = sa.Table(
 RUNS = sa.Table(
     "runs",
     METADATA,
-    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("id", ROW_ID, primary_key=True, autoincrement=True),
     sa.Column("project_id", sa.ForeignKey("projects.id"), nullable=False),
     sa.Column("run", sa.String(128), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
@@ -58,7 +58,7 @@ RUNS = sa.Table(
 WRITERS = sa.Table(
     "writers",
     METADATA,
-    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("id", ROW_ID, primary_key=True, autoincrement=True),
     sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
     sa.Column("writer", sa.String(63), nullable=False),
     sa.Column("label", sa.Text, nullable=False),
@@ -111,6 +111,9 @@ VALUES = sa.Table(
     sa.Column("text", sa.Text),
 )
 
+OF_ARTIFACTS = ".artifacts/"
+"""What the names of those files begin with whose contents artifacts hold: none of a run's own."""
+
 # Files of a run, each writer's own: small ones whole, of large ones what they hold is a blob.
 FILES = sa.Table(
     "files",
@@ -133,6 +136,7 @@ BLOBS = sa.Table(
     sa.Column("sha256", sa.String(64), primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("stored", sa.BigInteger, nullable=False),  # when: nanoseconds of the server's clock
+    sa.Column("content", sa.LargeBinary),  # of a small one; null: it is in the blob store
 )
 
 # Those that lost a name: when nobody names them at that time, they and their parts go.

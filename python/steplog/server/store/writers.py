@@ -88,7 +88,8 @@ def key_rows(run_id: int, keys: Sequence[tuple[str, int, int, int]]) -> list[dic
     ]
 
 
-def _new_id(inserted: sa.CursorResult[Any]) -> int:
+def new_id(inserted: sa.CursorResult[Any]) -> int:
+    """The number of a row that was inserted."""
     key = inserted.inserted_primary_key
     if key is None:
         raise InternalError("the database gave a new row no number")
@@ -203,7 +204,7 @@ class WriterRecords:
         found = await connection.scalar(query)
         if found is None:
             insert = sa.insert(PROJECTS).values(entity=entity, project=project)
-            found = _new_id(await connection.execute(insert))
+            found = new_id(await connection.execute(insert))
         return int(found)
 
     async def _run(
@@ -246,7 +247,7 @@ class WriterRecords:
             forked_step=identity.forked_step,
             **said,
         )
-        return _new_id(await connection.execute(insert))
+        return new_id(await connection.execute(insert))
 
     async def mark_stale(self, writer: Writer) -> None:
         """What the series store has of a writer is to go: `forget` follows, if after a restart."""

@@ -1,0 +1,381 @@
+"""From what was logged to a version: entries kept, contents awaited, numbers and aliases given."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from steplog.server.schema import Problem
+from steplog.server.store.artifact_loose import forget_entries
+from steplog.server.store.artifact_names import named
+from steplog.server.store.artifact_requests import grant
+from steplog.server.store.artifact_tables import (
+    ARTIFACTS,
+    COLLECTIONS,
+    ENTRIES,
+    MEMBERSHIPS,
+    REQUESTS,
+    USES,
+)
+from steplog.server.store.artifact_versions import add_version, open_collection, point
+from steplog.server.store.blob_records import loosen
+from steplog.server.store.manifest import ManifestError, merged
+from steplog.server.store.run_files import Content
+from steplog.server.store.tables import BLOBS, PROJECTS, RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from steplog.server.store.artifact_names import Row
+    from steplog.server.store.manifest import Entry
+    from steplog.server.store.meta import MetaStore
+
+_ROWS_AT_ONCE = 5_000
+"""Of a transaction: a batch that comes meanwhile does not wait for a million."""
+_HASHES_AT_ONCE = 10_000
+"""Of a query: SQLite takes some 32,000 parameters."""
+
+
+class FailedError(Exception):
+    """An artifact never becomes a version, and why."""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """A pending artifact waits for another one: what for."""
+
+    reason: str
+
+
+class ArtifactCommits:
+    """Reads and changes artifacts that are pending."""
+
+    def __init__(self, meta: MetaStore) -> None:
+        self._meta = meta
+
+    async def pending(self) -> list[int]:
+        """The numbers of those that are no version yet, in the order in which they came."""
+        query = sa.select(ARTIFACTS.c.id).where(ARTIFACTS.c.state == "pending")
+        async with self._meta.read() as connection:
+            return list(await connection.scalars(query.order_by(ARTIFACTS.c.id)))
+
+    async def find(self, number: int) -> Row | None:
+        """One that is pending still."""
+        query = sa.select(ARTIFACTS).where(ARTIFACTS.c.id == number, ARTIFACTS.c.state == "pending")
+        async with self._meta.read() as connection:
+            return (await connection.execute(query)).one_or_none()
+
+    async def content(self, sha256: str) -> Content | None:
+        """A content that is stored."""
+        query = sa.select(BLOBS).where(BLOBS.c.sha256 == sha256)
+        async with self._meta.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        whole = None if row.content is None else bytes(row.content)
+        return Content(sha256, row.size, is_stored=True, whole=whole)
+
+    async def stored(self, hashes: Collection[str]) -> set[str]:
+        """Which contents are stored."""
+        found: set[str] = set()
+        asked = sorted(hashes)
+        async with self._meta.read() as connection:
+            for at in range(0, len(asked), _HASHES_AT_ONCE):
+                some = asked[at : at + _HASHES_AT_ONCE]
+                query = sa.select(BLOBS.c.sha256).where(BLOBS.c.sha256.in_(some))
+                found.update(await connection.scalars(query))
+        return found
+
+    async def keep_entries(self, number: int, entries: Sequence[Entry]) -> None:
+        """Keep the entries of a manifest; whoever is killed in between begins again."""
+        for at in range(0, len(entries), _ROWS_AT_ONCE):
+            some = entries[at : at + _ROWS_AT_ONCE]
+            rows: list[dict[str, object]] = [
+                {"artifact_id": number, **entry._asdict()} for entry in some
+            ]
+            async with self._meta.write() as connection:
+                if not await _is_pending(connection, number):
+                    return
+                await self._meta.upsert(connection, ENTRIES, rows)
+        size = sum(entry.size or 0 for entry in entries)
+        async with self._meta.write() as connection:
+            await connection.execute(
+                sa.update(ARTIFACTS)
+                .where(ARTIFACTS.c.id == number)
+                .values(is_read=True, size=size, count=len(entries))
+            )
+
+    async def missing(self, number: int) -> str | None:
+        """The largest content of its entries that is not stored; of those it comes last."""
+        query = (
+            sa.select(ENTRIES.c.sha256)
+            .outerjoin(BLOBS, BLOBS.c.sha256 == ENTRIES.c.sha256)
+            .where(ENTRIES.c.artifact_id == number, ENTRIES.c.sha256 != "")
+            .where(BLOBS.c.sha256.is_(None))
+            .order_by(ENTRIES.c.size.desc(), ENTRIES.c.sha256.desc())
+            .limit(1)
+        )
+        async with self._meta.read() as connection:
+            return await connection.scalar(query)
+
+    async def check_sizes(self, number: int) -> None:
+        """Check what its entries say of the size of contents that are stored.
+
+        Raises:
+            ManifestError: One has another size.
+        """
+        query = (
+            sa.select(ENTRIES.c.path, ENTRIES.c.size, BLOBS.c.size.label("stored"))
+            .join(BLOBS, BLOBS.c.sha256 == ENTRIES.c.sha256)
+            .where(ENTRIES.c.artifact_id == number, ENTRIES.c.size != BLOBS.c.size)
+            .order_by(ENTRIES.c.path)
+            .limit(1)
+        )
+        async with self._meta.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is not None:
+            raise ManifestError(
+                f"`size` is {row.size:,}, of the entry {row.path!r:.200}, "
+                f"and its content has {row.stored:,} bytes"
+            )
+
+    async def note(self, number: int, reason: str) -> None:
+        """Say what one waits for."""
+        is_it = sa.and_(
+            ARTIFACTS.c.id == number, ARTIFACTS.c.state == "pending", ARTIFACTS.c.reason != reason
+        )
+        async with self._meta.write() as connection:
+            await connection.execute(sa.update(ARTIFACTS).where(is_it).values(reason=reason))
+
+    async def fail(self, number: int, reason: str) -> None:
+        """It never becomes a version; what it names is free."""
+        async with self._meta.write() as connection:
+            if await _is_pending(connection, number):
+                await self._fail(connection, number, reason)
+
+    async def _fail(self, connection: AsyncConnection, number: int, reason: str) -> None:
+        await forget_entries(self._meta, connection, [number])
+        await connection.execute(
+            sa.update(ARTIFACTS)
+            .where(ARTIFACTS.c.id == number)
+            .values(state="failed", reason=reason)
+        )
+        await self._grant(connection, number)
+
+    async def commit(self, number: int, ready: Collection[int]) -> Waits | None:
+        """Make one whose contents are all there a version, or the name of one.
+
+        `ready` are those others whose contents are there as well. Returns what it waits for; None:
+        it is committed, has failed, or was deleted meanwhile.
+        """
+        async with self._meta.write() as connection:
+            query = sa.select(ARTIFACTS).where(
+                ARTIFACTS.c.id == number, ARTIFACTS.c.state == "pending"
+            )
+            row = (await connection.execute(query)).one_or_none()
+            if row is None:
+                return None
+            try:
+                parts, waits = await _parts_of(connection, row, ready)
+                if waits is not None:
+                    return waits
+                digest = row.digest
+                if parts:
+                    digest = await self._merge(connection, number, parts)
+                    await loosen(self._meta, connection, [row.manifest])
+                await self._place(connection, row, digest=digest, parts=parts)
+            except (FailedError, ManifestError) as error:
+                await self._fail(connection, number, str(error))
+            except Problem as problem:
+                await self._fail(connection, number, problem.detail)
+        return None
+
+    async def _merge(self, connection: AsyncConnection, number: int, parts: Sequence[Row]) -> str:
+        """Take over what others have at paths where it has nothing, the first ones first."""
+        taken = ENTRIES.alias("taken")
+        own = ENTRIES.alias("own")
+        columns = [column for column in taken.c if column.name != "artifact_id"]
+        for part in parts:
+            is_there = (
+                sa.select(own.c.path)
+                .where(own.c.artifact_id == number, own.c.path == taken.c.path)
+                .exists()
+            )
+            rows = sa.select(sa.literal(number), *columns).where(
+                taken.c.artifact_id == part.id, ~is_there
+            )
+            names = ["artifact_id", *(column.name for column in columns)]
+            await connection.execute(sa.insert(ENTRIES).from_select(names, rows))
+        query = (
+            sa.select(ENTRIES.c.path, ENTRIES.c.digest)
+            .where(ENTRIES.c.artifact_id == number)
+            .order_by(ENTRIES.c.path)
+        )
+        found = [(row.path, row.digest) for row in await connection.execute(query)]
+        digest = await asyncio.to_thread(merged, found)
+        size = sa.select(sa.func.coalesce(sa.func.sum(ENTRIES.c.size), 0)).where(
+            ENTRIES.c.artifact_id == number
+        )
+        await connection.execute(
+            sa.update(ARTIFACTS)
+            .where(ARTIFACTS.c.id == number)
+            .values(digest=digest, manifest="", size=size.scalar_subquery(), count=len(found))
+        )
+        return digest
+
+    async def _place(
+        self, connection: AsyncConnection, row: Row, *, digest: str, parts: Sequence[Row]
+    ) -> None:
+        collection_id = await open_collection(connection, row.project_id, row.name, kind=row.type)
+        same = (
+            sa.select(MEMBERSHIPS)
+            .join(ARTIFACTS, ARTIFACTS.c.id == MEMBERSHIPS.c.artifact_id)
+            .where(MEMBERSHIPS.c.collection_id == collection_id, ~MEMBERSHIPS.c.is_link)
+            .where(ARTIFACTS.c.digest == digest, ARTIFACTS.c.id != row.id)
+            .order_by(MEMBERSHIPS.c.version)
+            .limit(1)
+        )
+        found = (await connection.execute(same)).one_or_none()
+        if found is None:
+            number = row.id
+            version = await add_version(connection, collection_id, row.id, is_link=False)
+        else:
+            number, version = found.artifact_id, found.version
+        await connection.execute(
+            sa.update(ARTIFACTS)
+            .where(ARTIFACTS.c.id == row.id)
+            .values(state="committed", reason="")
+        )
+        names = [part.id for part in parts if part.state == "pending"]
+        await self._become(connection, names if found is None else [*names, row.id], number)
+        aliases = list(dict.fromkeys([*row.aliases, "latest"]))
+        await point(*(self._meta, connection, collection_id), version=version, aliases=aliases)
+        for one in (row.id, *names):
+            await self._grant(connection, one)
+        await self._grant(connection, row.id, collection_id=collection_id)
+
+    async def _become(
+        self, connection: AsyncConnection, numbers: Sequence[int], number: int
+    ) -> None:
+        """Artifacts become names of a version; what they held is free, their runs are its runs."""
+        if not numbers:
+            return
+        await forget_entries(self._meta, connection, numbers)
+        await connection.execute(
+            sa.update(ARTIFACTS)
+            .where(ARTIFACTS.c.id.in_(numbers))
+            .values(state="committed", reason="", same_as=number)
+        )
+        is_theirs = USES.c.artifact_id.in_(numbers)
+        uses: list[dict[str, object]] = [
+            {**use._mapping, "artifact_id": number}  # noqa: SLF001  # SQLAlchemy's documented name
+            for use in await connection.execute(sa.select(USES).where(is_theirs))
+        ]
+        await connection.execute(sa.delete(USES).where(is_theirs))
+        await self._meta.upsert(connection, USES, uses, least=["wall"])
+
+    async def _grant(
+        self, connection: AsyncConnection, number: int, *, collection_id: int | None = None
+    ) -> None:
+        """Do what waited for an artifact, by its id or by its name."""
+        if collection_id is None:
+            key = sa.select(ARTIFACTS.c.key).where(ARTIFACTS.c.id == number)
+            await grant(connection, self._meta, REQUESTS.c.artifact == key.scalar_subquery())
+            return
+        query = (
+            sa.select(PROJECTS.c.entity, PROJECTS.c.project, COLLECTIONS.c.name)
+            .join(COLLECTIONS, COLLECTIONS.c.project_id == PROJECTS.c.id)
+            .where(COLLECTIONS.c.id == collection_id)
+        )
+        prefix = "/".join((await connection.execute(query)).one()) + ":"
+        begins = REQUESTS.c.artifact.startswith(prefix, autoescape=True)
+        await grant(connection, self._meta, begins)
+
+    async def runs_of(self, number: int) -> list[tuple[str, str, str]]:
+        """(entity, project, run) of those that logged an artifact, or the version it became."""
+        query = (
+            sa.select(PROJECTS.c.entity, PROJECTS.c.project, RUNS.c.run)
+            .join(RUNS, RUNS.c.project_id == PROJECTS.c.id)
+            .join(USES, USES.c.run_id == RUNS.c.id)
+            .join(
+                ARTIFACTS,
+                sa.func.coalesce(ARTIFACTS.c.same_as, ARTIFACTS.c.id) == USES.c.artifact_id,
+            )
+            .where(ARTIFACTS.c.id == number)
+            .distinct()
+        )
+        async with self._meta.read() as connection:
+            return [tuple(row) for row in await connection.execute(query)]
+
+
+async def _is_pending(connection: AsyncConnection, number: int) -> bool:
+    query = sa.select(ARTIFACTS.c.state).where(ARTIFACTS.c.id == number)
+    return await connection.scalar(query) == "pending"
+
+
+async def _parts_of(
+    connection: AsyncConnection, row: Row, ready: Collection[int]
+) -> tuple[list[Row], Waits | None]:
+    """What one is put together from beside its own entries: the first one that has a path counts.
+
+    Raises:
+        FailedError: One of them is none, or never will be.
+    """
+    parts: list[Row] = []
+    if row.distributed:
+        mine = sa.select(ARTIFACTS).where(
+            ARTIFACTS.c.distributed == row.distributed,
+            ARTIFACTS.c.project_id == row.project_id,
+            ARTIFACTS.c.name == row.name,
+            ARTIFACTS.c.id != row.id,
+        )
+        latest = mine.order_by(ARTIFACTS.c.created.desc(), ARTIFACTS.c.key.desc())
+        others = list(await connection.execute(latest))
+        done = [one for one in others if one.state == "committed"]
+        if done:
+            # It comes late: what is there already and this one are a further version.
+            parts.append(await _newest(connection, done))
+        elif not row.is_final:
+            return [], _unless_final(others)
+        pending = [one for one in others if one.state == "pending" and not one.is_final]
+        parts += [one for one in pending if one.id in ready]
+        if not done and len(parts) < len(pending):
+            return [], Waits("it waits for the contents of its parts")
+        for one in others:
+            if one.state == "failed" and not done:
+                raise FailedError(f"its part {one.key} has failed: {one.reason}")
+    if not row.base:
+        return parts, None
+    base = await named(connection, row.base)
+    if base is None or base.state == "pending":
+        return [], Waits(f"it waits for its base {row.base}")
+    if base.state != "committed" or base.id == row.id:
+        raise FailedError(f"its base {row.base} is {base.state}: {base.reason}".removesuffix(": "))
+    return [*parts, base], None
+
+
+def _unless_final(others: Sequence[Row]) -> Waits:
+    for one in others:
+        if one.is_final and one.state in {"failed", "deleted"}:
+            raise FailedError(f"the artifact that it is a part of, {one.key}, is {one.state}")
+    return Waits("it waits for the last of its parts")
+
+
+async def _newest(connection: AsyncConnection, done: Sequence[Row]) -> Row:
+    numbers = {one.same_as or one.id for one in done}
+    query = (
+        sa.select(ARTIFACTS)
+        .join(MEMBERSHIPS, MEMBERSHIPS.c.artifact_id == ARTIFACTS.c.id)
+        .where(ARTIFACTS.c.id.in_(numbers), ~MEMBERSHIPS.c.is_link)
+        .order_by(MEMBERSHIPS.c.version.desc())
+        .limit(1)
+    )
+    return (await connection.execute(query)).one()
+
+
+__all__ = ["ArtifactCommits", "FailedError", "Waits"]
