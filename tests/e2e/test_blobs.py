@@ -661,6 +661,13 @@ def test_files_of_before_hashes_were_kept_have_them(server, online):
             "DROP TABLE blobs",
             "DROP TABLE loose_blobs",
             "DROP TABLE log_cuts",
+            "DROP TABLE artifact_requests",
+            "DROP TABLE artifact_uses",
+            "DROP TABLE artifact_entries",
+            "DROP TABLE artifact_aliases",
+            "DROP TABLE artifact_memberships",
+            "DROP TABLE artifact_collections",
+            "DROP TABLE artifacts",
             "UPDATE alembic_version SET version_num = '0011'",
         ):
             database.execute(change)

@@ -241,6 +241,7 @@ async def test_ack_server_means_queryable(server, online):
             assert len(server.rows("r")) == step + 1
 
 
+ARTIFACTS = "/api/v1/projects/local/p/artifacts"
 PATHS = [
     ("GET", "/api/v1/session"),
     ("GET", "/api/v1/projects"),
@@ -255,6 +256,19 @@ PATHS = [
     ("POST", f"{RUN}/history:query"),
     ("GET", f"{RUN}/writers/w"),
     ("POST", f"{RECORDS}?after=0"),
+    ("GET", ARTIFACTS),
+    ("GET", f"{ARTIFACTS}/a"),
+    ("PATCH", f"{ARTIFACTS}/a"),
+    ("DELETE", f"{ARTIFACTS}/a"),
+    ("GET", f"{ARTIFACTS}/a/v0"),
+    ("PATCH", f"{ARTIFACTS}/a/v0"),
+    ("DELETE", f"{ARTIFACTS}/a/v0"),
+    ("GET", f"{ARTIFACTS}/a/v0/entries"),
+    ("GET", f"{ARTIFACTS}/a/v0/lineage"),
+    ("POST", f"{ARTIFACTS}/a/links"),
+    ("DELETE", f"{ARTIFACTS}/a/links/v0"),
+    ("GET", f"/api/v1/artifacts/{'0' * 32}"),
+    ("GET", f"{RUN}/artifacts"),
     ("POST", "/api/v1/login-links"),
     ("POST", "/api/v1/logout"),
     ("GET", "/api/v1/live"),

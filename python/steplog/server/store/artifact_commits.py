@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from steplog.server.schema import Problem
 from steplog.server.store.artifact_loose import forget_entries
-from steplog.server.store.artifact_names import named
+from steplog.server.store.artifact_parts import FailedError, merge, parts_of
 from steplog.server.store.artifact_requests import grant
 from steplog.server.store.artifact_tables import (
     ARTIFACTS,
@@ -22,7 +20,7 @@ from steplog.server.store.artifact_tables import (
 )
 from steplog.server.store.artifact_versions import add_version, open_collection, point
 from steplog.server.store.blob_records import loosen
-from steplog.server.store.manifest import ManifestError, merged
+from steplog.server.store.manifest import ManifestError
 from steplog.server.store.run_files import Content
 from steplog.server.store.tables import BLOBS, PROJECTS, RUNS
 
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from steplog.server.store.artifact_names import Row
+    from steplog.server.store.artifact_parts import Waits
     from steplog.server.store.manifest import Entry
     from steplog.server.store.meta import MetaStore
 
@@ -39,17 +38,6 @@ _ROWS_AT_ONCE = 5_000
 """Of a transaction: a batch that comes meanwhile does not wait for a million."""
 _HASHES_AT_ONCE = 10_000
 """Of a query: SQLite takes some 32,000 parameters."""
-
-
-class FailedError(Exception):
-    """An artifact never becomes a version, and why."""
-
-
-@dataclass(frozen=True)
-class Waits:
-    """A pending artifact waits for another one: what for."""
-
-    reason: str
 
 
 class ArtifactCommits:
@@ -181,12 +169,12 @@ class ArtifactCommits:
             if row is None:
                 return None
             try:
-                parts, waits = await _parts_of(connection, row, ready)
+                parts, waits = await parts_of(connection, row, ready)
                 if waits is not None:
                     return waits
                 digest = row.digest
                 if parts:
-                    digest = await self._merge(connection, number, parts)
+                    digest = await merge(connection, number, parts)
                     await loosen(self._meta, connection, [row.manifest])
                 await self._place(connection, row, digest=digest, parts=parts)
             except (FailedError, ManifestError) as error:
@@ -194,39 +182,6 @@ class ArtifactCommits:
             except Problem as problem:
                 await self._fail(connection, number, problem.detail)
         return None
-
-    async def _merge(self, connection: AsyncConnection, number: int, parts: Sequence[Row]) -> str:
-        """Take over what others have at paths where it has nothing, the first ones first."""
-        taken = ENTRIES.alias("taken")
-        own = ENTRIES.alias("own")
-        columns = [column for column in taken.c if column.name != "artifact_id"]
-        for part in parts:
-            is_there = (
-                sa.select(own.c.path)
-                .where(own.c.artifact_id == number, own.c.path == taken.c.path)
-                .exists()
-            )
-            rows = sa.select(sa.literal(number), *columns).where(
-                taken.c.artifact_id == part.id, ~is_there
-            )
-            names = ["artifact_id", *(column.name for column in columns)]
-            await connection.execute(sa.insert(ENTRIES).from_select(names, rows))
-        query = (
-            sa.select(ENTRIES.c.path, ENTRIES.c.digest)
-            .where(ENTRIES.c.artifact_id == number)
-            .order_by(ENTRIES.c.path)
-        )
-        found = [(row.path, row.digest) for row in await connection.execute(query)]
-        digest = await asyncio.to_thread(merged, found)
-        size = sa.select(sa.func.coalesce(sa.func.sum(ENTRIES.c.size), 0)).where(
-            ENTRIES.c.artifact_id == number
-        )
-        await connection.execute(
-            sa.update(ARTIFACTS)
-            .where(ARTIFACTS.c.id == number)
-            .values(digest=digest, manifest="", size=size.scalar_subquery(), count=len(found))
-        )
-        return digest
 
     async def _place(
         self, connection: AsyncConnection, row: Row, *, digest: str, parts: Sequence[Row]
@@ -277,7 +232,7 @@ class ArtifactCommits:
             for use in await connection.execute(sa.select(USES).where(is_theirs))
         ]
         await connection.execute(sa.delete(USES).where(is_theirs))
-        await self._meta.upsert(connection, USES, uses, least=["wall"])
+        await self._meta.upsert(connection, USES, uses, least=["wall"], greatest=["use_as"])
 
     async def _grant(
         self, connection: AsyncConnection, number: int, *, collection_id: int | None = None
@@ -318,64 +273,4 @@ async def _is_pending(connection: AsyncConnection, number: int) -> bool:
     return await connection.scalar(query) == "pending"
 
 
-async def _parts_of(
-    connection: AsyncConnection, row: Row, ready: Collection[int]
-) -> tuple[list[Row], Waits | None]:
-    """What one is put together from beside its own entries: the first one that has a path counts.
-
-    Raises:
-        FailedError: One of them is none, or never will be.
-    """
-    parts: list[Row] = []
-    if row.distributed:
-        mine = sa.select(ARTIFACTS).where(
-            ARTIFACTS.c.distributed == row.distributed,
-            ARTIFACTS.c.project_id == row.project_id,
-            ARTIFACTS.c.name == row.name,
-            ARTIFACTS.c.id != row.id,
-        )
-        latest = mine.order_by(ARTIFACTS.c.created.desc(), ARTIFACTS.c.key.desc())
-        others = list(await connection.execute(latest))
-        done = [one for one in others if one.state == "committed"]
-        if done:
-            # It comes late: what is there already and this one are a further version.
-            parts.append(await _newest(connection, done))
-        elif not row.is_final:
-            return [], _unless_final(others)
-        pending = [one for one in others if one.state == "pending" and not one.is_final]
-        parts += [one for one in pending if one.id in ready]
-        if not done and len(parts) < len(pending):
-            return [], Waits("it waits for the contents of its parts")
-        for one in others:
-            if one.state == "failed" and not done:
-                raise FailedError(f"its part {one.key} has failed: {one.reason}")
-    if not row.base:
-        return parts, None
-    base = await named(connection, row.base)
-    if base is None or base.state == "pending":
-        return [], Waits(f"it waits for its base {row.base}")
-    if base.state != "committed" or base.id == row.id:
-        raise FailedError(f"its base {row.base} is {base.state}: {base.reason}".removesuffix(": "))
-    return [*parts, base], None
-
-
-def _unless_final(others: Sequence[Row]) -> Waits:
-    for one in others:
-        if one.is_final and one.state in {"failed", "deleted"}:
-            raise FailedError(f"the artifact that it is a part of, {one.key}, is {one.state}")
-    return Waits("it waits for the last of its parts")
-
-
-async def _newest(connection: AsyncConnection, done: Sequence[Row]) -> Row:
-    numbers = {one.same_as or one.id for one in done}
-    query = (
-        sa.select(ARTIFACTS)
-        .join(MEMBERSHIPS, MEMBERSHIPS.c.artifact_id == ARTIFACTS.c.id)
-        .where(ARTIFACTS.c.id.in_(numbers), ~MEMBERSHIPS.c.is_link)
-        .order_by(MEMBERSHIPS.c.version.desc())
-        .limit(1)
-    )
-    return (await connection.execute(query)).one()
-
-
-__all__ = ["ArtifactCommits", "FailedError", "Waits"]
+__all__ = ["ArtifactCommits"]

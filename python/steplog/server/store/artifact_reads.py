@@ -14,7 +14,7 @@ from steplog.server.store.artifact_answers import (
     answers,
     run_answer,
 )
-from steplog.server.store.artifact_names import by_key, collection_of, is_project, member
+from steplog.server.store.artifact_names import collection_of, is_project, member, number_of
 from steplog.server.store.artifact_rules import is_key
 from steplog.server.store.artifact_tables import (
     ALIASES,
@@ -145,10 +145,7 @@ class ArtifactReads:
     async def by_key(self, key: str) -> Row | None:
         """An artifact by its id, or the version whose name that became: a row of `VERSIONS`."""
         async with self._meta.read() as connection:
-            artifact = await by_key(connection, key)
-            if artifact is None:
-                return None
-            query = VERSIONS.where(ARTIFACTS.c.id == artifact.id, IS_OWN)
+            query = VERSIONS.where(ARTIFACTS.c.id == number_of(key), IS_OWN)
             return (await connection.execute(query)).first()
 
     async def version(self, row: Row) -> dict[str, object]:

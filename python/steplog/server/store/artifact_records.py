@@ -161,7 +161,7 @@ async def _ask(
 
 def _request(record: Mapping[str, object]) -> dict[str, object]:
     op = record.get("op")
-    if op not in {"use", "link"}:
+    if not isinstance(op, str) or op not in {"use", "link"}:
         raise Problem(Code.INVALID, "`op` is log, use or link")
     asked: dict[str, object] = {"op": op, "artifact": rules.check_ref(record.get("artifact"))}
     if op == "use":

@@ -47,7 +47,8 @@ async def _use(
         "use_as": request.use_as,
         "wall": request.wall,
     }
-    await meta.upsert(connection, USES, [use], least=["wall"])
+    # Of several the same words count, in whatever order they come.
+    await meta.upsert(connection, USES, [use], least=["wall"], greatest=["use_as"])
     await _settle(connection, request, state="done")
 
 

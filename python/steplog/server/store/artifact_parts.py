@@ -1,0 +1,142 @@
+"""Artifacts that are put together from several: a base, and parts that several processes log."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from steplog.server.store.artifact_names import named
+from steplog.server.store.artifact_tables import ARTIFACTS, ENTRIES, MEMBERSHIPS
+from steplog.server.store.manifest import merged
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from steplog.server.store.artifact_names import Row
+
+
+class FailedError(Exception):
+    """An artifact never becomes a version, and why."""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """A pending artifact waits for another one: what for."""
+
+    reason: str
+
+
+async def parts_of(
+    connection: AsyncConnection, row: Row, ready: Collection[int]
+) -> tuple[list[Row], Waits | None]:
+    """What one is put together from beside its own entries: the first one that has a path counts.
+
+    Raises:
+        FailedError: One of them is none, or never will be.
+    """
+    found = await _shared(connection, row, ready) if row.distributed else []
+    if isinstance(found, Waits):
+        return [], found
+    if not row.base:
+        return found, None
+    base = await named(connection, row.base)
+    if base is not None and base.id == row.id:
+        raise FailedError("it is its own base")
+    if base is None or base.state == "pending":
+        return [], Waits(f"it waits for its base {row.base}")
+    if base.state != "committed":
+        raise FailedError(f"its base {row.base} is {base.state}: {base.reason}".removesuffix(": "))
+    return [*found, base], None
+
+
+async def _shared(
+    connection: AsyncConnection, row: Row, ready: Collection[int]
+) -> list[Row] | Waits:
+    """The other parts of a distributed one, the latest first.
+
+    Raises:
+        FailedError: One of them has failed.
+    """
+    mine = sa.select(ARTIFACTS).where(
+        ARTIFACTS.c.distributed == row.distributed,
+        ARTIFACTS.c.project_id == row.project_id,
+        ARTIFACTS.c.name == row.name,
+        ARTIFACTS.c.id != row.id,
+    )
+    latest = mine.order_by(ARTIFACTS.c.created.desc(), ARTIFACTS.c.key.desc())
+    others = list(await connection.execute(latest))
+    pending = [one for one in others if one.state == "pending" and not one.is_final]
+    parts = [one for one in pending if one.id in ready]
+    done = [one for one in others if one.state == "committed"]
+    if done:
+        # It comes late: what is there already and this one are a further version.
+        return [await _newest(connection, done), *parts]
+    if not row.is_final:
+        return _unless_final(others)
+    if len(parts) < len(pending):
+        return Waits("it waits for the contents of its parts")
+    for one in others:
+        if one.state == "failed":
+            raise FailedError(f"its part {one.key} has failed: {one.reason}")
+    return parts
+
+
+def _unless_final(others: Sequence[Row]) -> Waits:
+    for one in others:
+        if one.is_final and one.state in {"failed", "deleted"}:
+            raise FailedError(f"the artifact that it is a part of, {one.key}, is {one.state}")
+    return Waits("it waits for the last of its parts")
+
+
+async def _newest(connection: AsyncConnection, done: Sequence[Row]) -> Row:
+    numbers = {one.same_as or one.id for one in done}
+    query = (
+        sa.select(ARTIFACTS)
+        .join(MEMBERSHIPS, MEMBERSHIPS.c.artifact_id == ARTIFACTS.c.id)
+        .where(ARTIFACTS.c.id.in_(numbers), ~MEMBERSHIPS.c.is_link)
+        .order_by(MEMBERSHIPS.c.version.desc())
+        .limit(1)
+    )
+    return (await connection.execute(query)).one()
+
+
+async def merge(connection: AsyncConnection, number: int, parts: Sequence[Row]) -> str:
+    """Take over what others have at paths where it has nothing, the first ones first."""
+    taken = ENTRIES.alias("taken")
+    own = ENTRIES.alias("own")
+    columns = [column for column in taken.c if column.name != "artifact_id"]
+    for part in parts:
+        is_there = (
+            sa.select(own.c.path)
+            .where(own.c.artifact_id == number, own.c.path == taken.c.path)
+            .exists()
+        )
+        rows = sa.select(sa.literal(number), *columns).where(
+            taken.c.artifact_id == part.id, ~is_there
+        )
+        names = ["artifact_id", *(column.name for column in columns)]
+        await connection.execute(sa.insert(ENTRIES).from_select(names, rows))
+    query = (
+        sa.select(ENTRIES.c.path, ENTRIES.c.digest)
+        .where(ENTRIES.c.artifact_id == number)
+        .order_by(ENTRIES.c.path)
+    )
+    found = [(row.path, row.digest) for row in await connection.execute(query)]
+    digest = await asyncio.to_thread(merged, found)
+    size = sa.select(sa.func.coalesce(sa.func.sum(ENTRIES.c.size), 0)).where(
+        ENTRIES.c.artifact_id == number
+    )
+    await connection.execute(
+        sa.update(ARTIFACTS)
+        .where(ARTIFACTS.c.id == number)
+        .values(digest=digest, manifest="", size=size.scalar_subquery(), count=len(found))
+    )
+    return digest
+
+
+__all__ = ["FailedError", "Waits", "merge", "parts_of"]
