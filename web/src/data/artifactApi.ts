@@ -20,8 +20,10 @@ export interface VersionRef extends CollectionRef {
   ref: string;
 }
 
-/** Versions and entries that are asked at once. */
+/** Versions that are asked at once, and entries that are listed at once. */
 const PAGE = 1000;
+/** Entries that the server answers at once. */
+export const MOST_ENTRIES_AT_ONCE = 10_000;
 
 const collectionPath = (of: CollectionRef): string =>
   `${projectPath(of)}/artifacts/${encodeURIComponent(of.name)}`;
@@ -37,10 +39,15 @@ export const getVersions = (of: CollectionRef, cursor?: string): Promise<Collect
 export const getVersion = (of: VersionRef): Promise<OneVersion> => exactJson<OneVersion>(versionPath(of));
 
 /** The entries whose paths begin with `prefix`, by path. */
-export const getEntries = (of: VersionRef, prefix: string, cursor?: string | null): Promise<EntriesPage> =>
-  json<EntriesPage>(`${versionPath(of)}/entries?${pageOf(cursor, { prefix })}`);
+export const getEntries = (
+  of: VersionRef,
+  prefix: string,
+  cursor: string | null,
+  limit = PAGE,
+): Promise<EntriesPage> =>
+  json<EntriesPage>(`${versionPath(of)}/entries?${pageOf(cursor, { prefix, limit: String(limit) })}`);
 
-/** What led to a version and what came of it, `depth` steps of artifacts away. */
+/** What led to a version and what came of it, at most `depth` edges away. */
 export const getLineage = (of: VersionRef, depth: number): Promise<Lineage> =>
   exactJson<Lineage>(`${versionPath(of)}/lineage?depth=${depth}`);
 
@@ -54,6 +61,10 @@ export const changeVersion = (of: VersionRef, change: VersionChange): Promise<Ve
 /** Deletes a version, its aliases with it. */
 export const deleteVersion = async (of: VersionRef): Promise<void> =>
   void (await request(`${versionPath(of)}?aliases=1`, { method: 'DELETE' }));
+
+/** Takes a link out of its collection; what it links to stays. */
+export const removeLink = async (of: VersionRef): Promise<void> =>
+  void (await request(`${collectionPath(of)}/links/${encodeURIComponent(of.ref)}`, { method: 'DELETE' }));
 
 export const getRunArtifacts = (ref: ProjectRef, run: string): Promise<RunArtifacts> =>
   exactJson<RunArtifacts>(`${runPath(ref, run)}/artifacts`);

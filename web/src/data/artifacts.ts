@@ -48,8 +48,8 @@ export interface Version extends ProjectRef {
   metadata: Record<string, unknown> | null;
   created: number;
   state: ArtifactState;
-  /** Why it failed, or what a pending one waits for. */
-  reason: string | null;
+  /** Why it failed, or what a pending one waits for; empty when there is nothing to say. */
+  reason: string;
   /** Of a linked one: the version that it is. */
   source: (ProjectRef & { name: string; version: string }) | null;
   run: RunRef | null;
@@ -59,12 +59,14 @@ export interface OneVersion extends Version {
   logged_by: RunRef[];
   used_by: RunRef[];
   /** SHA-256 of the list of its entries. */
-  manifest: string;
+  manifest: string | null;
 }
 
 export interface CollectionVersions extends Collection {
   list: Version[];
-  next?: string | null;
+  next: string | null;
+  /** What was logged to it and is no version (yet): pending or failed, the newest first. */
+  unfinished: Version[];
 }
 
 export interface Entry {
@@ -84,10 +86,8 @@ export interface EntriesPage {
   next: string | null;
 }
 
-/** Of a run or of an artifact's version; `id` is one of the ends of edges. */
-export type LineageNode = { id: string } & (
-  ({ kind: 'run' } & RunRef & { state?: string }) | ({ kind: 'artifact' } & Omit<Version, 'id'>)
-);
+/** `key` is one of the ends of edges. */
+export type LineageNode = { key: string } & (({ kind: 'run' } & RunRef) | ({ kind: 'artifact' } & Version));
 
 export interface LineageEdge {
   from: string;
@@ -103,7 +103,18 @@ export interface Lineage {
 
 export interface RunArtifacts {
   logged: Version[];
-  used: Version[];
+  used: (Version & { use_as: string })[];
+  /** What the run asked for and was not, or not yet, done. */
+  undone: {
+    op: string;
+    /** As the run named it. */
+    artifact: string;
+    /** The collection that it was to be linked to. */
+    to: string | null;
+    state: string;
+    reason: string;
+    time: number;
+  }[];
 }
 
 /** What can be changed of a version. */

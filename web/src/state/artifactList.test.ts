@@ -3,6 +3,7 @@ import type { Collection, Version } from '../data/artifacts';
 import {
   chosenVersion,
   collectionsOf,
+  merged,
   nameHint,
   refOf,
   typesOf,
@@ -18,7 +19,7 @@ const collection = (type: string, name: string, more: Partial<Collection> = {}):
 const VERSION: Version = {
   ...{ id: 'ab12', name: 'model', entity: 'me', project: 'demo', type: 'model', version: 'v2' },
   ...{ aliases: ['latest'], tags: [], digest: 'd', size: 1, count: 1, description: null, metadata: null },
-  ...{ created: 1, state: 'committed', reason: null, source: null, run: null },
+  ...{ created: 1, state: 'committed', reason: '', source: null, run: null },
 };
 
 const COLLECTIONS = [
@@ -56,6 +57,16 @@ test('an address names a version by its number, an alias or its id', () => {
   expect(chosenVersion(all, refOf(failed))).toBe(failed);
   expect(chosenVersion(all, 'v7')).toBe(null);
   expect([versionText(old), versionText(failed)]).toEqual(['v1', 'failed']);
+});
+
+test('what has become no version stands where its time is', () => {
+  const at = (id: string, created: number) => ({ ...VERSION, id, created });
+  const ids = (some: Version[], others: Version[]) => merged(some, others).map(({ id }) => id);
+  expect(ids([at('v1', 5), at('v0', 3)], [at('x', 9), at('y', 4), at('z', 1)])).toEqual([
+    ...['x', 'v1', 'y', 'v0', 'z'],
+  ]);
+  expect(ids([], [at('x', 9)])).toEqual(['x']);
+  expect(ids([at('v0', 3)], [])).toEqual(['v0']);
 });
 
 test('the lines of a program name the version', () => {

@@ -49,6 +49,16 @@ export const refOf = ({ version, id }: Pick<Version, 'version' | 'id'>): string 
 export const versionText = ({ version, state }: Pick<Version, 'version' | 'state'>): string =>
   version ?? state;
 
+/** Versions, and beside them what has become none, where it would stand by its time; the newest come first. */
+export function merged(versions: readonly Version[], unfinished: readonly Version[]): Version[] {
+  const rest = [...unfinished];
+  const list = versions.flatMap((version) => {
+    const newer = rest.findIndex(({ created }) => created < version.created);
+    return [...rest.splice(0, newer === -1 ? rest.length : newer), version];
+  });
+  return [...list, ...rest];
+}
+
 /** The version that an address names: a number, an alias or an id; null for the latest. */
 export function chosenVersion(versions: readonly Version[], ref: string | null): Version | null {
   if (ref === null) return versions.find(({ aliases }) => aliases.includes('latest')) ?? versions[0] ?? null;

@@ -7,7 +7,7 @@ import {
   type ArtifactView,
 } from './artifactView';
 
-const full: ArtifactView = { tab: 'files', file: 'a/ü b.txt', prefix: 'a/', depth: 5, other: 'v1' };
+const full: ArtifactView = { tab: 'files', file: 'a/ü b.txt', prefix: 'a/', depth: 8, other: 'v1' };
 
 test('every state survives the round trip', () => {
   expect(decodeArtifactView(encodeArtifactView(full))).toEqual(full);

@@ -15,13 +15,13 @@ export interface ArtifactView {
   file: string | null;
   /** What the paths of the listed entries begin with. */
   prefix: string;
-  /** Steps of artifacts that the lineage goes, both ways. */
+  /** How many edges the lineage goes, both ways. */
   depth: number;
   /** The version that it is compared with; null for the one before. */
   other: string | null;
 }
 
-export const DEPTHS = [1, 2, 3, 5] as const;
+export const DEPTHS = [1, 2, 4, 8, 20] as const;
 const DEFAULT_DEPTH = 2;
 
 /** Reads a query string. Values that make no sense fall back on the default. */

@@ -1,6 +1,6 @@
 /** The entries of a version, asked by pages. */
 import { ApiError } from '../data/api';
-import { getEntries, type VersionRef } from '../data/artifactApi';
+import { getEntries, MOST_ENTRIES_AT_ONCE, type VersionRef } from '../data/artifactApi';
 import type { Entry } from '../data/artifacts';
 
 export class EntryPages {
@@ -29,15 +29,17 @@ export class EntryPages {
 
   /** All pages, up to so many entries. */
   async all(most: number): Promise<void> {
-    await this.show('');
-    while (this.hasMore && this.status === 'ready' && this.entries.length < most) await this.more();
+    this.prefix = '';
+    this.next = null;
+    do await this.ask(this.next === null ? [] : this.entries, MOST_ENTRIES_AT_ONCE);
+    while (this.hasMore && this.status === 'ready' && this.entries.length < most);
   }
 
-  private async ask(before: readonly Entry[]): Promise<void> {
+  private async ask(before: readonly Entry[], limit?: number): Promise<void> {
     const prefix = this.prefix ?? '';
     this.status = 'loading';
     try {
-      const answer = await getEntries(this.of, prefix, this.next);
+      const answer = await getEntries(this.of, prefix, this.next, limit);
       // Another prefix was asked for meanwhile.
       if (prefix !== this.prefix) return;
       this.entries = [...before, ...answer.entries];
