@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import pathlib
 import sqlite3
 import time
 
@@ -27,6 +29,9 @@ from tests.e2e.artifact_logs import (
     settled,
     whose,
 )
+
+import steplog
+from steplog._core import Writer
 
 
 @pytest.fixture
@@ -255,3 +260,76 @@ def test_an_artifact_adds_to_its_base(server):
     delete_run(server, "r")
     assert hashes(*whole.values()) <= swept(server)
     assert all(there(server, content) for content in whole.values())
+
+
+def test_what_is_logged_bit_by_bit_adds_to_the_latest_version(server):
+    log, late = Log(server), b"l" * 200_000
+    base = "local/p/data:latest"
+    # The first one adds to nothing; each next one waits for those of its process before it.
+    first = log.log("data", {"0": late}, late=[late], base=base)
+    second = log.log("data", {"1": b"one"}, base=base)
+    while "before" not in by_id(server, second)["reason"]:
+        time.sleep(0.01)
+    log.upload(late)
+    assert (settled(server, first)["version"], settled(server, first)["count"]) == ("v0", 1)
+    found = settled(server, second)
+    assert (found["version"], found["count"]) == ("v1", 2)
+    assert found["digest"] == digest_of(manifest_of({"0": late, "1": b"one"}))
+    # Another process does not wait for what may never come.
+    never = b"n" * 100
+    waiting = log.log("data", {"2": never}, late=[never], base=base)
+    other = Log(server, "other").log("data", {"3": b"3"}, base=base, sequence="another")
+    found = settled(server, other)
+    assert (found["version"], found["count"]) == ("v2", 3)
+    assert by_id(server, waiting)["state"] == "pending"
+    own = new_id()
+    found = settled(server, log.log("own", {"a": b"1"}, id=own, base=own))
+    assert (found["state"], found["reason"]) == ("failed", "it is its own base")
+
+
+def test_an_offline_run_brings_its_artifacts_when_it_is_synced(server, tmp_path):
+    run = steplog.init(project="p", id="r", mode="offline", dir=str(tmp_path))
+    large, small = b"l" * 3_000_000, b"small"
+    manifest = manifest_of({"large": large, "small": small})
+    writer = run._own_writer()
+    assert isinstance(writer, Writer)
+    (log,) = pathlib.Path(run.sync_dir, "wal").iterdir()
+    (log / "blobs").mkdir(exist_ok=True)
+    (log / "blobs" / hash_of(large)).write_bytes(large)
+    writer.put_blob(f".artifacts/{hash_of(large)}", hashlib.sha256(large).digest(), len(large))
+    for content in (small, manifest):
+        writer.put_file(f".artifacts/{hash_of(content)}", content)
+    key = "a" * 32
+    writer.put_artifact(
+        {
+            "op": "log",
+            "id": key,
+            "sequence": "s",
+            "type": "model",
+            "name": "net",
+            "description": "from afar",
+            "metadata": {"layers": 3, "rate": 0.5, "big": 1 << 70},
+            "aliases": ["latest", "best"],
+            "tags": [],
+            "digest": digest_of(manifest),
+            "manifest": hash_of(manifest),
+            "size": len(large) + len(small),
+            "count": 2,
+        }
+    )
+    writer.put_artifact({"op": "link", "artifact": key, "to": "local/p/shelf", "aliases": ["top"]})
+    run.finish()
+    report = server.cli("sync", run.sync_dir)
+    assert report.returncode == 0, report.stderr
+    found = settled(server, key)
+    assert (found["state"], found["version"], found["size"]) == ("committed", "v0", 3_000_005)
+    assert found["metadata"] == {"layers": 3, "rate": 0.5, "big": str(1 << 70)}
+    assert get(server, "/shelf/top")["id"] == key
+    assert there(server, large)
+    delete_run(server, "r")
+    assert swept(server) == hashes(large, small, manifest)
+    # The folder brings the run back, and the version is its own again.
+    assert server.cli("sync", run.sync_dir).returncode == 0
+    assert [one["id"] for one in whose(server, "r")["logged"]] == [key]
+    assert [one["run"] for one in by_id(server, key)["logged_by"]] == ["r"]
+    assert [one["version"] for one in get(server, "/net")["list"]] == ["v0"]

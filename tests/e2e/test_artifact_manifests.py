@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.e2e.artifact_logs import (
     Log,
@@ -16,6 +18,11 @@ from tests.e2e.artifact_logs import (
     settled,
     whose,
 )
+
+from steplog.server.manifest_reader import read_entries
+from steplog.server.store import manifest
+from steplog.server.store.blobs import BlobStore
+from steplog.server.store.run_files import Content
 
 HOSTILE = {
     "no JSON": (b"{", "is not JSON"),
@@ -199,3 +206,59 @@ def test_a_record_that_cannot_be_taken_is_said_of_its_run(fortress, record, reas
     log.forget()
     log.say()
     assert whose(fortress, log.run)["undone"] == [undone]
+
+
+LONG = {
+    f"folder/{number:05d}": {"ref": "s3://bucket/" + "x" * 200, "digest": f"d{number}", "size": 2}
+    for number in range(6_000)
+}
+
+
+def test_a_large_manifest_is_read_apart(server):
+    log, whole = Log(server), manifest_of({**LONG, "a": b"1"})
+    assert len(whole) > 1 << 20
+    key = log.log("data", {"a": b"1"}, raw=whole, late=[whole])
+    log.upload(whole)
+    found = settled(server, key)
+    assert (found["state"], found["count"], found["size"]) == ("committed", 6_001, 12_001), found
+    assert found["manifest"] == hash_of(whole)
+    entries, cursor = [], ""
+    for _ in range(7):
+        page = get(server, f"/data/v0/entries?limit=1000{cursor}")
+        entries += page["entries"]
+        cursor = f"&cursor={page['next']}"
+    assert [one["path"] for one in entries] == sorted([*LONG, "a"])
+    assert entries[-1]["digest"] == "d5999"
+    # One that is wrong fails as a small one does, and so does one of another digest.
+    bad = manifest_of({**LONG, "zz/../..": b"1"})
+    key = log.log("data", {"a": b"1"}, raw=bad, late=[bad])
+    log.upload(bad)
+    found = settled(server, key)
+    assert found["reason"] == "the path 'zz/../..' has an empty part, `.` or `..`"
+    key = log.log("data", {"a": b"1"}, raw=whole, late=[whole], digest="0" * 32)
+    assert "and that of the manifest is" in settled(server, key)["reason"]
+
+
+def test_entries_and_bytes_of_a_manifest_have_a_bound(monkeypatch):
+    monkeypatch.setattr(manifest, "MAX_ENTRIES", 2)
+    two = {"a": b"1", "b": b"2"}
+    assert len(manifest.read_manifest(manifest_of(two))) == 2
+    with pytest.raises(manifest.ManifestError, match="3 entries, and an artifact 2 at most"):
+        manifest.read_manifest(manifest_of({**two, "c": b"3"}))
+    with pytest.raises(manifest.ManifestError, match="together that are 3 entries"):
+        manifest.merged([("a", "x"), ("b", "x"), ("c", "x")])
+
+
+def test_a_manifest_that_is_too_large_is_not_read(tmp_path):
+    content = Content("0" * 64, manifest.MAX_MANIFEST_BYTES + 1, is_stored=True, whole=None)
+
+    store = BlobStore.at(tmp_path)
+
+    async def read():
+        try:
+            return [some async for some in read_entries(store, content, "0" * 32)]
+        finally:
+            await store.aclose()
+
+    with pytest.raises(manifest.ManifestError, match="one has at most 256 MiB"):
+        asyncio.run(read())

@@ -422,6 +422,15 @@ def test_parts_of_several_processes_become_one_version(server):
     assert late["digest"] == digest_of(manifest_of({**whole, "3": b"three"}))
     later = settled(server, logs[1].log("data", {"4": b"four"}, **shared))
     assert later["count"] == 5
+    # What is logged after the final one is of the next round, and waits for its end.
+    logs = [Log(server, "r2", f"w{rank}") for rank in range(2)]
+    part = logs[0].log("data", {"0": b"again"}, **shared)
+    while by_id(server, part)["reason"] != "it waits for the last of its parts":
+        time.sleep(0.01)
+    logs[1].wall = time.time_ns()
+    second = settled(server, logs[1].log("data", {"1": b"again too"}, final=True, **shared))
+    assert (second["version"], second["count"]) == ("v3", 2)
+    assert by_id(server, part) == second
     # Another group is another artifact; a part that fails fails the whole, and says so.
     logs[0].log("data", {"0": b"x"}, distributed="group-2", digest="0" * 32)
     final = logs[1].log("data", {"1": b"y"}, distributed="group-2", final=True)

@@ -119,7 +119,7 @@ class Server:
             wake=self.committer.wake,
         )
         self.query = Query(
-            self.meta, self.series, self.hub, drop=self.ingest.drop, settle=self.committer.look
+            self.meta, self.series, self.hub, drop=self.ingest.drop, settle=self.committer.settle
         )
         self.charts = Charts(self.meta, self.series, self.hub)
         self.blobs = Blobs(
@@ -167,14 +167,11 @@ class Server:
             asyncio.create_task,
             (
                 *(runs, self._look_after(self.blobs.sweep)),
-                *(self._look_after(self._commit), self.committer.run()),
+                *(self._look_after(self.committer.look_again), self.committer.run()),
             ),
         )
         if self._webhook is not None:
             self._tasks.append(asyncio.create_task(self._webhook.run()))
-
-    async def _commit(self) -> None:
-        self.committer.wake()
 
     def _tell(self, alert: dict[str, object]) -> None:
         if self._webhook is not None:

@@ -7,25 +7,17 @@ import logging
 from typing import TYPE_CHECKING
 
 from steplog._errors import StorageError
+from steplog.server.manifest_reader import read_entries
 from steplog.server.store.artifact_commits import ArtifactCommits
-from steplog.server.store.manifest import (
-    MAX_MANIFEST_BYTES,
-    Entry,
-    ManifestError,
-    digest_of,
-    read_manifest,
-)
+from steplog.server.store.manifest import ManifestError
 
 if TYPE_CHECKING:
     from steplog.server.hub import Hub
     from steplog.server.store.artifact_names import Row
     from steplog.server.store.blobs import BlobStore
     from steplog.server.store.meta import MetaStore
-    from steplog.server.store.run_files import Content
 
 _log = logging.getLogger(__name__)
-
-_PIECE_BYTES = 4 << 20
 
 
 class Committer:
@@ -44,10 +36,19 @@ class Committer:
         # Of each that waits for contents one of them, the largest: it comes last.
         self._awaited: dict[int, str] = {}
         self._ready: set[int] = set()
+        # Those of them that wait for another artifact: tried when there is news of any.
+        self._waiting: set[int] = set()
+        self._seen: set[int] = set()
+        self._broken: set[int] = set()
 
     def wake(self) -> None:
         """Something has come that an artifact may wait for."""
         self._woken.set()
+
+    async def look_again(self) -> None:
+        """Look at all of them soon, whatever was known of them."""
+        self._waiting.clear()
+        self.wake()
 
     async def run(self) -> None:
         """Look whenever it is woken, until it is cancelled."""
@@ -65,19 +66,40 @@ class Committer:
             while await self._round():
                 pass
 
+    async def settle(self, run_id: int) -> None:
+        """Commit what can be of what a run has logged."""
+        if await self._records.has_pending(run_id):
+            await self.look()
+
     async def _round(self) -> bool:
         """Try each that is pending; whether one was decided that others may have waited for."""
         pending = await self._records.pending()
         known = {*pending}
+        if known != self._seen:
+            self._seen = known
+            self._waiting.clear()
         self._ready &= known
         self._awaited = {at: one for at, one in self._awaited.items() if at in known}
         there = await self._records.stored(set(self._awaited.values()))
+        waited_for = {None, *there}
         is_any = False
         for number in pending:
-            sha256 = self._awaited.get(number)
-            if sha256 is None or sha256 in there:
-                is_any |= await self._try(number)
+            is_due = self._awaited.get(number) in waited_for
+            if is_due and number not in self._broken and number not in self._waiting:
+                is_any |= await self._guarded(number)
+        if is_any:
+            self._waiting.clear()
         return is_any
+
+    async def _guarded(self, number: int) -> bool:
+        try:
+            return await self._try(number)
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001  # logged; the others are not to wait for it
+            _log.exception("a bug: the artifact %d stays pending until the next start", number)
+            self._broken.add(number)
+            return False
 
     async def _try(self, number: int) -> bool:
         row = await self._records.find(number)
@@ -91,12 +113,14 @@ class Committer:
         waits = await self._records.commit(number, self._ready)
         if waits is not None:
             await self._records.note(number, waits.reason)
+            self._waiting.add(number)
             return not was_ready
         await self._decided(number)
         return True
 
     async def _decided(self, number: int) -> None:
         self._ready.discard(number)
+        self._waiting.discard(number)
         self._awaited.pop(number, None)
         for run in await self._records.runs_of(number):
             self._hub.changed(*run)
@@ -109,7 +133,7 @@ class Committer:
                 if content is None:
                     await self._await(row.id, row.manifest)
                     return False
-                entries = await self._read(row, content)
+                entries = read_entries(self._store, content, row.digest)
                 await self._records.keep_entries(row.id, entries)
             missing = await self._records.missing(row.id)
             if missing is not None:
@@ -125,34 +149,6 @@ class Committer:
     async def _await(self, number: int, sha256: str) -> None:
         self._awaited[number] = sha256
         await self._records.note(number, f"it waits for contents, such as {sha256}")
-
-    async def _read(self, row: Row, content: Content) -> list[Entry]:
-        if content.size_bytes > MAX_MANIFEST_BYTES:
-            raise ManifestError(
-                f"the manifest has {content.size_bytes:,} bytes, and one has at most "
-                f"{MAX_MANIFEST_BYTES >> 20} MiB"
-            )
-        data = content.whole
-        if data is None:
-            pieces = bytearray()
-            for at in range(0, content.size_bytes, _PIECE_BYTES):
-                stop = min(at + _PIECE_BYTES, content.size_bytes)
-                pieces += await self._store.read(content.sha256, at, stop)
-            data = bytes(pieces)
-        return await asyncio.to_thread(_checked, data, row.digest)
-
-
-def _checked(data: bytes, digest: str) -> list[Entry]:
-    """The entries of a manifest that has a digest.
-
-    Raises:
-        ManifestError: It is none, or has another one.
-    """
-    entries = read_manifest(data)
-    found = digest_of((entry.path, entry.digest) for entry in entries)
-    if found != digest:
-        raise ManifestError(f"`digest` is {digest}, and that of the manifest is {found}")
-    return entries
 
 
 __all__ = ["Committer"]

@@ -51,7 +51,7 @@ class Query:
         hub: Hub,
         *,
         drop: Callable[[str, str, str], None],
-        settle: Callable[[], Awaitable[None]],
+        settle: Callable[[int], Awaitable[None]],
     ) -> None:
         self._settle = settle
         self._meta = meta
@@ -225,7 +225,7 @@ class Query:
         if text not in {"0", "1"}:
             raise Problem(Code.INVALID, "`artifacts` is 0 or 1", field="artifacts")
         # What has all that it needs is a version, and stays.
-        await self._settle()
+        await self._settle(row.id)
         await self._runs.delete(row.id, artifacts=text == "1")
         self._drop(row.entity, row.project, row.run)
         self._hub.changed(row.entity, row.project, row.run)

@@ -53,7 +53,8 @@ IS_OWN = sa.or_(MEMBERSHIPS.c.is_link.is_(None), ~MEMBERSHIPS.c.is_link)
 
 async def answers(connection: AsyncConnection, rows: Sequence[Row]) -> list[dict[str, object]]:
     """Rows of `VERSIONS` as the API has them."""
-    aliases = await _aliases(connection, {row.collection_id for row in rows} - {None})
+    versions = {(row.collection_id, row.version) for row in rows if row.version is not None}
+    aliases = await _aliases(connection, versions)
     runs = await _runs(connection, {row.id for row in rows})
     sources = await _sources(connection, {row.id for row in rows if row.is_link})
     return [
@@ -87,13 +88,15 @@ def _batches(numbers: Iterable[int]) -> Iterable[list[int]]:
 
 
 async def _aliases(
-    connection: AsyncConnection, collections: set[int]
+    connection: AsyncConnection, versions: set[tuple[int, int]]
 ) -> dict[tuple[int, int], list[str]]:
     found: dict[tuple[int, int], list[str]] = {}
-    for some in _batches(collections):
-        query = (
-            sa.select(ALIASES).where(ALIASES.c.collection_id.in_(some)).order_by(ALIASES.c.alias)
+    listed = sorted(versions)
+    for at in range(0, len(listed), _AT_ONCE):
+        is_one = sa.tuple_(ALIASES.c.collection_id, ALIASES.c.version).in_(
+            listed[at : at + _AT_ONCE]
         )
+        query = sa.select(ALIASES).where(is_one).order_by(ALIASES.c.alias)
         for row in await connection.execute(query):
             found.setdefault((row.collection_id, row.version), []).append(row.alias)
     return found

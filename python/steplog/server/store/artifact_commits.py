@@ -25,7 +25,7 @@ from steplog.server.store.run_files import Content
 from steplog.server.store.tables import BLOBS, PROJECTS, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import AsyncIterable, Collection, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from steplog.server.store.manifest import Entry
     from steplog.server.store.meta import MetaStore
 
-_ROWS_AT_ONCE = 5_000
-"""Of a transaction: a batch that comes meanwhile does not wait for a million."""
 _HASHES_AT_ONCE = 10_000
 """Of a query: SQLite takes some 32,000 parameters."""
 
@@ -51,6 +49,17 @@ class ArtifactCommits:
         query = sa.select(ARTIFACTS.c.id).where(ARTIFACTS.c.state == "pending")
         async with self._meta.read() as connection:
             return list(await connection.scalars(query.order_by(ARTIFACTS.c.id)))
+
+    async def has_pending(self, run_id: int) -> bool:
+        """Whether a run has logged one that is no version yet."""
+        query = (
+            sa.select(ARTIFACTS.c.id)
+            .join(USES, USES.c.artifact_id == ARTIFACTS.c.id)
+            .where(USES.c.run_id == run_id, ARTIFACTS.c.state == "pending")
+            .limit(1)
+        )
+        async with self._meta.read() as connection:
+            return await connection.scalar(query) is not None
 
     async def find(self, number: int) -> Row | None:
         """One that is pending still."""
@@ -79,23 +88,25 @@ class ArtifactCommits:
                 found.update(await connection.scalars(query))
         return found
 
-    async def keep_entries(self, number: int, entries: Sequence[Entry]) -> None:
+    async def keep_entries(self, number: int, entries: AsyncIterable[Sequence[Entry]]) -> None:
         """Keep the entries of a manifest; whoever is killed in between begins again."""
-        for at in range(0, len(entries), _ROWS_AT_ONCE):
-            some = entries[at : at + _ROWS_AT_ONCE]
+        size = count = 0
+        async for some in entries:
             rows: list[dict[str, object]] = [
                 {"artifact_id": number, **entry._asdict()} for entry in some
             ]
+            # Each in a transaction: a batch that comes meanwhile does not wait for a million.
             async with self._meta.write() as connection:
                 if not await _is_pending(connection, number):
                     return
                 await self._meta.upsert(connection, ENTRIES, rows)
-        size = sum(entry.size or 0 for entry in entries)
+            size += sum(entry.size or 0 for entry in some)
+            count += len(some)
         async with self._meta.write() as connection:
             await connection.execute(
                 sa.update(ARTIFACTS)
                 .where(ARTIFACTS.c.id == number)
-                .values(is_read=True, size=size, count=len(entries))
+                .values(is_read=True, size=size, count=count)
             )
 
     async def missing(self, number: int) -> str | None:

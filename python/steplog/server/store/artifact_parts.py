@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from steplog.server.schema import MAX_INT64
 from steplog.server.store.artifact_names import named
 from steplog.server.store.artifact_tables import ARTIFACTS, ENTRIES, MEMBERSHIPS
 from steplog.server.store.manifest import merged
+from steplog.server.store.tables import PROJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -42,16 +44,52 @@ async def parts_of(
     found = await _shared(connection, row, ready) if row.distributed else []
     if isinstance(found, Waits):
         return [], found
-    if not row.base:
-        return found, None
+    base = await _base_of(connection, row) if row.base else None
+    if isinstance(base, Waits):
+        return [], base
+    return [*found, *([] if base is None else [base])], None
+
+
+async def _base_of(connection: AsyncConnection, row: Row) -> Row | Waits | None:
+    """What one adds to; None: to nothing, as the first one of its name.
+
+    Raises:
+        FailedError: That is no version, and never will be.
+    """
+    is_latest = row.base == await _latest_of(connection, row)
+    if is_latest and await _follows(connection, row):
+        return Waits("it waits for what its process logged to this name before")
     base = await named(connection, row.base)
+    if base is None and is_latest:
+        return None
     if base is not None and base.id == row.id:
         raise FailedError("it is its own base")
     if base is None or base.state == "pending":
-        return [], Waits(f"it waits for its base {row.base}")
+        return Waits(f"it waits for its base {row.base}")
     if base.state != "committed":
         raise FailedError(f"its base {row.base} is {base.state}: {base.reason}".removesuffix(": "))
-    return [*found, base], None
+    return base
+
+
+async def _latest_of(connection: AsyncConnection, row: Row) -> str:
+    """How a log names the latest version of the collection that one was logged to."""
+    query = sa.select(PROJECTS).where(PROJECTS.c.id == row.project_id)
+    project = (await connection.execute(query)).one()
+    return f"{project.entity}/{project.project}/{row.name}:latest"
+
+
+async def _follows(connection: AsyncConnection, row: Row) -> bool:
+    """Whether its process has logged one to the same name before that is pending still."""
+    query = sa.select(ARTIFACTS.c.id).where(
+        ARTIFACTS.c.project_id == row.project_id,
+        ARTIFACTS.c.name == row.name,
+        ARTIFACTS.c.state == "pending",
+        ARTIFACTS.c.sequence == row.sequence,
+        ARTIFACTS.c.id < row.id,
+        # A part that waits for this one must not be waited for.
+        sa.or_(ARTIFACTS.c.distributed == "", ARTIFACTS.c.distributed != row.distributed),
+    )
+    return (await connection.execute(query.limit(1))).first() is not None
 
 
 async def _shared(
@@ -62,14 +100,7 @@ async def _shared(
     Raises:
         FailedError: One of them has failed.
     """
-    mine = sa.select(ARTIFACTS).where(
-        ARTIFACTS.c.distributed == row.distributed,
-        ARTIFACTS.c.project_id == row.project_id,
-        ARTIFACTS.c.name == row.name,
-        ARTIFACTS.c.id != row.id,
-    )
-    latest = mine.order_by(ARTIFACTS.c.created.desc(), ARTIFACTS.c.key.desc())
-    others = list(await connection.execute(latest))
+    others = await _round_of(connection, row)
     pending = [one for one in others if one.state == "pending" and not one.is_final]
     parts = [one for one in pending if one.id in ready]
     done = [one for one in others if one.state == "committed"]
@@ -84,6 +115,25 @@ async def _shared(
         if one.state == "failed":
             raise FailedError(f"its part {one.key} has failed: {one.reason}")
     return parts
+
+
+async def _round_of(connection: AsyncConnection, row: Row) -> list[Row]:
+    """The others that belong to the same version, the latest first.
+
+    A group may finish one again and again: a part belongs to the first final one that was logged
+    when it was, or later, by the clocks of those who logged them.
+    """
+    query = sa.select(ARTIFACTS).where(
+        ARTIFACTS.c.distributed == row.distributed,
+        ARTIFACTS.c.project_id == row.project_id,
+        ARTIFACTS.c.name == row.name,
+    )
+    latest = query.order_by(ARTIFACTS.c.created.desc(), ARTIFACTS.c.key.desc())
+    rows = list(await connection.execute(latest))
+    ends = [one.created for one in rows if one.is_final]
+    after = max((end for end in ends if end < row.created), default=-1)
+    end = min((end for end in ends if end >= row.created), default=MAX_INT64)
+    return [one for one in rows if after < one.created <= end and one.id != row.id]
 
 
 def _unless_final(others: Sequence[Row]) -> Waits:

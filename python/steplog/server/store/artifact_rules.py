@@ -63,7 +63,8 @@ def version_number(text: str) -> int | None:
 
 
 def _check_word(value: object, *, field: str, forbidden: str) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > _MAX_WORD:
+    is_text = isinstance(value, str) and value.strip() not in {"", ".", ".."}
+    if not isinstance(value, str) or not is_text or len(value) > _MAX_WORD:
         raise _wrong(field, f"`{field}`: each is a text of 1 to {_MAX_WORD} characters")
     if _CONTROL.search(value) or any(one in value for one in forbidden):
         raise _wrong(field, f"`{field}`: {value!r:.140} holds one of {forbidden} or a control")

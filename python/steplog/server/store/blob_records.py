@@ -12,7 +12,7 @@ from steplog.server.store.artifact_tables import ARTIFACTS, ENTRIES
 from steplog.server.store.tables import BLOBS, FILES, LOOSE, PROJECTS, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 AGAIN_NANOS = 24 * 3600 * 1_000_000_000
 """How long the contents of a writer that is taken anew wait for their names to come again."""
+_NAMES_AT_ONCE = 10_000
+"""Of a query: SQLite takes some 32,000 parameters."""
 
 
 @dataclass(frozen=True)
@@ -187,4 +189,24 @@ async def hashes_of(
     return {(row.writer, row.name): row.sha256 for row in await connection.execute(statement)}
 
 
-__all__ = ["AGAIN_NANOS", "BlobRecords", "Wanted", "hashes_of", "is_of_artifact", "loosen"]
+async def hashes_named(
+    connection: AsyncConnection, run_id: int, writer: str, *, names: Sequence[str]
+) -> list[str]:
+    """The hashes of those large files of a writer that have one of these names."""
+    found: list[str] = []
+    for at in range(0, len(names), _NAMES_AT_ONCE):
+        some = FILES.c.name.in_(names[at : at + _NAMES_AT_ONCE])
+        statement = sa.select(FILES.c.sha256).where(_is_of(run_id, writer), some)
+        found += await connection.scalars(statement.where(FILES.c.size.is_not(None)))
+    return found
+
+
+__all__ = [
+    "AGAIN_NANOS",
+    "BlobRecords",
+    "Wanted",
+    "hashes_named",
+    "hashes_of",
+    "is_of_artifact",
+    "loosen",
+]

@@ -14,7 +14,7 @@ from steplog.server._decode import merge_summaries
 from steplog.server.schema import flatten
 from steplog.server.store import alerts, artifact_records
 from steplog.server.store.attempts import Attempts
-from steplog.server.store.blob_records import hashes_of, loosen
+from steplog.server.store.blob_records import hashes_named, loosen
 from steplog.server.store.exact import pack, unpack_tree
 from steplog.server.store.tables import BLOBS, FILES, KEYS, OF_ARTIFACTS, RUNS, VALUES, WRITERS
 from steplog.server.store.writers import Writer, is_writer, key_rows, run_state
@@ -254,10 +254,8 @@ class Changes:
             for name, wall, sha256, size in change.blobs
         ]
         await self._meta.upsert(connection, BLOBS, kept)
-        before = await hashes_of(connection, run_id, writer)
-        replaced = [
-            before[writer, str(row["name"])] for row in rows if (writer, row["name"]) in before
-        ]
+        names = [str(row["name"]) for row in rows]
+        replaced = await hashes_named(connection, run_id, writer, names=names)
         of_writer = {"run_id": run_id, "writer": writer, "size": None}
         await self._meta.upsert(connection, FILES, [{**of_writer, **row} for row in rows])
         await loosen(self._meta, connection, replaced)

@@ -70,7 +70,7 @@ def read_manifest(data: bytes) -> list[Entry]:
         raise ManifestError(
             f"the manifest has {len(contents):,} entries, and an artifact {MAX_ENTRIES:,} at most"
         )
-    entries = [_entry(path, said) for path, said in sorted(contents.items())]
+    entries = [_entry(path, contents[path]) for path in sorted(contents)]
     check_folders(contents)
     return entries
 

@@ -1,0 +1,181 @@
+"""Any sequence of what logs and people do with artifacts leaves what a small model says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.e2e.artifact_logs import Log, by_id, new_id, settled
+
+CONTENTS = [b"zero", b"one", b"two"]
+NAMES = ["alpha", "beta"]
+ALIASES = ["best", "good"]
+
+NAME, ALIAS = st.sampled_from(NAMES), st.sampled_from(ALIASES)
+STEP = st.one_of(
+    st.tuples(st.just("log"), NAME, st.integers(0, 2), st.lists(ALIAS, unique=True)),
+    st.tuples(st.just("again"), st.integers(0, 20)),
+    st.tuples(st.just("alias"), NAME, st.integers(0, 3), ALIAS),
+    st.tuples(st.just("unalias"), NAME, ALIAS),
+    st.tuples(st.just("delete"), NAME, st.integers(0, 3)),
+    st.tuples(st.just("link"), st.integers(0, 20), st.lists(ALIAS, unique=True)),
+    st.tuples(st.just("unlink"), st.integers(0, 3)),
+)
+
+
+class Model:
+    """Collections as dicts: version number to artifact, alias to version number."""
+
+    def __init__(self):
+        self.versions: dict[str, dict[int, str]] = {}
+        self.aliases: dict[str, dict[str, int]] = {}
+        self.next: dict[str, int] = {}
+        self.contents: dict[str, tuple[str, int]] = {}
+        self.same: dict[str, str] = {}
+        self.gone: set[str] = set()
+
+    def add(self, name, artifact, aliases):
+        """Make an artifact a version, if it is none; aliases and `latest` point to it."""
+        versions = self.versions.setdefault(name, {})
+        number = {one: at for at, one in versions.items()}.get(artifact)
+        if number is None:
+            number = self.next.get(name, 0)
+            self.next[name] = number + 1
+            versions[number] = artifact
+        for alias in [*aliases, "latest"]:
+            self.aliases.setdefault(name, {})[alias] = number
+
+    def log(self, key, what, aliases):
+        name, _ = what
+        for one, has in self.contents.items():
+            if has == what and one not in self.gone:
+                self.same[key] = one
+                self.add(name, one, aliases)
+                return
+        self.contents[key] = what
+        self.add(name, key, aliases)
+
+    def remove(self, name, number):
+        del self.versions[name][number]
+        aliases = self.aliases[name]
+        was_latest = aliases.get("latest") == number
+        for alias in [alias for alias, at in aliases.items() if at == number]:
+            del aliases[alias]
+        if was_latest and self.versions[name]:
+            aliases["latest"] = max(self.versions[name])
+
+    def delete(self, artifact):
+        self.gone.add(artifact)
+        for name, versions in self.versions.items():
+            for number in [at for at, one in versions.items() if one == artifact]:
+                self.remove(name, number)
+
+    def listed(self, name):
+        aliases = self.aliases.get(name, {})
+        return [
+            (f"v{at}", one, sorted(alias for alias, to in aliases.items() if to == at))
+            for at, one in sorted(self.versions.get(name, {}).items(), reverse=True)
+        ]
+
+
+class Real:
+    """The same at a server, in a project of its own."""
+
+    def __init__(self, server):
+        self.server, self.project = server, f"m{new_id()}"
+        self.log = Log(server, project=self.project)
+        self.log.say()
+        self.path = f"/api/v1/projects/local/{self.project}/artifacts"
+        self.keys: list[str] = []
+
+    def ask(self, path, body=None, method="GET"):
+        return self.server.ask(self.path + path, body, method=method)[0]
+
+    def listed(self, name):
+        status, _, data = self.server.ask(f"{self.path}/{name}")
+        if status == 404:
+            return []
+        found = json.loads(data)
+        assert found["unfinished"] == []
+        return [(one["version"], one["id"], one["aliases"]) for one in found["list"]]
+
+
+def step(model, real, done):
+    """Do one thing at both."""
+    what, *rest = done
+    if what == "log":
+        name, content, aliases = rest
+        key = real.log.log(name, {"a": CONTENTS[content]}, aliases=[*aliases, "latest"])
+        assert settled(real.server, key)["state"] == "committed"
+        model.log(key, (name, content), aliases)
+        real.keys.append(key)
+    elif what == "again":
+        real.log.forget()
+        real.log.say()
+    elif what == "alias":
+        name, number, alias = rest
+        body = {"aliases_add": [alias]}
+        is_there = number in model.versions.get(name, {})
+        status = real.ask(f"/{name}/v{number}", body, "PATCH")
+        assert status == (200 if is_there else 404)
+        if is_there:
+            model.aliases[name][alias] = number
+    elif what == "unalias":
+        name, alias = rest
+        is_there = alias in model.aliases.get(name, {})
+        status = real.ask(f"/{name}/{alias}", {"aliases_remove": [alias]}, "PATCH")
+        assert status == (200 if is_there else 404)
+        model.aliases.get(name, {}).pop(alias, None)
+    else:
+        remove_or_link(model, real, done)
+
+
+def remove_or_link(model, real, done):
+    what, *rest = done
+    if what == "delete":
+        name, number = rest
+        is_there = number in model.versions.get(name, {})
+        status = real.ask(f"/{name}/v{number}?aliases=1", method="DELETE")
+        assert status == (204 if is_there else 404)
+        if is_there:
+            model.delete(model.versions[name][number])
+    elif what == "link" and real.keys:
+        number, aliases = rest
+        key = real.keys[number % len(real.keys)]
+        artifact = model.same.get(key, key)
+        real.log.link(key, f"local/{real.project}/shelf", aliases)
+        if artifact not in model.gone:
+            model.add("shelf", artifact, aliases)
+    elif what == "unlink":
+        is_there = rest[0] in model.versions.get("shelf", {})
+        status = real.ask(f"/shelf/links/v{rest[0]}", method="DELETE")
+        assert status == (204 if is_there else 404)
+        if is_there:
+            model.remove("shelf", rest[0])
+
+
+@pytest.fixture(scope="module")
+def held(running_server, tmp_path_factory):
+    with running_server(tmp_path_factory.mktemp("held"), "--blob-grace-secs", "0") as server:
+        yield server
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(STEP, max_size=12))
+def test_any_sequence_leaves_what_the_model_says(held, steps):
+    model, real = Model(), Real(held)
+    for one in steps:
+        step(model, real, one)
+        for name in (*NAMES, "shelf"):
+            assert real.listed(name) == model.listed(name)
+    for key in real.keys:
+        artifact = model.same.get(key, key)
+        found = by_id(held, key)
+        assert found["id"] == artifact
+        assert found["state"] == ("deleted" if artifact in model.gone else "committed")
