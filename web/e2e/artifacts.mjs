@@ -275,6 +275,7 @@ const steps = {
     await version('pending').click();
     await id('state-notice').filter({ hasText: 'Not all of it is here yet' }).waitFor();
     assert.match(await id('state-notice').innerText(), /it waits for contents, such as [0-9a-f]{64}/);
+    await id('awaited').getByText('unsent.bin').waitFor();
     await shot('pending');
     await page.goto(at('artifacts', 'cifar'));
     await version('failed').click();
