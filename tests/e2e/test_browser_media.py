@@ -152,7 +152,7 @@ def media(server, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_media_are_looked_at_in_the_browser(server, media):
     for name in "ab":
         with media(name) as run:

@@ -46,7 +46,9 @@ class Predictions(Media):
 @pytest.mark.timeout(300)
 def test_tables_in_the_browser(server, online):
     need_browser()
-    with online("r", settings={"finish_timeout_secs": 120.0}) as run:
+    with online("second", name="second") as run:
+        run.log({"eval/preds": Predictions(100)})
+    with online("r", name="first", settings={"finish_timeout_secs": 120.0}) as run:
         for rows in (200, 250, 300):
             run.log({"eval/preds": Predictions(rows)})
         data = ",".join(f"[{number},{number % 1000 / 10},null]" for number in range(LONG))

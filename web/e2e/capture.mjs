@@ -45,8 +45,8 @@ const steps = {
     await page.locator('[data-testid=tab-overview]').waitFor();
     assert.equal(new URL(page.url()).searchParams.get('tab'), 'overview');
     await page.keyboard.press('End');
-    await page.locator('[data-testid=tab-files]').waitFor();
-    assert.ok(await tab('Files').evaluate((button) => button === document.activeElement));
+    await page.locator('[data-testid=tab-artifacts]').waitFor();
+    assert.ok(await tab('Artifacts').evaluate((button) => button === document.activeElement));
     await page.goBack();
     await page.locator('[data-testid=tab-overview]').waitFor();
   },

@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
+import { assertAccessible } from './accessible.mjs';
 
 const [base, login, entity, project] = process.argv.slice(2);
 if (!project) {
@@ -184,6 +185,33 @@ const steps = {
     await press('m');
     await until('10 20 30 255', middle);
   },
+  async 'draws boxes and masks on small pictures, until somebody hides them'() {
+    await open('a', only('boxes'));
+    const marks = panel('boxes').locator('[data-testid=thumb-marks]');
+    const drawn = () => marks.evaluate(({ dataset }) => `${dataset.boxes} ${dataset.masks}`);
+    await marks.waitFor();
+    await until('4 1', drawn);
+    /** How many pixels of the layer are not clear. */
+    const painted = () =>
+      marks.evaluate((canvas) => {
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let i = 3; i < data.length; i += 4) if (data[i] > 0) count += 1;
+        return count / (data.length / 4) > 0.2;
+      });
+    await until(true, painted);
+    await panel('boxes').locator('[data-testid=marks-toggle]').click();
+    await marks.waitFor({ state: 'detached' });
+    assert.match(page.url(), /mb=0/);
+    await page.reload();
+    await panel('boxes').locator('img').waitFor();
+    assert.equal(await marks.count(), 0);
+    await panel('boxes').locator('[data-testid=marks-toggle]').click();
+    await until('4 1', drawn);
+    await open('a', only('images'));
+    await panel('images').locator('img').first().waitFor();
+    assert.equal(await panel('images').locator('[data-testid=marks-toggle]').count(), 0);
+  },
   async 'reads the pixel under the pointer'() {
     await open('a', '&m=boxes,a,,0,0');
     const picture = lightbox.locator('[data-testid=picture]');
@@ -259,6 +287,22 @@ const steps = {
     await press('ArrowLeft');
     assert.match(await panel('weights').locator('[data-testid=histogram-tip]').innerText(), /step 7/);
   },
+  async 'draws histograms one behind another, and reads them'() {
+    await open('a', only('weights'));
+    await panel('weights').locator('[data-testid=ridges-toggle]').click();
+    const figure = panel('weights').locator('[data-testid=ridges]');
+    await figure.waitFor();
+    assert.equal(await figure.getAttribute('data-ridges'), '9');
+    assert.ok((await colours(figure)) > 20);
+    await figure.focus();
+    await press('ArrowUp');
+    await press('ArrowUp');
+    assert.match(await panel('weights').locator('[data-testid=ridge-tip]').innerText(), /^step 7\s+median/);
+    assert.match(page.url(), /mr=weights/);
+    await assertAccessible(page, 'ridges');
+    await panel('weights').locator('[data-testid=ridges-toggle]').click();
+    await panel('weights').locator('[data-testid=histogram]').waitFor();
+  },
   async 'plays sounds and videos'() {
     await open('a', `&q=${encodeURIComponent('/^(sound|clip)$/')}`);
     const wave = panel('sound').locator('[data-testid=waveform]');
@@ -293,6 +337,47 @@ const steps = {
     assert.equal(await panel('layers').locator('tbody tr').count(), 2);
     await open('a', only('other'));
     await panel('other').locator('[data-testid=file-card]').waitFor();
+  },
+  async 'enlarges what is no image, goes to other runs, and closes'() {
+    const viewers = {
+      sound: '[data-testid=waveform]',
+      clip: '[data-testid=video]',
+      page: '[data-testid=page-frame]',
+      figure: '[data-testid=plotly][data-status=ready]',
+      mesh: '[data-testid=object3d][data-status=ready]',
+      molecule: '[data-testid=molecule][data-status=ready]',
+    };
+    const enlarged = page.locator('[data-testid=enlarged]');
+    for (const [key, ready] of Object.entries(viewers)) {
+      await open('a', only(key));
+      await panel(key).locator('[data-testid=enlarge]').click();
+      await enlarged.locator(ready).waitFor();
+      const { width } = await enlarged.locator(ready).boundingBox();
+      assert.ok(width > 1000, `${key} is ${width} pixels wide`);
+      await enlarged.getByRole('button', { name: 'Close' }).click();
+      await enlarged.waitFor({ state: 'detached' });
+      await panel(key).locator(ready).waitFor();
+    }
+    await page.goto(`${root}/workspace?sel=a,b&m=page,a,,0,0`);
+    await enlarged.locator('iframe').waitFor();
+    await page.waitForLoadState('networkidle'); // what the other run has is known
+    await press('ArrowDown');
+    await until('b', () => enlarged.getAttribute('data-run'));
+    await assertAccessible(page, 'enlarged');
+    await press('Escape');
+    await enlarged.waitFor({ state: 'detached' });
+    assert.doesNotMatch(page.url(), /[?&]m=/);
+  },
+  async 'keeps nobody out'() {
+    await open('a', `&q=${encodeURIComponent('/^(images|boxes|weights|sound|clip|layers|other)$/')}`);
+    for (const key of ['images', 'boxes', 'weights']) {
+      await panel(key).scrollIntoViewIfNeeded();
+      await panel(key).locator('img, canvas').first().waitFor();
+    }
+    await assertAccessible(page, 'the Media tab');
+    await open('a', '&m=boxes,a,,0,0');
+    await lightbox.locator('[data-testid=picture]').waitFor();
+    await assertAccessible(page, 'the lightbox');
   },
   async 'fits a narrow window'() {
     await page.setViewportSize({ width: 360, height: 740 });

@@ -3,12 +3,14 @@
  *
  *   node e2e/tables.mjs BASE_URL LOGIN_LINK ENTITY PROJECT RUN [SHOTS_FOLDER]
  *
- * The run has the tables that `test_tables_in_the_browser` logs: `eval/preds` at steps 0 to 2 and `long`.
+ * The run has the tables that `test_tables_in_the_browser` logs: `eval/preds` at steps 0 to 2 and `long`;
+ * the run `second` has `eval/preds` as well.
  */
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { assertAccessible } from './accessible.mjs';
 
 const [base, login, entity, project, run, shots] = process.argv.slice(2);
 if (!run) {
@@ -92,6 +94,7 @@ const steps = {
       locator.evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().left)));
     const heads = await lefts(id('table-column'));
     assert.deepEqual(await lefts(rows.first().locator('[role=gridcell]')), heads);
+    await assertAccessible(page, 'the explorer');
     await shot('open');
   },
   async 'sorts by a column, and by another one beside it'() {
@@ -147,6 +150,7 @@ const steps = {
     await whole.getByRole('heading', { name: 'Row 0' }).waitFor();
     await page.waitForFunction(() => document.querySelector('[data-testid=table-row] img')?.naturalWidth > 0);
     assert.match(await whole.innerText(), /"tokens": \[/);
+    await assertAccessible(page, 'a row');
     await shot('row');
     await grid.focus();
     for (const key of ['ArrowDown', 'ArrowDown', 'ArrowUp', 'Enter']) await page.keyboard.press(key);
@@ -208,6 +212,44 @@ const steps = {
     assert.equal(overflow, 0);
     await shot('narrow');
     await page.setViewportSize({ width: 1440, height: 900 });
+  },
+  async 'shows the tables of all runs under a key'() {
+    await page.goto(
+      new URL(['p', entity, project, 'workspace'].map(encodeURIComponent).join('/'), `${base}/`).href,
+    );
+    await id('project-tabs').getByRole('link', { name: 'Tables' }).click();
+    await counted('400 rows');
+    assert.equal(await id('table-runs').locator('summary').innerText(), 'The last table of 2 runs of 2');
+    await column('run').waitFor();
+    await assertAccessible(page, 'tables of a project');
+    await shot('project');
+    await id('table-group').selectOption('run');
+    await counted('2 groups, 400 rows');
+    await page.goBack();
+    await counted('400 rows');
+    await id('table-runs').locator('summary').click();
+    await id('table-runs').getByLabel('first', { exact: true }).uncheck();
+    await counted('100 rows');
+    assert.match(page.url(), new RegExp(`not=${run}`));
+    await id('table-runs').getByLabel('first', { exact: true }).check();
+    await counted('400 rows');
+    await id('table-runs').locator('summary').click();
+    await id('table-where').fill("run = 'second'");
+    await id('table-where').press('Enter');
+    await counted('100 matching rows');
+    await page.setViewportSize({ width: 360, height: 740 });
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    assert.equal(overflow, 0);
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await id('table-key').selectOption('1');
+    await page.waitForURL(/\/tables\/long$/);
+    await counted(`${LONG.toLocaleString('en')} rows`);
+    await page.goBack();
+    await rows.first().getByRole('link', { name: 'second' }).click();
+    await page.waitForURL(/\/r\/second\?tab=tables$/);
+    await counted('100 rows');
   },
   async 'says when a run has no tables'() {
     await page.goto(`${address}-empty?tab=tables`);

@@ -6,6 +6,11 @@ export type Route =
   | { page: 'projects' }
   | ({ page: 'workspace' } & ProjectRef)
   | ({ page: 'run'; id: string } & ProjectRef)
+  /** Of all runs; null for the first key. */
+  | ({ page: 'tables'; key: string | null } & ProjectRef)
+  | ({ page: 'artifacts' } & ProjectRef)
+  /** `ref` is a version or an alias; null for the latest. */
+  | ({ page: 'artifact'; name: string; ref: string | null } & ProjectRef)
   | { page: 'missing' };
 
 type Params = Record<string, string>;
@@ -18,6 +23,20 @@ const ROUTES: [string, (params: Params) => Route][] = [
   ['/', () => ({ page: 'projects' })],
   ['/p/:entity/:project/workspace', (params) => ({ page: 'workspace', ...refOf(params) })],
   ['/p/:entity/:project/r/:id', (params) => ({ page: 'run', ...refOf(params), id: params['id'] as string })],
+  [
+    '/p/:entity/:project/tables/:key?',
+    (params) => ({ page: 'tables', ...refOf(params), key: params['key'] || null }),
+  ],
+  ['/p/:entity/:project/artifacts', (params) => ({ page: 'artifacts', ...refOf(params) })],
+  [
+    '/p/:entity/:project/artifacts/:name/:ref?',
+    (params) => ({
+      page: 'artifact',
+      ...refOf(params),
+      name: params['name'] as string,
+      ref: params['ref'] || null,
+    }),
+  ],
   ['/p/:entity/:project', (params) => ({ page: 'workspace', ...refOf(params) })],
   ['/p/:project', (params) => ({ page: 'workspace', ...refOf(params) })],
 ];
@@ -37,10 +56,23 @@ export function routeOf(path: string): Route {
   return { page: 'missing' };
 }
 
-/** Path of a project's workspace, below the prefix. */
-export const workspacePath = ({ entity, project }: ProjectRef): string =>
-  `/p/${encodeURIComponent(entity)}/${encodeURIComponent(project)}/workspace`;
+/** Below the prefix, as all paths here. */
+const pathOf = ({ entity, project }: ProjectRef, ...more: string[]): string =>
+  ['', 'p', ...[entity, project, ...more].map(encodeURIComponent)].join('/');
 
-/** Path of a run's page, below the prefix. */
-export const runPagePath = ({ entity, project }: ProjectRef, id: string): string =>
-  `/p/${encodeURIComponent(entity)}/${encodeURIComponent(project)}/r/${encodeURIComponent(id)}`;
+/** Path of a project's workspace. */
+export const workspacePath = (ref: ProjectRef): string => pathOf(ref, 'workspace');
+
+/** Path of a run's page. */
+export const runPagePath = (ref: ProjectRef, id: string): string => pathOf(ref, 'r', id);
+
+/** Path of the tables that runs of a project logged under a key; null for the first one. */
+export const tablesPath = (ref: ProjectRef, key: string | null): string =>
+  pathOf(ref, 'tables', ...(key === null ? [] : [key]));
+
+/** Path of a project's artifacts. */
+export const artifactsPath = (ref: ProjectRef): string => pathOf(ref, 'artifacts');
+
+/** Path of an artifact's version: `v3`, an alias or an id; null for the latest. */
+export const artifactPath = (of: ProjectRef & { name: string }, ref: string | null): string =>
+  pathOf(of, 'artifacts', of.name, ...(ref === null ? [] : [ref]));

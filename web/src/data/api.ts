@@ -32,6 +32,8 @@ export class ApiError extends Error {
     readonly requestId: string | null = null,
     /** Of a field of the request: where it is wrong, in characters. */
     readonly position: number | null = null,
+    /** Which field of the request is wrong. */
+    readonly field: string | null = null,
   ) {
     super(message);
     this.name = 'ApiError';
@@ -58,16 +60,23 @@ async function problemOf(response: Response): Promise<ApiError> {
   const text = await response.text();
   let [title, detail] = [response.statusText || `HTTP ${response.status}`, ''];
   let position: number | null = null;
+  let field: string | null = null;
   if (response.headers.get('Content-Type')?.includes('json')) {
-    const problem = JSON.parse(text) as { title?: string; detail?: string; position?: number };
+    const problem = JSON.parse(text) as {
+      title?: string;
+      detail?: string;
+      position?: number;
+      field?: string;
+    };
     position = problem.position ?? null;
+    field = problem.field ?? null;
     title = problem.title ?? title;
     detail = asSentence(problem.detail ?? '');
   }
-  return new ApiError(response.status, title, detail, response.headers.get('X-Request-Id'), position);
+  return new ApiError(response.status, title, detail, response.headers.get('X-Request-Id'), position, field);
 }
 
-async function request(path: string, init: RequestInit = {}): Promise<Response> {
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(apiUrl(path), { credentials: 'same-origin', ...init });
@@ -80,12 +89,12 @@ async function request(path: string, init: RequestInit = {}): Promise<Response> 
   throw await problemOf(response);
 }
 
-async function json<T>(path: string, init?: RequestInit): Promise<T> {
+export async function json<T>(path: string, init?: RequestInit): Promise<T> {
   return (await (await request(path, init)).json()) as T;
 }
 
 /** JSON that holds what people logged. */
-async function exactJson<T>(path: string, init?: RequestInit): Promise<T> {
+export async function exactJson<T>(path: string, init?: RequestInit): Promise<T> {
   return parseExact(await (await request(path, init)).text()) as T;
 }
 
@@ -101,9 +110,9 @@ export interface ProjectRef {
   project: string;
 }
 
-const projectPath = ({ entity, project }: ProjectRef): string =>
+export const projectPath = ({ entity, project }: ProjectRef): string =>
   `projects/${encodeURIComponent(entity)}/${encodeURIComponent(project)}`;
-const runPath = (ref: ProjectRef, run: string): string =>
+export const runPath = (ref: ProjectRef, run: string): string =>
   `${projectPath(ref)}/runs/${encodeURIComponent(run)}`;
 
 export const getSession = (): Promise<Session> => json<Session>('session');
@@ -304,8 +313,10 @@ export function blobUrl(sha256: string, asked: { w?: number; as?: 'html' | 'svg'
   return apiUrl(`blobs/${sha256}${query.size ? `?${query}` : ''}`).href;
 }
 
-/** A content as text, or as bytes. */
-export const getBlobText = async (sha256: string): Promise<string> =>
-  await (await request(`blobs/${sha256}`)).text();
+/** A content as text, the first `most` bytes of it; or as bytes. */
+export const getBlobText = async (sha256: string, most?: number): Promise<string> => {
+  const headers: HeadersInit = most === undefined ? {} : { Range: `bytes=0-${most - 1}` };
+  return await (await request(`blobs/${sha256}`, { headers })).text();
+};
 export const getBlobBytes = async (sha256: string): Promise<ArrayBuffer> =>
   await (await request(`blobs/${sha256}`)).arrayBuffer();

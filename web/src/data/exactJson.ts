@@ -11,10 +11,10 @@ export class Exact {
 /** Commas and colons only separate: without them the rest still reads in one way. */
 const TOKEN = /[{}[\]]|"(?:[^"\\]|\\.)*"|[^\s{}[\],:"]+/gs;
 /** Members and columns that hold what people logged; the other numbers are the server's own, and small. */
-const LOGGED = /^((last_step|cells)$|(config|summary)(\.|$))/;
+const LOGGED = /^((last_step|cells)$|(config|summary|metadata)(\.|$))/;
 
-/** As `JSON.parse`, but a number of a config, summary or last step that would lose something is an {@link Exact}. */
-export function parseExact(text: string): unknown {
+/** As `JSON.parse`, but a number of a config, summary, metadata or last step that would lose something is an {@link Exact}; of a text that somebody `logged`, any number. */
+export function parseExact(text: string, logged = false): unknown {
   const tokens = text.match(TOKEN) ?? [];
   let at = 0;
   const next = (): string => {
@@ -22,24 +22,24 @@ export function parseExact(text: string): unknown {
     if (token === undefined) throw new SyntaxError('the JSON ends too early');
     return token;
   };
-  const read = (token: string, logged: boolean): unknown => {
+  const read = (token: string, isLogged: boolean): unknown => {
     if (token === '[') {
       const items: unknown[] = [];
-      for (let item = next(); item !== ']'; item = next()) items.push(read(item, logged));
+      for (let item = next(); item !== ']'; item = next()) items.push(read(item, isLogged));
       return items;
     }
     if (token === '{') {
       const members: [string, unknown][] = [];
       for (let item = next(); item !== '}'; item = next()) {
         const name = JSON.parse(item) as string;
-        members.push([name, read(next(), logged || LOGGED.test(name))]);
+        members.push([name, read(next(), isLogged || LOGGED.test(name))]);
       }
       return Object.fromEntries(members);
     }
     const value: unknown = JSON.parse(token);
-    return logged && typeof value === 'number' && String(value) !== token ? new Exact(token) : value;
+    return isLogged && typeof value === 'number' && String(value) !== token ? new Exact(token) : value;
   };
-  const value = read(next(), false);
+  const value = read(next(), logged);
   if (at < tokens.length) throw new SyntaxError('there is more than one JSON value');
   return value;
 }

@@ -56,6 +56,14 @@ export class MediaBoard {
     this.change({ spread: toggled(this.view.spread, key) }, true);
   }
 
+  toggleRidges(key: string): void {
+    this.change({ ridges: toggled(this.view.ridges, key) }, true);
+  }
+
+  toggleMarks(): void {
+    this.change({ marks: !this.view.marks }, true);
+  }
+
   /** Opens an item alone, another one in its place, or none. */
   open(open: ItemRef | null): void {
     this.change({ open }, (this.view.open === null) !== (open === null));

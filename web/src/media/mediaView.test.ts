@@ -5,7 +5,9 @@ const VIEW: MediaView = {
   sections: new Map([['a:b,c', 7]]),
   keys: new Map([['train/x', 0]]),
   spread: ['p,q'],
+  ridges: ['r'],
   open: { key: 'a,b\\.c', run: 'r', label: '', step: 5, index: 2 },
+  marks: false,
 };
 
 test('a view comes back from the address, and other parameters stay', () => {
@@ -19,7 +21,9 @@ test('what makes no sense is left out', () => {
     sections: new Map([['', 3]]),
     keys: new Map(),
     spread: [],
+    ridges: [],
     open: null,
+    marks: true,
   });
   expect(encodeMedia(decodeMedia(''))).toBe('');
 });

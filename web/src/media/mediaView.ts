@@ -16,8 +16,12 @@ export interface MediaView {
   keys: ReadonlyMap<string, number>;
   /** Keys of which several steps are beside one another. */
   spread: readonly string[];
+  /** Keys of which histograms are ridges. */
+  ridges: readonly string[];
   /** The item that is looked at alone. */
   open: ItemRef | null;
+  /** Whether boxes and masks are drawn on small pictures. */
+  marks: boolean;
 }
 
 function readSteps(text: string | null): ReadonlyMap<string, number> {
@@ -48,19 +52,26 @@ export function decodeMedia(query: string): MediaView {
     sections: readSteps(params.get('ms')),
     keys: readSteps(params.get('mk')),
     spread: splitList(params.get('mx') ?? ''),
+    ridges: splitList(params.get('mr') ?? ''),
     open: readItem(params.get('m')),
+    marks: params.get('mb') !== '0',
   };
 }
 
 /** Writes a query string. Other parameters of `previous` stay. */
-export function encodeMedia({ sections, keys, spread, open }: MediaView, previous = ''): string {
+export function encodeMedia(
+  { sections, keys, spread, ridges, open, marks }: MediaView,
+  previous = '',
+): string {
   const item = open && joinList([open.key, open.run, open.label, String(open.step), String(open.index)]);
   return writeQuery(
     {
       ms: writeSteps(sections),
       mk: writeSteps(keys),
       mx: spread.length ? joinList(spread) : null,
+      mr: ridges.length ? joinList(ridges) : null,
       m: item,
+      mb: marks ? null : '0',
     },
     previous,
   );

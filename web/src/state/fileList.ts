@@ -18,9 +18,13 @@ const IMAGES: Readonly<Record<string, string>> = {
 const TEXTS =
   /\.(txt|log|md|rst|csv|tsv|json|jsonl|ndjson|ya?ml|toml|ini|cfg|conf|env|patch|diff|py|ipynb|sh|js|ts|c|h|cc|cpp|cu|rs|go|java|html|css|xml|sql|lock)$/i;
 
+/** A table is read whole to show its rows. */
+const MOST_TABLE_BYTES = 4 * 2 ** 20;
+
 /** `begin` is a text of which the begin is shown. */
 export type Preview =
-  { kind: 'image'; type: string } | { kind: 'patch' | 'text' | 'begin' | 'large' | 'none' | 'wanted' };
+  | { kind: 'image'; type: string }
+  | { kind: 'patch' | 'text' | 'begin' | 'table' | 'large' | 'none' | 'wanted' };
 
 /** How a file is shown, by its name and size. */
 export function previewOf({ name, size, state }: Pick<RunFile, 'name' | 'size' | 'state'>): Preview {
@@ -29,6 +33,7 @@ export function previewOf({ name, size, state }: Pick<RunFile, 'name' | 'size' |
   if (type && name.includes('.'))
     return size <= MOST_IMAGE_BYTES ? { kind: 'image', type } : { kind: 'large' };
   const base = name.split('/').at(-1) ?? '';
+  if (base.endsWith('.table.json') && size <= MOST_TABLE_BYTES) return { kind: 'table' };
   if (!TEXTS.test(base) && base.includes('.')) return { kind: 'none' };
   if (size > MOST_SHOWN_BYTES) return { kind: 'begin' };
   return { kind: /\.(patch|diff)$/i.test(base) ? 'patch' : 'text' };

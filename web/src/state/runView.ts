@@ -10,6 +10,7 @@ export const TABS = [
   { id: 'media', name: 'Media' },
   { id: 'tables', name: 'Tables' },
   { id: 'files', name: 'Files' },
+  { id: 'artifacts', name: 'Artifacts' },
 ] as const;
 export type RunTab = (typeof TABS)[number]['id'];
 

@@ -46,28 +46,41 @@ export function drawScene(canvas: HTMLCanvasElement, scene: Scene, { scale, x, y
     ctx.drawImage(other, x, y, width, height);
     ctx.globalCompositeOperation = 'source-over';
   }
-  ctx.globalAlpha = scene.opacity;
+  drawMarks(ctx, scene, [picture.naturalWidth, picture.naturalHeight], { scale, x, y });
+}
+
+/** Draws masks and boxes over a picture of a size; `named` says whether boxes say what they are. */
+export function drawMarks(
+  ctx: CanvasRenderingContext2D,
+  { masks, boxes, opacity }: Pick<Scene, 'masks' | 'boxes' | 'opacity'>,
+  size: readonly [width: number, height: number],
+  at: Viewport,
+  named = true,
+): void {
+  ctx.globalAlpha = opacity;
   ctx.imageSmoothingEnabled = false;
-  for (const mask of scene.masks) ctx.drawImage(mask, x, y, width, height);
+  for (const mask of masks) ctx.drawImage(mask, at.x, at.y, size[0] * at.scale, size[1] * at.scale);
   ctx.globalAlpha = 1;
-  drawBoxes(ctx, scene, { scale, x, y });
+  drawBoxes(ctx, boxes, size, at, named);
 }
 
 function drawBoxes(
   ctx: CanvasRenderingContext2D,
-  { boxes, picture }: Scene,
+  boxes: readonly Box[],
+  size: readonly [width: number, height: number],
   { scale, x, y }: Viewport,
+  named: boolean,
 ): void {
-  const { naturalWidth, naturalHeight } = picture;
   ctx.font = FONT;
   ctx.textBaseline = 'top';
   ctx.lineWidth = 2;
   for (const box of boxes) {
-    const [across, down] = box.isPixels ? [1, 1] : [naturalWidth, naturalHeight];
+    const [across, down] = box.isPixels ? [1, 1] : size;
     const [left, top] = [x + box.x * across * scale, y + box.y * down * scale];
     const color = classColor(box.classId);
     ctx.strokeStyle = color;
     ctx.strokeRect(left, top, box.width * across * scale, box.height * down * scale);
+    if (!named) continue;
     const width = ctx.measureText(box.text).width + 8;
     ctx.fillStyle = color;
     ctx.fillRect(left - 1, top - 16, width, 16);

@@ -46,6 +46,16 @@ export function maskPixels(mask: Mask, hidden: ReadonlySet<string>): Uint8Clampe
   return new Uint8ClampedArray(pixels.buffer);
 }
 
+/** A mask as a picture, without the classes that are hidden. */
+export function maskCanvas(mask: Mask, hidden: ReadonlySet<string> = new Set()): HTMLCanvasElement {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [mask.width, mask.height];
+  canvas
+    .getContext('2d')
+    ?.putImageData(new ImageData(maskPixels(mask, hidden), mask.width, mask.height), 0, 0);
+  return canvas;
+}
+
 /** The name of the class at a place in parts of the image; null for none. */
 export function classAt(mask: Mask, x: number, y: number): string | null {
   const column = Math.min(mask.width - 1, Math.floor(x * mask.width));
