@@ -13,6 +13,7 @@ STATES = (
 )
 """The first of these that a process of the run is in is the run's state; without any: pending."""
 
+BAD = frozenset({"failed", "crashed", "killed", "preempted"})
 LIVE = frozenset({"running", "preempting"})
 
 

@@ -180,6 +180,7 @@ class Query:
             "summary": summary_of(row),
             "metrics": row.metrics,
             "writers": [one.answer() for one in attempts.all],
+            "first_bad": attempts.first_bad,
             "forked_from": {"run": row.forked_run, "step": row.forked_step}
             if row.forked_run
             else None,

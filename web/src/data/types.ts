@@ -41,6 +41,15 @@ export interface RunsAnswer extends RunColumns {
   matched: number;
 }
 
+/** How a writer ended. */
+export interface WriterEnd {
+  label: string;
+  state: RunState;
+  exit_code: number | null;
+  /** Epoch seconds of its last sign of life. */
+  updated: number;
+}
+
 export interface Run {
   id: string;
   entity: string;
@@ -59,6 +68,8 @@ export interface Run {
   config: Record<string, unknown>;
   summary: Record<string, unknown>;
   writers: { writer: string; label: string; generation: number; acknowledged: number }[];
+  /** The writer with which it went wrong. */
+  first_bad?: WriterEnd | null;
   forked_from?: { run: string; step: number | Exact } | null;
   key_count: number;
   /** `Exact` beyond 2^53. */

@@ -8,7 +8,16 @@ import {
   type SeriesRef,
   type XAxis,
 } from '../data/types';
-import { endedBadly, errorLine, memoryHint, nanHint, sampleHints, TAIL_LINES, telling } from './endingHints';
+import {
+  endedBadly,
+  endOf,
+  errorLine,
+  memoryHint,
+  nanHint,
+  sampleHints,
+  TAIL_LINES,
+  telling,
+} from './endingHints';
 
 /** Lines that are read for the last error; fewer are shown. */
 const READ_LINES = 200;
@@ -30,7 +39,8 @@ export class Ending {
 
   /** Asks, when the run has come to an end that was not asked of yet. */
   async follow(run: Run): Promise<void> {
-    const key = JSON.stringify([run.state, run.exit_code, run.updated]);
+    const end = endOf(run);
+    const key = JSON.stringify([run.state, run.updated, end]);
     if (this.asked === key) return;
     this.asked = key;
     if (!endedBadly(run)) {
@@ -38,7 +48,7 @@ export class Ending {
       return;
     }
     const [lines, nan, samples] = await Promise.all([
-      orNothing(this.tail()),
+      orNothing(this.tail(end.label)),
       orNothing(this.nans()),
       orNothing(this.samples()),
     ]);
@@ -47,13 +57,13 @@ export class Ending {
     this.errorLine = errorLine(lines ?? []);
     const said = sampleHints(samples ?? []);
     const isKnown = said.some((hint) => hint.startsWith('Out of memory'));
-    const hints = [memoryHint(run, this.lines, isKnown), ...said, nanHint(nan ?? [])];
+    const hints = [memoryHint(end, this.lines, isKnown), ...said, nanHint(nan ?? [])];
     this.hints = hints.filter((hint) => hint !== null);
   }
 
-  private async tail(): Promise<LogLine[]> {
+  private async tail(label: string): Promise<LogLine[]> {
     const page = { from: -READ_LINES, limit: READ_LINES };
-    return (await getLogs(this.ref, this.run, ALL_OUTPUT, page)).lines;
+    return (await getLogs(this.ref, this.run, { ...ALL_OUTPUT, label }, page)).lines;
   }
 
   private async nans(): Promise<SeriesMeta[]> {

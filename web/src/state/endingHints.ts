@@ -2,7 +2,7 @@
 import { formatStep } from '../chart/format';
 import { formatUnit } from '../chart/units';
 import { displayKey } from '../data/keys';
-import type { KeyInfo, LogLine, Run, SeriesMeta } from '../data/types';
+import type { KeyInfo, LogLine, Run, SeriesMeta, WriterEnd } from '../data/types';
 import { plainText } from './sgr';
 
 /** Keys that are asked for NaN. */
@@ -17,6 +17,12 @@ const SLOWDOWNS = 0x08 | 0x20 | 0x40 | 0x80;
 /** Whether the end of a run asks for an explanation. */
 export const endedBadly = ({ state }: Pick<Run, 'state'>): boolean =>
   ['failed', 'crashed', 'killed', 'preempted'].includes(state);
+
+/** Whose end is told: of several writers that of the first that went wrong. */
+export function endOf(run: Run): WriterEnd {
+  const { state, exit_code, updated, first_bad } = run;
+  return endedBadly(run) && first_bad ? first_bad : { label: '', state, exit_code, updated };
+}
 
 /** The keys in which a NaN tells most: losses and norms first. */
 export function telling(keys: readonly KeyInfo[]): string[] {
@@ -37,7 +43,9 @@ export function nanHint(series: readonly SeriesMeta[]): string | null {
   if (!first) return null;
   const names = new Set(others.map(({ metric }) => metric).filter((name) => name !== first.metric));
   const more = names.size === 0 ? '' : `, and ${names.size} other ${names.size === 1 ? 'key' : 'keys'} later`;
-  return `${displayKey(first.metric)} is NaN from step ${formatStep(first.first_nan)} on${more}.`;
+  const labels = new Set(series.map(({ label }) => label));
+  const whose = labels.size > 1 && first.label ? ` of ${first.label}` : '';
+  return `${displayKey(first.metric)}${whose} is NaN from step ${formatStep(first.first_nan)} on${more}.`;
 }
 
 /** What the samples of the system have to say. */

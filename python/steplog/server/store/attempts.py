@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from steplog._states import BAD
 from steplog.server._decode import attempt_parts
 from steplog.server.store.tables import WRITERS
 
@@ -117,6 +118,19 @@ class Attempts:
             default=-1,
         )
 
+    @property
+    def first_bad(self) -> dict[str, object] | None:
+        """The writer with which it went wrong, if it did: of those that decide the first to end."""
+        bad = [one for one in deciding([one.row for one in self.all]) if one.state in BAD]
+        first = min(bad, key=lambda row: row.last_wall, default=None)
+        return first and {
+            "writer": first.writer,
+            "label": first.label,
+            "state": first.state,
+            "exit_code": first.exit_code,
+            "updated": first.last_wall / 1e9,
+        }
+
     def summary_states(self, *, without: str | None = None) -> list[tuple[str, bytes]]:
         """What those have come to that count, each with its label; one label can be left out."""
         return [
@@ -124,6 +138,24 @@ class Attempts:
             for one in self.all
             if one.is_summed and one.row.summary and one.row.label != without
         ]
+
+
+def newest_of(rows: Sequence[sa.Row[tuple[Any, ...]]]) -> list[sa.Row[tuple[Any, ...]]]:
+    """Of the writers of each label the newest: a resumed attempt replaces what died."""
+    ordered = sorted(rows, key=lambda row: (row.generation, row.id))
+    return list({row.label: row for row in ordered}.values())
+
+
+def deciding(rows: Sequence[sa.Row[tuple[Any, ...]]]) -> list[sa.Row[tuple[Any, ...]]]:
+    """Those whose end is the run's.
+
+    Children do not decide: how they ended is their parent's affair. Nor does one that was over
+    before another began, by their clocks: that one was started anew.
+    """
+    known = {row.writer for row in rows}
+    adults = [row for row in newest_of(rows) if row.parent not in known]
+    last_start = max((row.first_wall for row in adults), default=0)
+    return [row for row in adults if row.last_wall >= last_start]
 
 
 def _left(rows: Sequence[sa.Row[tuple[Any, ...]]]) -> list[Attempt]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from steplog._errors import InternalError
 from steplog._states import LIVE, STATES
+from steplog.server.store.attempts import deciding, newest_of
 from steplog.server.store.blob_records import AGAIN_NANOS, hashes_of, loosen
 from steplog.server.store.exact import pack
 from steplog.server.store.tables import (
@@ -345,20 +346,14 @@ def _place(
 async def run_state(connection: AsyncConnection, run_id: int) -> dict[str, object]:
     """A run's state and exit code as its writers say.
 
-    Of the writers of a label the newest counts, since a resumed attempt replaces what died. One
-    that runs makes the run run; else one whose end was none decides (`steplog._states`). Children
-    that are over do not decide: how they ended is their parent's affair. Nor does one that was over
-    before another began, by their clocks: that one was started anew.
+    Of the writers of a label the newest counts. One that runs makes the run run; else one whose end
+    was none decides (`steplog._states`), of those of `deciding`.
     """
     of_run = sa.select(WRITERS).where(WRITERS.c.run_id == run_id)
-    rows = list(await connection.execute(of_run.order_by(WRITERS.c.generation, WRITERS.c.id)))
-    known = {row.writer for row in rows}
-    newest = {row.label: row for row in rows}
-    adults = [row for row in newest.values() if row.parent not in known]
-    last_start = max((row.first_wall for row in adults), default=0)
+    rows = list(await connection.execute(of_run))
+    newest, decide = newest_of(rows), deciding(rows)
     for state in STATES:
-        for row in newest.values():
-            decides = row.parent not in known and row.last_wall >= last_start
-            if row.state == state and (state in LIVE or decides):
+        for row in newest:
+            if row.state == state and (state in LIVE or row in decide):
                 return {"state": state, "exit_code": row.exit_code}
     return {"state": "pending", "exit_code": None}
