@@ -10,6 +10,7 @@ import subprocess
 import wave
 from typing import Any
 
+import bokeh.plotting
 import numpy as np
 import PIL.Image
 import pytest
@@ -50,6 +51,19 @@ def atoms():
     """Six atoms in a row, as a PDB file."""
     line = "HETATM{0:5}  C   LIG A   1    {1:8.3f}{2:8.3f}{2:8.3f}  1.00  0.00           C"
     return "\n".join(line.format(number + 1, number * 1.4, number % 2) for number in range(6))
+
+
+def chain():
+    """Eight parts of a chain, of each one atom, as a PDB file."""
+    line = "ATOM  {0:5}  CA  ALA A{0:4}    {1:8.3f}{2:8.3f}{2:8.3f}  1.00  0.00           C"
+    return "\n".join(line.format(number + 1, number * 3.2, 2 * (number % 2)) for number in range(8))
+
+
+def plot():
+    """A figure of Bokeh."""
+    figure = bokeh.plotting.figure(width=300, height=200)
+    figure.line([1, 2, 3], [1, 4, 9], line_width=6, line_color="#cc0066")
+    return figure
 
 
 def sound():
@@ -125,6 +139,8 @@ def log_one_of_each(run):
         "cloud": put(
             run, "object3D-file", "object3D/x.pts.json", holds=json.dumps(points).encode()
         ),
+        "plot": steplog.data_types.Bokeh(plot()),
+        "chain": put(run, "molecule-file", "molecule/c.pdb", holds=chain().encode()),
         "molecule": put(run, "molecule-file", "molecule/x.pdb", holds=atoms().encode()),
         "layers": put(
             run, "graph-file", "graph/x.json", holds=b'{"nodes": [{"name": "a"}, {"name": "b"}]}'

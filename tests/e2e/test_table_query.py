@@ -127,7 +127,8 @@ def ieee(operator, left, right):
     """A comparison of floats of polars as IEEE 754 has it."""
     left, right = left.cast(pl.Float64), right.cast(pl.Float64)
     plain = OPERATORS[operator](left, right)
-    is_nan = left.is_nan() | right.is_nan()
+    # With a missing value it is missing, also beside NaN.
+    is_nan = (left.is_nan() | right.is_nan()) & left.is_not_null() & right.is_not_null()
     return pl.when(is_nan).then(operator == "!=").otherwise(plain)
 
 

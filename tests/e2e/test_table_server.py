@@ -249,6 +249,8 @@ def test_an_error_says_where_it_is(shared, where, position, *, why):
         ({"offset": -1}, "offset"),
         ({"select": ["none"]}, "select"),
         ({"select": [{"as": "x"}]}, "select"),
+        ({"select": [{"as": "a", "expr": "1"}]}, "select"),
+        ({"select": [{"as": "x", "expr": "1"}, {"as": "x", "expr": "2"}]}, "select"),
         ({"select": [{"as": "x", "expr": "1 +"}]}, "select"),
         ({"sort": [{"k": "none"}]}, "sort"),
         ({"sort": [{"k": "a", "dir": "up"}]}, "sort"),

@@ -150,6 +150,28 @@ def test_of_processes_that_live_at_once_each_decides(online, server):
     assert server.get("/projects/local/p/runs/r")["state"] == "failed"
 
 
+def test_of_ranks_the_first_that_went_wrong_explains_the_run(online, server):
+    ranks = [
+        online("r", reinit="create_new", settings={"label": f"rank{number}"}) for number in range(4)
+    ]
+    for number, rank in enumerate(ranks):
+        rank.log({"y": number})
+    ranks[2].finish(exit_code=3)
+    for number, code in ((1, 7), (0, 0), (3, 0)):
+        ranks[number].log({"y": 9})
+        ranks[number].finish(exit_code=code)
+    run = server.get("/projects/local/p/runs/r")
+    assert (run["state"], run["first_bad"]["label"], run["first_bad"]["exit_code"]) == (
+        *("failed", "rank2"),
+        3,
+    )
+    assert run["first_bad"]["state"] == "failed"
+    assert run["first_bad"]["updated"] <= run["updated"]
+    with online("fine") as fine:
+        fine.log({"y": 1})
+    assert server.get("/projects/local/p/runs/fine")["first_bad"] is None
+
+
 def test_a_run_goes_on_elsewhere_from_what_the_server_knows(online, server, tmp_path):
     with online("r", config={"lr": 0.1}, tags=["t"]) as run:
         run.define_metric("a", summary="max,mean")

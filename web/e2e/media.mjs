@@ -267,6 +267,15 @@ const steps = {
     });
     assert.equal(await page.evaluate(() => globalThis.stolen), undefined);
   },
+  async 'shows the page that goes with a figure of Bokeh'() {
+    await open('a', only('plot'));
+    await page
+      .frameLocator('[data-testid=page-frame]')
+      .locator('.bk-Figure, [data-root-id]')
+      .first()
+      .waitFor();
+    await until(true, async () => (await colours(panel('plot').locator('iframe'))) > 8);
+  },
   async 'runs no script of a drawing'() {
     await open('a', only('drawing'));
     const image = panel('drawing').locator('img');
@@ -318,6 +327,7 @@ const steps = {
       mesh: [/ObjectView/, '[data-testid=object3d][data-status=ready]'],
       cloud: [/points\.worker/, '[data-testid=object3d][data-status=ready]'],
       molecule: [/3Dmol/, '[data-testid=molecule][data-status=ready]'],
+      chain: [/3Dmol/, '[data-testid=molecule][data-status=ready]'],
     };
     for (const [key, [chunk, ready]] of Object.entries(viewers)) {
       await open('a', only(key));

@@ -67,6 +67,9 @@ class TableBody:
         computed: list[tuple[str, Node]] = []
         self.wrong = "select"
         for name, text in self.computed:
+            if name in view.by_name or any(name == other for other, _ in computed):
+                detail = f"there is another column {name!r:.60}: `as` is a name of its own"
+                raise Problem(Code.INVALID, detail, field="select")
             computed.append((name, parse(text)))
         Asked(view, computed=computed)
         self.wrong = "where"

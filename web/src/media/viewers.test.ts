@@ -3,6 +3,7 @@ import { peaksOf, spectraOf, transform } from './audio/waveform';
 import { nodesOf } from './graph/nodes';
 import { binAt, columnAt, mostDense, runsOf, valueRange } from './histogram/columns';
 import { formatOf } from './molecule/looks';
+import { pageOf } from './page/page';
 import { cloudOf } from './object3d/points';
 import { figureOf } from './plotly/figure';
 
@@ -99,4 +100,12 @@ test('layers of a graph are listed', () => {
 test('a molecule is told by the end of its name', () => {
   expect(formatOf('a/b.mcif')).toEqual({ format: 'cif', isBinary: false });
   expect(formatOf('x.MMTF').isBinary).toBe(true);
+});
+
+test('of a figure with a page that is shown, of a page the page itself', () => {
+  const sha256 = 'ab'.repeat(32);
+  expect(pageOf({ _type: 'bokeh-file', html: { _type: 'html-file', sha256 } })).toBe(sha256);
+  expect(pageOf({ _type: 'html-file', sha256 })).toBeNull();
+  for (const odd of [null, 'html', { html: null }, { html: { sha256: 7 } }, { html: { sha256: '../x' } }])
+    expect(pageOf(odd)).toBeNull();
 });

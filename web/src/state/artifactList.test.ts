@@ -81,6 +81,7 @@ test('the lines of a program name the version', () => {
 test('a text that can be no alias says why', () => {
   expect(nameHint('best', true)).toBe(null);
   expect(nameHint('v3', true)).toContain('names a version');
+  expect(nameHint('latest', true)).toContain('newest');
   expect(nameHint('a:b', true)).toContain('no :');
   expect(nameHint('a:b', false)).toBe(null);
   expect(nameHint(' ', false)).toBe('It is empty.');

@@ -91,5 +91,6 @@ export function nameHint(text: string, isAlias: boolean): string | null {
   if (text.trim() === '') return 'It is empty.';
   if (!isAlias) return null;
   if (/[/:]/.test(text)) return 'An alias has no / and no : in it.';
+  if (text === 'latest') return '“latest” is always the newest version.';
   return /^v\d+$/.test(text) ? 'v and a number always names a version.' : null;
 }

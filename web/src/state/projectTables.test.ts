@@ -3,7 +3,7 @@ import type { MediaSeries } from '../data/media';
 import { shownSources, tableKeysOf } from './projectTables';
 
 const series = (run: string, key: string, label = '', kind = 'table-file'): MediaSeries => ({
-  ...{ run, key, label, kind, steps: [0], counts: [1] },
+  ...{ run, key, label, kind, steps: [0, 7], counts: [1, 1] },
 });
 
 test('tables of a key are those of all runs, in their order, and nothing else', () => {
@@ -19,9 +19,9 @@ test('tables of a key are those of all runs, in their order, and nothing else', 
   );
   expect(keys.map(({ key }) => key)).toEqual(['a', 'b']);
   expect(keys[1]?.sources.map(({ run, label, step }) => [run, label, step])).toEqual([
-    ['new', '', 'latest'],
-    ['new', 'rank 1', 'latest'],
-    ['old', '', 'latest'],
+    ['new', '', 7],
+    ['new', 'rank 1', 7],
+    ['old', '', 7],
   ]);
 });
 

@@ -15,10 +15,11 @@ export interface TableKey {
 export function tableKeysOf(series: readonly MediaSeries[], runs: readonly string[]): TableKey[] {
   const order = new Map(runs.map((run, i) => [run, i]));
   const keys = new Map<string, TableSource[]>();
-  for (const { run, key, label, kind } of series) {
+  for (const { run, key, label, kind, steps } of series) {
     if (!/table/.test(kind)) continue;
     const sources = keys.get(key) ?? [];
-    sources.push({ run, key, step: 'latest', label });
+    // By its number: rows and what heads of columns say are of one step, and another one is asked for anew.
+    sources.push({ run, key, step: steps.at(-1) ?? 'latest', label });
     keys.set(key, sources);
   }
   const place = ({ run }: TableSource) => order.get(run) ?? runs.length;
