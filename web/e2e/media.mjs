@@ -130,6 +130,7 @@ const steps = {
   async 'has a slider that stands on existing steps only, and says what it shows instead'() {
     await open('a', '&ms=charts:7');
     const images = panel('images');
+    await images.scrollIntoViewIfNeeded();
     await images.locator('img').first().waitFor();
     assert.equal(await images.locator('[data-testid=miss]').innerText(), 'no image at 7, showing 4 (prev)');
     const slider = images.locator('[data-testid=step-slider]');

@@ -2,7 +2,6 @@
 
 export const LOOKS = {
   cartoon: { cartoon: { color: 'spectrum' } },
-  trace: { cartoon: { style: 'trace', color: 'spectrum' } },
   stick: { stick: { radius: 0.15 }, sphere: { scale: 0.25 } },
   sphere: { sphere: {} },
   line: { line: {} },
