@@ -68,7 +68,7 @@ try {
         // Until the first panels are drawn, or the page says why there are none.
         await page
           .locator(
-            '[data-testid=panel][data-status=ready] canvas, [data-testid=heat][data-status=ready], [data-testid=reproduce], [data-line], [data-testid=file-view], [data-testid=media-item], [data-testid=table-grid][aria-busy=false], [data-testid=collection], [data-testid=version-panel] [role=tabpanel], [data-testid=outputs], [data-testid^=notice], [data-testid=project], [data-testid=logged-out]',
+            '[data-testid=panel][data-status=ready] canvas, [data-testid=heat][data-status=ready], [data-testid=reproduce], [data-line], [data-testid=file-view], [data-testid=media-item], [data-testid=table-grid][aria-busy=false], [data-testid=collection], [data-testid=version-panel] [role=tabpanel], [data-testid=outputs], [data-testid=vega][data-status=ready], [data-testid^=notice], [data-testid=project], [data-testid=logged-out]',
           )
           .first()
           .waitFor();
