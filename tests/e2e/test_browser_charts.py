@@ -66,6 +66,31 @@ def log_charts(run, bird):
         )
 
 
+def log_odd_charts(run):
+    """Columns whose names Vega-Lite takes apart, and charts of which something is not there."""
+    matrix = [["a", "a", 100], ["a", "b", 40], ["b", "a", 30], ["b", "b", 60]]
+    fields = {"Actual": 'Act"ual', "Predicted": "Pred'd", "nPredictions": "n\\"}
+    holes = [[1.0, 2.0], [2.0, math.nan], [3.0, None], [math.inf, 1.0], [4.0, 4.0]]
+    drawn = {
+        "bar": plot.bar(steplog.Table(["l", "it's"], [["a", 1], ["b", 2]]), "l", "it's"),
+        "line": plot.line(
+            steplog.Table(["back\\slash", '5" disk'], [[0, 1], [1, 5], [2, 3]]),
+            "back\\slash",
+            '5" disk',
+        ),
+        "histogram": plot.histogram(steplog.Table(["a\nb"], [[1.0], [1.0], [2.0]]), "a\nb"),
+        "matrix": plot.plot_table(
+            "wandb/confusion_matrix/v1", steplog.Table(list(fields.values()), matrix), fields
+        ),
+        "lost": plot.plot_table(
+            "wandb/line/v0", steplog.Table(["a"], [[1]]), {"x": "nope", "y": "a"}
+        ),
+        "holes": plot.scatter(steplog.Table(["x", "y"], holes), "x", "y"),
+        "strange": plot.plot_table("wandb/none/v9", steplog.Table(["a"], [[1]]), {"x": "a"}),
+    }
+    run.log({"odd": drawn})
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(480)
 def test_custom_charts_in_the_browser(server, monkeypatch, tmp_path):
@@ -77,4 +102,6 @@ def test_custom_charts_in_the_browser(server, monkeypatch, tmp_path):
             project="p", dir=str(tmp_path), id=name, name=name, settings=settings
         ) as run:
             log_charts(run, bird=7 + number)
+            if number == 0:
+                log_odd_charts(run)
     run_page(server, "e2e/charts.mjs", "p")

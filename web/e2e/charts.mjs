@@ -111,8 +111,9 @@ const edit = async (key) => {
   await page.getByRole('button', { name: `Edit chart ${key}`, exact: true }).click();
   await editor.waitFor();
 };
-const close = async () => {
+const close = async ({ asks } = { asks: true }) => {
   await page.keyboard.press('Escape');
+  if (asks) await id('editor-discard').click();
   await editor.waitFor({ state: 'detached' });
 };
 const BOXES = {
@@ -260,7 +261,7 @@ const steps = {
     await shot('editor');
     await id('save-preset').click();
     await id('editor-note').getByText('Kept as the preset').waitFor();
-    await close();
+    await close({ asks: false });
     const boxes = await shown('mine');
     assert.deepEqual(boxes.titles, ['Boxes', 'group', 'value']);
     await page.goto(`${root}/workspace`);
@@ -287,6 +288,96 @@ const steps = {
     await previewed({ marks: { symbol: 3 } });
     await close();
     assert.deepEqual((await shown('bar')).marks, { rect: 3 }, 'the panel is as it was');
+  },
+  async 'draws columns whose names Vega-Lite takes apart'() {
+    const bar = await shown('odd.bar');
+    assert.deepEqual([bar.marks, bar.titles], [{ rect: 2 }, ["it's", 'l']]);
+    const line = await shown('odd.line');
+    assert.deepEqual([line.marks, line.titles], [{ line: 3, symbol: 3 }, ['5" disk', 'back\\slash']]);
+    assert.equal(new Set(line.points.map(([, y]) => y)).size, 3);
+    const histogram = await shown('odd.histogram');
+    assert.deepEqual([histogram.marks, histogram.titles], [{ rect: 2 }, ['a\nb', 'rows']]);
+    await drawing('odd.bar').hover({ position: { x: 200, y: 200 } });
+    await page.locator('#vg-tooltip-element.visible').getByText("it's").waitFor();
+    await page.mouse.move(0, 0);
+    await shot('odd-light');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await panel('odd.matrix').scrollIntoViewIfNeeded();
+    await panel('odd.matrix').locator('[data-theme-drawn=dark][data-status=ready]').waitFor();
+    await shot('odd-dark');
+    await page.emulateMedia({ colorScheme: 'light' });
+  },
+  async 'numbers of a matrix are in the colour that can be read on their cell'() {
+    const found = await shown('odd.matrix');
+    assert.deepEqual(found.titles, ['Act"ual', "Pred'd"]);
+    const dark = (text) =>
+      drawing('odd.matrix').evaluate((figure, wanted) => {
+        const items = [];
+        const visit = (item) => {
+          if (item.text === wanted && item.mark.marktype === 'text' && item.mark.role === 'mark')
+            items.push(item.fill);
+          for (const one of item.items ?? []) visit(one);
+        };
+        visit(figure.vegaView.scenegraph().root);
+        return items[0];
+      }, text);
+    // The scale goes from 0 to 100: 60 is beyond its middle, though it is not halfway between the numbers.
+    assert.equal(await dark('60'), await dark('100'));
+    assert.equal(await dark('40'), await dark('30'));
+    assert.notEqual(await dark('40'), await dark('60'));
+  },
+  async 'says which column or number is not there, and what to do about a preset of all projects'() {
+    await panel('odd.lost').scrollIntoViewIfNeeded();
+    await panel('odd.lost').getByText('There is no column “nope”').waitFor();
+    assert.deepEqual((await shown('odd.holes')).marks, { symbol: 2 });
+    assert.equal((await id('left-out', panel('odd.holes')).innerText()).trim(), '3 rows left out: no number');
+    assert.match(await drawing('odd.holes').getAttribute('aria-label'), /, 3 rows left out: no number$/);
+    await panel('odd.strange').scrollIntoViewIfNeeded();
+    await panel('odd.strange').getByText('use it in this panel').waitFor();
+    await edit('odd.strange');
+    assert.equal(await id('preset-name').inputValue(), 'odd.strange');
+    await write({ mark: 'point' });
+    await preview.waitFor();
+    await id('preset-name').fill('wandb/mine');
+    assert.ok(await id('save-preset').isDisabled());
+    await close();
+  },
+  async 'makes no more values than it can, and says at which line'() {
+    await edit('bar');
+    await preview.waitFor();
+    await write(
+      '{\n  "transform": [\n    {"calculate": "sequence(100000000)", "as": "many"}\n  ],\n  "mark": "bar"\n}',
+    );
+    await wrong(3, 'sequence makes 100,000,000 values');
+    await write('{\n  "mark": "point",\n  "data": {\n    "sequence": {"start": 0, "stop": 1e9}\n  }\n}');
+    await wrong(4, 'sequence makes 1,000,000,000 values');
+    // Somebody's that is kept stops the page as little.
+    await id('use-chart').click();
+    await editor.waitFor({ state: 'detached' });
+    await panel('bar').getByText('sequence makes 1,000,000,000 values').waitFor();
+    await edit('bar');
+    await id('chart-reset').click();
+    await editor.waitFor({ state: 'detached' });
+    assert.deepEqual((await shown('bar')).marks, { rect: 3 });
+  },
+  async 'asks before it discards what was changed'() {
+    await edit('bar');
+    await preview.waitFor();
+    await close({ asks: false });
+    await edit('bar');
+    await preview.waitFor();
+    await write({ mark: 'point' });
+    await page.keyboard.press('Escape');
+    await id('editor-asks').waitFor();
+    await shot('asks');
+    await page.keyboard.press('Escape');
+    await id('editor-asks').waitFor({ state: 'detached' });
+    assert.match(await id('spec-text').inputValue(), /point/);
+    await editor.getByRole('button', { name: 'Close' }).click();
+    await id('editor-keep').click();
+    await id('editor-asks').waitFor({ state: 'detached' });
+    await close();
+    assert.deepEqual((await shown('bar')).marks, { rect: 3 });
   },
   async 'fetches nothing that a specification names'() {
     await edit('scatter');

@@ -18,7 +18,8 @@ const VIEWS = ['layer', 'hconcat', 'vconcat', 'concat'];
 type Members = { [name: string]: Json };
 const isObject = (value: Json | undefined): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const below = (path: string, name: string | number): string =>
+/** The place of a member. */
+export const below = (path: string, name: string | number): string =>
   `${path}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
 /** The first thing in a view, or the views in it, that cannot be drawn. */
@@ -72,24 +73,35 @@ function innerFault(view: Members, path: string): Finding | null {
 /** Transforms whose columns have names that rows say. */
 const FREE = ['pivot', 'lookup', 'flatten', 'fold'];
 
-/** The fields of encodings that no column has, and nothing in the specification makes. */
-export function unknownColumns(spec: Spec, columns: ReadonlySet<string>): Finding[] {
+/** The columns that a specification makes; null where only its rows say which these are. */
+export function madeColumns(spec: Spec): ReadonlySet<string> | null {
   const made = new Set<string>();
-  const used: Finding[] = [];
   let isFree = 'datasets' in spec;
-  const look = (value: Json, path: string): void => {
-    if (Array.isArray(value)) return value.forEach((one, i) => look(one, below(path, i)));
-    if (!isObject(value)) return;
+  visit(spec, (value) => {
     isFree ||=
       FREE.some((name) => name in value) || (isObject(value['data']) && value['data']['name'] !== 'wandb');
     for (const name of [value['as']].flat()) if (typeof name === 'string') made.add(name);
-    const { field } = value;
+  });
+  return isFree ? null : made;
+}
+
+/** Looks at each object in a specification, with its place (a JSON pointer). */
+export function visit(value: Json, look: (value: Members, path: string) => void, path = ''): void {
+  if (Array.isArray(value)) return value.forEach((one, i) => visit(one, look, below(path, i)));
+  if (!isObject(value)) return;
+  look(value, path);
+  for (const [name, one] of Object.entries(value)) visit(one, look, below(path, name));
+}
+
+/** The fields of encodings that no column has, and nothing in the specification makes. */
+export function unknownColumns(spec: Spec, columns: ReadonlySet<string>): Finding[] {
+  const made = madeColumns(spec);
+  if (!made) return [];
+  const used: Finding[] = [];
+  visit(spec, ({ field }, path) => {
     if (typeof field === 'string' && path.includes('/encoding/') && !/(^|[^\\])[.[]/.test(field))
-      used.push({ message: field.replace(/\\(.)/g, '$1'), path: below(path, 'field') });
-    for (const [name, one] of Object.entries(value)) look(one, below(path, name));
-  };
-  look(spec, '');
-  if (isFree) return [];
+      used.push({ message: field.replace(/\\([^])/g, '$1'), path: below(path, 'field') });
+  });
   return used
     .filter(({ message }) => !made.has(message) && !columns.has(message))
     .map(({ message, path }) => ({ message: `There is no column “${message}” in the rows`, path }));

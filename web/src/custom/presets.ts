@@ -173,13 +173,15 @@ const COUNT = "datum['${field:nPredictions}']";
 const matrix: Preset = {
   noun: 'confusion matrix',
   make: (situation) => {
-    const cell: Spec = {
+    const whole: Spec = {
+      ...head(),
+      // Before there are views of each run: all have one scale of colours, from 0 to the most of all.
       transform: [
-        {
-          joinaggregate: [{ op: 'max', field: '${field:nPredictions}', as: '_most' }],
-          ...(situation.several && { groupby: ['_run'] }),
-        },
+        { filter: `isValid(${COUNT}) && isFinite(${COUNT})` },
+        { joinaggregate: [{ op: 'max', field: '${field:nPredictions}', as: '_most' }] },
       ],
+    };
+    const cell: Spec = {
       encoding: {
         x: {
           field: '${field:Predicted}',
@@ -201,6 +203,7 @@ const matrix: Preset = {
               field: '${field:nPredictions}',
               type: 'quantitative',
               title: '${field:nPredictions}',
+              scale: { zero: true, nice: false },
               legend: null,
             },
           },
@@ -212,9 +215,9 @@ const matrix: Preset = {
         })),
       ],
     };
-    if (!situation.several) return { ...head(), ...cell };
+    if (!situation.several) return { ...whole, ...cell };
     return {
-      ...head(),
+      ...whole,
       facet: { field: '_name', type: 'nominal', title: null },
       columns: 2,
       spec: { width: 110, height: 110, ...cell },
@@ -231,6 +234,9 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
   'wandb/area-under-curve/v0': curve,
   'wandb/confusion_matrix/v1': matrix,
 };
+/** What the names of these presets begin with, and those of no other. */
+const RESERVED = 'wandb/';
+export const isReserved = (name: string): boolean => name.startsWith(RESERVED);
 /** A preset of all projects, if there is one of that name. */
 export const builtIn = (name: string): Preset | undefined => own(PRESETS, name);
 

@@ -1,9 +1,10 @@
 /** What a chart is drawn from: its specification with columns and texts in place, or why there is none. */
 import type { ChartAnswer, Spec } from '../data/chartData';
-import { firstFault } from './checks';
+import { firstFault, madeColumns } from './checks';
 import type { KeptPreset } from './chartList.svelte';
 import type { ChartLook } from './definitions';
-import { builtIn, type Situation } from './presets';
+import { own } from './members';
+import { builtIn, isReserved, type Situation } from './presets';
 import { asked, fill, isVega } from './template';
 
 export type Resolved =
@@ -43,9 +44,11 @@ export function specOf(
     return {
       kind: 'problem',
       title: `There is no preset “${preset}”`,
-      detail:
-        'The run names it, and this project does not keep one of that name. Edit the chart, write the ' +
-        'specification, and save it as a preset under this name; or use another one in this panel.',
+      detail: isReserved(preset)
+        ? 'The run names it, and it is none of the presets that every project has. Edit the chart, choose a preset or ' +
+          'write the specification, and use it in this panel.'
+        : 'The run names it, and this project does not keep one of that name. Edit the chart, write the ' +
+          'specification, and save it as a preset under this name; or use another one in this panel.',
     };
   if ('error' in found)
     return { kind: 'problem', title: 'The preset could not be loaded', detail: found.error.message };
@@ -59,18 +62,45 @@ export function resolve(look: ChartLook, answer: ChartAnswer, kept: (name: strin
   const spec = specOf(look, situationOf(look, answer), kept);
   if (!isSpec(spec)) return spec;
   const filled = fill(spec, look);
-  const open = openFields(filled);
+  const open = openFields(spec, look.fields) ?? lostColumns(spec, look.fields, answer);
   if (open) return { kind: 'problem', title: open, detail: 'Edit the chart, and say which column it is.' };
   const fault = isVega(spec) ? null : firstFault(spec);
   if (fault) return { kind: 'problem', title: 'The specification cannot be drawn', detail: fault.message };
   return { kind: 'spec', spec, filled, noun: builtIn(look.preset ?? '')?.noun ?? 'chart' };
 }
 
+type Fields = ChartLook['fields'];
+
 /** What to say of fields that have no column. */
-export function openFields(filled: Spec): string | null {
-  const names = asked(filled).fields.map((name) => `“${name}”`);
+export function openFields(spec: Spec, fields: Fields): string | null {
+  const names = asked(spec)
+    .fields.filter((name) => own(fields, name) === undefined)
+    .map((name) => `“${name}”`);
   if (names.length === 0) return null;
   return names.length === 1
     ? `The field ${names[0]} has no column`
     : `The fields ${names.join(', ')} have no columns`;
+}
+
+/** What each row has besides the columns of its table. */
+const BESIDES = ['_run', '_name', '_color', '_step', 'id', 'name', 'color', '_defaultColorIndex'];
+
+/** What to say of fields whose columns are not in the rows, and are not made by the specification. */
+export function lostColumns(spec: Spec, fields: Fields, { columns, rows }: ChartAnswer): string | null {
+  const made = madeColumns(fill(spec, { fields, strings: {} }));
+  if (!made || rows.length === 0) return null;
+  const known = new Set([
+    ...BESIDES,
+    ...made,
+    ...columns.map(({ name }) => name),
+    ...Object.keys(rows[0] ?? {}),
+  ]);
+  const lost = asked(spec).fields.flatMap((name) => {
+    const column = own(fields, name);
+    return column === undefined || known.has(column) ? [] : [`“${column}”`];
+  });
+  if (lost.length === 0) return null;
+  return lost.length === 1
+    ? `There is no column ${lost[0]}`
+    : `There are no columns ${[...new Set(lost)].join(', ')}`;
 }

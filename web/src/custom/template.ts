@@ -1,7 +1,7 @@
 /** Specifications with `${field:x}` and `${string:title}` in them, as W&B's have: which there are, and what they become. */
 
-import { own } from './members';
 import type { Json, Spec } from '../data/chartData';
+import { own } from './members';
 
 export interface Names {
   /** Of the specification's names of fields the columns. */
@@ -10,10 +10,17 @@ export interface Names {
   strings: Readonly<Record<string, string>>;
 }
 
+/** Members that hold expressions. */
+export const EXPRESSIONS: ReadonlySet<string> = new Set(
+  'calculate filter test expr signal update labelExpr init'.split(' '),
+);
+
 const TEMPLATE = /\$\{(field|string):([^}]*)\}/g;
+/** `datum.${field:x}`, which is right for some columns alone. */
+const MEMBER = /\bdatum\.(\$\{field:[^}]*\})/g;
 const WHOLE = /^\$\{field:([^}]*)\}$/;
 /** Members whose texts are read by people, or are names of columns to be made: nothing is escaped there. */
-const PLAIN = new Set(['title', 'text', 'description', 'name', 'as', 'subtitle', 'labelExpr']);
+const PLAIN = new Set(['title', 'text', 'description', 'name', 'as', 'subtitle', 'datum']);
 
 /** The names of fields and texts that a specification asks for, each once, in the order of the text. */
 export function asked(spec: Json): { fields: string[]; strings: string[] } {
@@ -32,14 +39,19 @@ export function asked(spec: Json): { fields: string[]; strings: string[] } {
 /** A column as Vega finds it: dots and brackets would lead into what a cell holds. */
 export const fieldPath = (column: string): string => column.replace(/[\\.[\]]/g, (char) => `\\${char}`);
 
-/** A column within quotes, as in an expression. */
-const quoted = (column: string): string => column.replace(/[\\'"]/g, (char) => `\\${char}`);
+/** A text as it stands within either kind of quotes. */
+export const quoted = (text: string): string =>
+  JSON.stringify(text)
+    .slice(1, -1)
+    .replace(/[\u2028\u2029]/g, (char) => (char === '\u2028' ? '\\u2028' : '\\u2029'))
+    .replaceAll("'", "\\'");
 
 function filled(text: string, names: Names, member: string): string {
   const whole = WHOLE.exec(text);
   const column = whole && own(names.fields, whole[1] as string);
   if (column !== null && column !== undefined) return PLAIN.has(member) ? column : fieldPath(column);
-  return text.replace(TEMPLATE, (said: string, kind: string, name: string) => {
+  const safe = EXPRESSIONS.has(member) ? text.replace(MEMBER, "datum['$1']") : text;
+  return safe.replace(TEMPLATE, (said: string, kind: string, name: string) => {
     if (kind === 'string') return own(names.strings, name) ?? '';
     const of = own(names.fields, name);
     if (of === undefined) return said;

@@ -1,4 +1,4 @@
-/** Draws specifications with Vega. The only file that imports it: it is loaded when a custom chart is on screen. */
+/** Draws specifications with Vega. It alone imports it, with its bounds: they are loaded when a custom chart is on screen. */
 import { escapeHTML } from 'vega-tooltip';
 import embed from 'vega-embed';
 import { parseExpression, type Loader, type LoggerInterface, type Spec as VegaSpec, type View } from 'vega';
@@ -6,9 +6,11 @@ import type { TopLevelSpec } from 'vega-lite';
 import type { Theme } from '../app/theme.svelte';
 import type { ChartRow, Json, Spec } from '../data/chartData';
 import { PALETTE } from '../state/colors';
+import { boundVega, firstMaker, TooManyError } from './limits';
 import { without } from './members';
+import { plainSpec, type PlainSpec } from './plainNames';
 import { DATA } from './rows';
-import { isVega } from './template';
+import { EXPRESSIONS, isVega } from './template';
 
 export interface Size {
   /** CSS pixels. */
@@ -48,11 +50,18 @@ const WARN = 2;
  */
 const NOTHING = /^Conflicting scale property "range" \(\{"data":.*"field":|^Infinite extent for field/;
 
-/** Keeps what Vega has to say in `said`; Vega takes its functions one by one, too. */
-function listener(said: Set<string>): LoggerInterface {
+/** What Vega has to say, each once, and what makes too much to be drawn. */
+interface Heard {
+  said: Set<string>;
+  tooMany: TooManyError | null;
+}
+
+/** Keeps what Vega has to say; Vega takes its functions one by one, too. */
+function listener(heard: Heard, { said }: PlainSpec): LoggerInterface {
   const hear = (...parts: readonly unknown[]): LoggerInterface => {
+    for (const part of parts) if (part instanceof TooManyError) heard.tooMany ??= part;
     const text = parts.map((part) => (part instanceof Error ? part.message : String(part))).join(' ');
-    if (!NOTHING.test(text)) said.add(text);
+    if (!NOTHING.test(text)) heard.said.add(said(text));
     return logger;
   };
   const quiet = (): LoggerInterface => logger;
@@ -137,20 +146,25 @@ function fitted(spec: Spec, size: Size): { spec: Spec; follows: { width: boolean
 }
 
 /** Rows where a specification of Vega or a compiled one asks for them; its inputs stay within the chart. */
-function withRows(vega: VegaSpec, rows: readonly ChartRow[]): VegaSpec {
+function withRows(compiled: VegaSpec, rows: readonly ChartRow[], plain: PlainSpec): VegaSpec {
+  const vega = plain.shown(compiled);
   for (const signal of vega.signals ?? [])
     if ('bind' in signal && signal.bind && 'element' in signal.bind) delete signal.bind.element;
   for (const data of vega.data ?? [])
     // Vega writes into rows: it gets its own.
-    if (data.name === DATA) Object.assign(data, { values: rows.map((row) => ({ ...row })) });
+    if (data.name === DATA) Object.assign(data, { values: rows.map((row) => plain.row(row)) });
   return vega;
 }
 
-/** What Vega says of a specification that it cannot draw; `text` is the text in it that is wrong, where one is known. */
+/**
+ * What Vega says of a specification that it cannot draw; `text` is the text in it that is wrong, `path` the place
+ * (a JSON pointer), where one is known.
+ */
 export class DrawError extends Error {
   constructor(
     message: string,
     readonly text: string | null,
+    readonly path: string | null = null,
   ) {
     super(message);
   }
@@ -166,26 +180,38 @@ export async function draw(
   spec: Spec,
   { rows, size, theme }: { rows: readonly ChartRow[]; size: Size; theme: Theme },
 ): Promise<Drawn> {
-  const said = new Set<string>();
+  boundVega();
+  const heard: Heard = { said: new Set(), tooMany: null };
   const vega = isVega(spec);
   const whole = fitted(vega || 'data' in spec ? spec : { data: { name: DATA }, ...spec }, size);
+  const plain = plainSpec(whole.spec, rows);
   // Vega-Lite keeps what it compiles from: it gets its own.
-  const copy = structuredClone(whole.spec) as unknown as TopLevelSpec;
-  const { view, finalize } = await embedded(root, copy, {
+  const copy = structuredClone(plain.spec) as unknown as TopLevelSpec;
+  const { view, finalize } = await embed(root, copy, {
     mode: vega ? 'vega' : 'vega-lite',
     actions: false,
     ast: true,
     config: configOf(theme) as never,
     defaultStyle: false,
     loader: LOADER,
-    logger: listener(said),
-    patch: (compiled) => withRows(compiled, rows),
+    logger: listener(heard, plain),
+    patch: (compiled) => withRows(compiled, rows, plain),
     renderer: 'canvas',
-    tooltip: { theme: theme === 'dark' ? 'dark' : 'light', formatTooltip: tooltipOf },
+    tooltip: {
+      theme: theme === 'dark' ? 'dark' : 'light',
+      formatTooltip: (value) => tooltipOf(value, plain),
+    },
+  }).catch((error: unknown) => {
+    throw drawError(error, plain, spec);
   });
+  if (heard.tooMany) {
+    finalize();
+    root.replaceChildren();
+    throw drawError(heard.tooMany, plain, spec);
+  }
   return {
     view,
-    warnings: [...said],
+    warnings: [...heard.said],
     resize: ({ width, height }) => {
       if (whole.follows.width) view.width(width);
       if (whole.follows.height) view.height(height);
@@ -198,33 +224,29 @@ export async function draw(
   };
 }
 
-async function embedded(...[root, spec, options]: Parameters<typeof embed>): ReturnType<typeof embed> {
-  try {
-    return await embed(root, spec, options);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const wrong = wrongExpression(spec as unknown as Json);
-    throw new DrawError(
-      wrong === null ? message : `The expression ${wrong} cannot be read: ${message}`,
-      wrong,
-    );
-  }
+function drawError(error: unknown, plain: PlainSpec, spec: Spec): DrawError {
+  if (error instanceof TooManyError) return new DrawError(error.message, null, firstMaker(spec, error.maker));
+  const message = plain.said(error instanceof Error ? error.message : String(error));
+  const wrong = wrongExpression(spec);
+  return new DrawError(
+    wrong === null ? message : `The expression ${wrong} cannot be read: ${message}`,
+    wrong,
+  );
 }
 
 /** As Vega's, without pictures: an address in a row is not fetched. */
-function tooltipOf(value: unknown): string {
+function tooltipOf(value: unknown, { isPlain }: PlainSpec): string {
   if (typeof value !== 'object' || value === null) return escapeHTML(value);
-  const cells = Object.entries(value).map(
-    ([name, cell]) =>
-      `<tr><td class="key">${escapeHTML(name)}</td><td class="value">${escapeHTML(
-        typeof cell === 'object' ? JSON.stringify(cell) : cell,
-      )}</td></tr>`,
-  );
+  const cells = Object.entries(value)
+    .filter(([name]) => !isPlain(name))
+    .map(
+      ([name, cell]) =>
+        `<tr><td class="key">${escapeHTML(name)}</td><td class="value">${escapeHTML(
+          typeof cell === 'object' ? JSON.stringify(cell) : cell,
+        )}</td></tr>`,
+    );
   return `<table>${cells.join('')}</table>`;
 }
-
-/** Members that hold expressions. */
-const EXPRESSIONS = new Set(['calculate', 'filter', 'test', 'expr', 'signal', 'update', 'labelExpr', 'init']);
 
 /** The first expression in a specification that cannot be read. */
 export function wrongExpression(spec: Json, member = ''): string | null {
