@@ -48,7 +48,7 @@ class Model:
         self.same: dict[str, str] = {}
         self.gone: set[str] = set()
 
-    def add(self, name, artifact, aliases, when):
+    def add(self, name, artifact, aliases, *, when):
         """Make an artifact a version, if it is none.
 
         Aliases and `latest` point to it unless they were pointed elsewhere later.
@@ -61,9 +61,9 @@ class Model:
             versions[number] = artifact
             self.first[name, number] = when
         for alias in [*aliases, "latest"]:
-            self.point(name, alias, number, when)
+            self.point(name, alias, number, when=when)
 
-    def point(self, name, alias, number, when):
+    def point(self, name, alias, number, *, when):
         aliases = self.aliases.setdefault(name, {})
         if alias not in aliases or self.said[name, alias] <= when:
             aliases[alias] = number
@@ -78,7 +78,7 @@ class Model:
         for queue in self.queues.values():
             while queue and queue[0][0] not in self.awaited:
                 key, what, aliases, when = queue.pop(0)
-                self.log(key, what, aliases, when)
+                self.log(key, what, aliases, when=when)
                 done.append(key)
                 for link in [link for link in self.links if link[0] == key]:
                     self.links.remove(link)
@@ -90,20 +90,20 @@ class Model:
         if key in self.waiting():
             self.links.append((key, aliases, when))
         elif artifact not in self.gone:
-            self.add("shelf", artifact, aliases, when)
+            self.add("shelf", artifact, aliases, when=when)
 
     def waiting(self):
         return {one[0] for queue in self.queues.values() for one in queue}
 
-    def log(self, key, what, aliases, when):
+    def log(self, key, what, aliases, *, when):
         name, _ = what
         for one, has in self.contents.items():
             if has == what and one not in self.gone:
                 self.same[key] = one
-                self.add(name, one, aliases, when)
+                self.add(name, one, aliases, when=when)
                 return
         self.contents[key] = what
-        self.add(name, key, aliases, when)
+        self.add(name, key, aliases, when=when)
 
     def remove(self, name, number):
         del self.versions[name][number]
@@ -161,7 +161,7 @@ def step(model, real, done):
         real.keys.append(key)
     elif what == "late":
         name, aliases = rest
-        content = b"late %d" % len(real.keys)
+        content = f"late {new_id()}".encode()
         said = {"aliases": [*aliases, "latest"], "late": [content]}
         key = real.log.log(name, {"a": content}, **said)
         model.awaited[key] = content
@@ -181,7 +181,7 @@ def step(model, real, done):
         status = real.ask(f"/{name}/v{number}", body, "PATCH")
         assert status == (200 if is_there else 404)
         if is_there:
-            model.point(name, alias, number, model.now)
+            model.point(name, alias, number, when=model.now)
     elif what == "unalias":
         name, alias = rest
         is_there = alias in model.aliases.get(name, {})

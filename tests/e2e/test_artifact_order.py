@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -208,12 +207,11 @@ def test_parts_and_bases_keep_the_order(server):
 def test_an_offline_run_is_synced_in_its_order(server, tmp_path):
     folder = tmp_path / "client"
     folder.mkdir()
-    with contextlib.chdir(folder):
-        run = steplog.init(project="p", mode="offline", dir=folder)
-        for size in (3_000_000, 100):
-            (folder / "ck.bin").write_bytes(os.urandom(size))
-            run.log_model("ck.bin", "ckoff", aliases=["best"])
-        run.finish()
+    run = steplog.init(project="p", mode="offline", dir=folder)
+    for size in (3_000_000, 100):
+        (folder / "ck.bin").write_bytes(os.urandom(size))
+        run.log_model(folder / "ck.bin", "ckoff", aliases=["best"])
+    run.finish()
     report = server.cli("sync", run.sync_dir)
     assert report.returncode == 0, report.stderr
     while len(get(server, "/ckoff")["list"]) < 2:
