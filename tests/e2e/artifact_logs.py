@@ -85,12 +85,13 @@ class Log:
         self.server, self.run, self.project = server, run, project
         self.path = f"/api/v1/projects/local/{project}/runs/{run}/writers/{writer}"
         self.start = [0, {"run": run, "writer": writer, "label": writer, "project": project}]
+        self.clock = time.time_ns
         self.records, self.end, self.wall = [(272, self.start)], 0, time.time_ns()
 
     def say(self, *records):
         """Send records, the start record first."""
         for kind, *rest in records:
-            self.wall += 1
+            self.wall = max(self.wall + 1, self.clock())
             self.records.append((self.records[-1][0] + 8, [kind, self.wall, *rest]))
         batch, end = batch_of(self.end, [one for one in self.records if one[0] > self.end])
         path = f"{self.path}/records?after={self.end}&revive=1"
@@ -98,6 +99,10 @@ class Log:
         assert status == 200, data
         self.end = end
         return json.loads(data)
+
+    def finish(self):
+        """Say that the run has ended: nothing more comes of this log."""
+        self.say([4, 0])
 
     def forget(self):
         assert self.server.ask(f"{self.path}/records", method="DELETE")[0] == 204
@@ -225,3 +230,13 @@ def metadata(server):
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         yield database
     server.start()
+
+
+def swept(server):
+    """The contents that are there once all has been looked at that has lost a name until now."""
+    path, now = server.folder / "data" / "meta.db", time.time_ns()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        # What a writer may still need is looked at again later.
+        while database.execute("SELECT 1 FROM loose_blobs WHERE due <= ?", [now]).fetchone():
+            time.sleep(0.01)
+        return {one for (one,) in database.execute("SELECT sha256 FROM blobs")}

@@ -669,6 +669,9 @@ def test_files_of_before_hashes_were_kept_have_them(server, online):
             "DROP TABLE artifact_memberships",
             "DROP TABLE artifact_collections",
             "DROP TABLE artifacts",
+            "DROP TABLE charts",
+            "ALTER TABLE writers DROP COLUMN uploaded",
+            "ALTER TABLE writers DROP COLUMN last_logged",
             "UPDATE alembic_version SET version_num = '0011'",
         ):
             database.execute(change)

@@ -15,6 +15,7 @@ import obstore
 import PIL.Image
 import pytest
 from obstore.store import S3Store
+from tests.e2e.artifact_logs import Log, delete, settled, swept
 from tests.e2e.test_blobs import Writer, files_of, hash_of, read, until
 
 import steplog
@@ -256,3 +257,16 @@ def test_references_into_a_bucket_are_found_fetched_and_checked(
             bucket.store.delete("data2/c")
             with pytest.raises(steplog.NotFoundError):
                 found.download("again")
+
+
+def test_what_a_deleted_artifact_held_goes_from_the_bucket(server, bucket):
+    log, large = Log(server), b"l" * 200_000
+    key = log.log("data", {"large": large}, late=[large])
+    log.upload(large)
+    assert settled(server, key)["version"] == "v0"
+    assert bucket.names() == {path_of(large)}
+    delete(server, "/data/v0")
+    log.finish()
+    assert swept(server) == set()
+    until(lambda: bucket.names() == set())
+    assert server.ask(f"/api/v1/blobs/{hash_of(large)}")[0] == 404

@@ -152,6 +152,7 @@ class Blobs:
                 )
             if body:
                 await self._store.put_part(sha256, start, body)
+                await self._records.note_part(writer.run_id, writer.writer)
                 have += len(body)
         if have == size:
             await self._complete(sha256, size)
@@ -188,6 +189,7 @@ class Blobs:
 
     async def sweep(self) -> None:
         """Remove contents that nobody names any more, and at times what was left of uploads."""
+        await self._records.postpone()
         for sha256 in await self._records.loose(_LOOSE_AT_ONCE):
             async with self._locks.of(sha256):
                 # Who names it from here on waits for the lock, and sends it anew.

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from steplog.server.schema import Problem
 from steplog.server.store.artifact_loose import forget_entries
-from steplog.server.store.artifact_parts import FailedError, merge, parts_of
+from steplog.server.store.artifact_order import wait_of
+from steplog.server.store.artifact_parts import FailedError, logged_of, merge, parts_of
 from steplog.server.store.artifact_requests import grant
 from steplog.server.store.artifact_tables import (
     ARTIFACTS,
@@ -45,10 +46,12 @@ class ArtifactCommits:
         self._meta = meta
 
     async def pending(self) -> list[int]:
-        """The numbers of those that are no version yet, in the order in which they came."""
+        """The numbers of those that are no version yet, in the order in which they were logged."""
         query = sa.select(ARTIFACTS.c.id).where(ARTIFACTS.c.state == "pending")
         async with self._meta.read() as connection:
-            return list(await connection.scalars(query.order_by(ARTIFACTS.c.id)))
+            return list(
+                await connection.scalars(query.order_by(ARTIFACTS.c.logged, ARTIFACTS.c.id))
+            )
 
     async def has_pending(self, run_id: int) -> bool:
         """Whether a run has logged one that is no version yet."""
@@ -181,6 +184,7 @@ class ArtifactCommits:
                 return None
             try:
                 parts, waits = await parts_of(connection, row, ready)
+                waits = waits or await wait_of(connection, row)
                 if waits is not None:
                     return waits
                 digest = row.digest
@@ -207,11 +211,9 @@ class ArtifactCommits:
             .limit(1)
         )
         found = (await connection.execute(same)).one_or_none()
-        if found is None:
-            number = row.id
-            version = await add_version(connection, collection_id, row.id, is_link=False)
-        else:
-            number, version = found.artifact_id, found.version
+        number = row.id if found is None else found.artifact_id
+        logged = await logged_of(connection, row)
+        version = await add_version(connection, collection_id, number, is_link=False, logged=logged)
         await connection.execute(
             sa.update(ARTIFACTS)
             .where(ARTIFACTS.c.id == row.id)
@@ -220,7 +222,12 @@ class ArtifactCommits:
         names = [part.id for part in parts if part.state == "pending"]
         await self._become(connection, names if found is None else [*names, row.id], number)
         aliases = list(dict.fromkeys([*row.aliases, "latest"]))
-        await point(*(self._meta, connection, collection_id), version=version, aliases=aliases)
+        await point(
+            *(self._meta, connection, collection_id),
+            version=version,
+            aliases=aliases,
+            logged=logged,
+        )
         for one in (row.id, *names):
             await self._grant(connection, one)
         await self._grant(connection, row.id, collection_id=collection_id)

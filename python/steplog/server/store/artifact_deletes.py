@@ -54,7 +54,7 @@ async def unlink(connection: AsyncConnection, collection_id: int, version: int) 
 
 
 async def _leave(connection: AsyncConnection, which: sa.ColumnElement[bool]) -> None:
-    """Memberships end; `latest` points to the newest one that is left where it was one of them."""
+    """Memberships end; where `latest` was one it points to the one left that was logged last."""
     left = list(
         await connection.execute(
             sa.select(MEMBERSHIPS.c.collection_id, MEMBERSHIPS.c.version).where(which)
@@ -70,9 +70,11 @@ async def _leave(connection: AsyncConnection, which: sa.ColumnElement[bool]) -> 
         await connection.execute(
             sa.delete(MEMBERSHIPS).where(of_it, MEMBERSHIPS.c.version == version)
         )
-        newest = await connection.scalar(sa.select(sa.func.max(MEMBERSHIPS.c.version)).where(of_it))
+        last = sa.select(MEMBERSHIPS.c.version, MEMBERSHIPS.c.logged).where(of_it)
+        last = last.order_by(MEMBERSHIPS.c.logged.desc(), MEMBERSHIPS.c.version.desc()).limit(1)
+        newest = (await connection.execute(last)).one_or_none()
         if was_latest and newest is not None:
-            values = {"collection_id": collection_id, "alias": _LATEST, "version": newest}
+            values = {"collection_id": collection_id, "alias": _LATEST, **newest._mapping}  # noqa: SLF001  # SQLAlchemy's documented name
             await connection.execute(sa.insert(ALIASES).values(**values))
 
 

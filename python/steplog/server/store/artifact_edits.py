@@ -13,7 +13,7 @@ from steplog.server.store.artifact_deletes import delete_collection, delete_vers
 from steplog.server.store.artifact_names import Row, by_key, collection_of, member
 from steplog.server.store.artifact_rules import MAX_TAGS
 from steplog.server.store.artifact_tables import ALIASES, ARTIFACTS, COLLECTIONS, MEMBERSHIPS
-from steplog.server.store.artifact_versions import link, other_type, point
+from steplog.server.store.artifact_versions import by_hand, link, other_type, point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,10 @@ class ArtifactEdits:
         new = [alias for alias in after if alias not in before]
         if new:
             await point(
-                *(self._meta, connection, at.collection_id), version=at.version, aliases=new
+                *(self._meta, connection, at.collection_id),
+                version=at.version,
+                aliases=new,
+                logged=await by_hand(connection, at.collection_id),
             )
 
     async def delete(self, where: Where, ref: str, *, with_aliases: bool) -> None:
@@ -118,8 +121,12 @@ class ArtifactEdits:
             if artifact.state != "committed":
                 detail = f"the artifact is {artifact.state}, not committed"
                 raise Problem(Code.INVALID, detail, field="artifact")
+            collection = await collection_of(connection, where)
             _, version = await link(
-                *(self._meta, connection, artifact), where=where, aliases=aliases
+                *(self._meta, connection, artifact),
+                where=where,
+                aliases=aliases,
+                logged=await by_hand(connection, None if collection is None else collection.id),
             )
             return f"v{version}"
 

@@ -56,7 +56,7 @@ async def _base_of(connection: AsyncConnection, row: Row) -> Row | Waits | None:
     Raises:
         FailedError: That is no version, and never will be.
     """
-    is_latest = row.base == await _latest_of(connection, row)
+    is_latest = row.base == await latest_of(connection, row)
     if is_latest and await _follows(connection, row):
         return Waits("it waits for what its process logged to this name before")
     base = await named(connection, row.base)
@@ -71,7 +71,7 @@ async def _base_of(connection: AsyncConnection, row: Row) -> Row | Waits | None:
     return base
 
 
-async def _latest_of(connection: AsyncConnection, row: Row) -> str:
+async def latest_of(connection: AsyncConnection, row: Row) -> str:
     """How a log names the latest version of the collection that one was logged to."""
     query = sa.select(PROJECTS).where(PROJECTS.c.id == row.project_id)
     project = (await connection.execute(query)).one()
@@ -85,8 +85,9 @@ async def _follows(connection: AsyncConnection, row: Row) -> bool:
         ARTIFACTS.c.name == row.name,
         ARTIFACTS.c.state == "pending",
         ARTIFACTS.c.sequence == row.sequence,
-        ARTIFACTS.c.id < row.id,
-        # A part that waits for this one must not be waited for.
+        ARTIFACTS.c.logged < row.logged,
+        # A part is there with its last one, which may be logged later and wait for this one.
+        sa.or_(ARTIFACTS.c.distributed == "", ARTIFACTS.c.is_final),
         sa.or_(ARTIFACTS.c.distributed == "", ARTIFACTS.c.distributed != row.distributed),
     )
     return (await connection.execute(query.limit(1))).first() is not None
@@ -134,6 +135,14 @@ async def _round_of(connection: AsyncConnection, row: Row) -> list[Row]:
     after = max((end for end in ends if end < row.created), default=-1)
     end = min((end for end in ends if end >= row.created), default=MAX_INT64)
     return [one for one in rows if after < one.created <= end and one.id != row.id]
+
+
+async def logged_of(connection: AsyncConnection, row: Row) -> int:
+    """When one was logged; a part that comes late counts as the version that it adds to."""
+    if not row.distributed:
+        return int(row.logged)
+    others = await _round_of(connection, row)
+    return max(int(one.logged) for one in (row, *others) if one.state == "committed" or one is row)
 
 
 def _unless_final(others: Sequence[Row]) -> Waits:
@@ -189,4 +198,4 @@ async def merge(connection: AsyncConnection, number: int, parts: Sequence[Row]) 
     return digest
 
 
-__all__ = ["FailedError", "Waits", "merge", "parts_of"]
+__all__ = ["FailedError", "Waits", "latest_of", "logged_of", "merge", "parts_of"]

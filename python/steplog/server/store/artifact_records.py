@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from steplog.server.store.artifact_requests import grant
 from steplog.server.store.artifact_tables import ARTIFACTS, COLLECTIONS, REQUESTS, USES
 from steplog.server.store.artifact_versions import other_type
 from steplog.server.store.exact import pack
+from steplog.server.store.tables import RUNS, WRITERS
 from steplog.server.store.writers import new_id
 
 if TYPE_CHECKING:
@@ -33,7 +34,16 @@ class Said:
 
     run_id: int
     project_id: int
+    writer: str
+    now_nanos: int
     records: Sequence[tuple[int, Mapping[str, object]]]
+
+
+class When(NamedTuple):
+    """When a record was written: by its own clock, and in the order of all."""
+
+    wall: int
+    logged: int
 
 
 async def take(meta: MetaStore, connection: AsyncConnection, said: Said) -> None:
@@ -41,11 +51,18 @@ async def take(meta: MetaStore, connection: AsyncConnection, said: Said) -> None
 
     What cannot be taken is a failed artifact, or a refused request of its run, with the reason.
     """
+    if not said.records:
+        return
+    is_writer = sa.and_(WRITERS.c.run_id == said.run_id, WRITERS.c.writer == said.writer)
+    logged = await connection.scalar(sa.select(WRITERS.c.last_logged).where(is_writer)) or 0
     for wall, record in said.records:
+        # Its clock may be set back, or be ahead: what comes is never of later than now.
+        logged = max(min(wall, said.now_nanos), logged + 1)
         if record.get("op") == "log":
-            await _log(meta, connection, said, wall=wall, record=record)
+            await _log(meta, connection, said, when=When(wall, logged), record=record)
         else:
-            await _ask(meta, connection, said, wall=wall, record=record)
+            await _ask(meta, connection, said, when=When(wall, logged), record=record)
+    await connection.execute(sa.update(WRITERS).where(is_writer).values(last_logged=logged))
 
 
 async def _log(
@@ -53,39 +70,44 @@ async def _log(
     connection: AsyncConnection,
     said: Said,
     *,
-    wall: int,
+    when: When,
     record: Mapping[str, object],
 ) -> None:
     key = record.get("id")
     if not rules.is_key(key):
-        await _refuse(connection, said, wall=wall, record=record, reason="it has no valid id")
+        await _refuse(connection, said, when=when, record=record, reason="it has no valid id")
         return
     query = sa.select(ARTIFACTS).where(ARTIFACTS.c.key == key)
     found = (await connection.execute(query)).one_or_none()
     if found is None:
-        row = await _row(connection, said, wall=wall, record=record)
+        row = await _row(connection, said, when=when, record=record)
         number = new_id(await connection.execute(sa.insert(ARTIFACTS).values(**row)))
     elif found.state == "deleted":
         return
     else:
         number = found.same_as or found.id
+        await _adopt(connection, said, number=found.id)
     use: dict[str, object] = {
         "run_id": said.run_id,
         "artifact_id": number,
         "how": "logged",
-        "wall": wall,
+        "wall": when.wall,
     }
     await meta.upsert(connection, USES, [use], least=["wall"])
     await grant(connection, meta, REQUESTS.c.artifact == key)
 
 
 async def _row(
-    connection: AsyncConnection, said: Said, *, wall: int, record: Mapping[str, object]
+    connection: AsyncConnection, said: Said, *, when: When, record: Mapping[str, object]
 ) -> dict[str, object]:
     row: dict[str, object] = {
         "key": record["id"],
         "project_id": said.project_id,
-        "created": wall,
+        "created": when.wall,
+        "logged": when.logged,
+        "run_id": said.run_id,
+        "writer": said.writer,
+        "heard": said.now_nanos,
         "state": "pending",
     }
     try:
@@ -105,6 +127,14 @@ async def _row(
             "reason": problem.detail,
         }
     return {**row, **checked}
+
+
+async def _adopt(connection: AsyncConnection, said: Said, *, number: int) -> None:
+    """One whose run is gone is of the next one that says it."""
+    is_there = sa.select(RUNS.c.id).where(RUNS.c.id == ARTIFACTS.c.run_id).exists()
+    is_it = sa.and_(ARTIFACTS.c.id == number, ~is_there)
+    values = {"run_id": said.run_id, "writer": said.writer, "heard": said.now_nanos}
+    await connection.execute(sa.update(ARTIFACTS).where(is_it).values(**values))
 
 
 def _check_type(checked: Mapping[str, object], known: str | None) -> None:
@@ -146,16 +176,16 @@ async def _ask(
     connection: AsyncConnection,
     said: Said,
     *,
-    wall: int,
+    when: When,
     record: Mapping[str, object],
 ) -> None:
     try:
         asked = _request(record)
     except Problem as problem:
-        await _refuse(connection, said, wall=wall, record=record, reason=problem.detail)
+        await _refuse(connection, said, when=when, record=record, reason=problem.detail)
         return
-    await _keep(connection, said, wall=wall, record=record, row={**asked, "state": "waiting"})
-    key = _key(wall, record)
+    await _keep(connection, said, when=when, record=record, row={**asked, "state": "waiting"})
+    key = _key(when.wall, record)
     await grant(connection, meta, sa.and_(REQUESTS.c.run_id == said.run_id, REQUESTS.c.key == key))
 
 
@@ -174,7 +204,7 @@ async def _refuse(
     connection: AsyncConnection,
     said: Said,
     *,
-    wall: int,
+    when: When,
     record: Mapping[str, object],
     reason: str,
 ) -> None:
@@ -185,21 +215,21 @@ async def _refuse(
         "state": "failed",
         "reason": reason,
     }
-    await _keep(connection, said, wall=wall, record=record, row=row)
+    await _keep(connection, said, when=when, record=record, row=row)
 
 
 async def _keep(
     connection: AsyncConnection,
     said: Said,
     *,
-    wall: int,
+    when: When,
     record: Mapping[str, object],
     row: Mapping[str, object],
 ) -> None:
-    key = _key(wall, record)
+    key = _key(when.wall, record)
     is_it = sa.and_(REQUESTS.c.run_id == said.run_id, REQUESTS.c.key == key)
     if await connection.scalar(sa.select(REQUESTS.c.key).where(is_it)) is None:
-        insert = sa.insert(REQUESTS).values(run_id=said.run_id, key=key, wall=wall, **row)
+        insert = sa.insert(REQUESTS).values(run_id=said.run_id, key=key, wall=when.logged, **row)
         await connection.execute(insert)
 
 

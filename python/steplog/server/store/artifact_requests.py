@@ -62,7 +62,10 @@ async def _link(
     entity, project, name = request.target.split("/")
     try:
         await link(
-            *(meta, connection, artifact), where=(entity, project, name), aliases=request.aliases
+            *(meta, connection, artifact),
+            where=(entity, project, name),
+            aliases=request.aliases,
+            logged=request.wall,
         )
     except Problem as problem:
         await _settle(connection, request, state="failed", reason=problem.detail)

@@ -42,6 +42,14 @@ ARTIFACTS = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("count", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("created", sa.BigInteger, nullable=False),  # nanoseconds of the client's clock
+    # When it was logged: the client's clock, but never later than it came, and of one writer each
+    # later than the one before.
+    sa.Column("logged", sa.BigInteger, nullable=False, server_default="0"),
+    # Whose log it was first in; the run may be gone. Empty: not known.
+    sa.Column("run_id", sa.BigInteger),
+    sa.Column("writer", sa.String(63), nullable=False, server_default=""),
+    # When its record came, or its writer's log began to be taken anew: the server's clock.
+    sa.Column("heard", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     # Whether its entries are those of its manifest, all of them.
@@ -67,6 +75,8 @@ MEMBERSHIPS = sa.Table(
     sa.Column("artifact_id", sa.ForeignKey("artifacts.id", ondelete="CASCADE"), nullable=False),
     sa.Column("created", sa.BigInteger, nullable=False),  # nanoseconds of the server's clock
     sa.Column("is_link", sa.Boolean, nullable=False, server_default=sa.false()),
+    # When it was logged or linked here, as `logged` of artifacts.
+    sa.Column("logged", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("collection_id", "artifact_id"),
 )
 
@@ -76,6 +86,8 @@ ALIASES = sa.Table(
     sa.Column("collection_id", sa.BigInteger, primary_key=True),
     sa.Column("alias", sa.String(128), primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
+    # When what it points to was logged with it, or somebody let it point there.
+    sa.Column("logged", sa.BigInteger, nullable=False, server_default="0"),
     sa.ForeignKeyConstraint(
         ["collection_id", "version"],
         ["artifact_memberships.collection_id", "artifact_memberships.version"],
@@ -125,6 +137,7 @@ REQUESTS = sa.Table(
 
 sa.Index("artifacts_by_state", ARTIFACTS.c.state, ARTIFACTS.c.distributed)
 sa.Index("artifacts_by_name", ARTIFACTS.c.project_id, ARTIFACTS.c.name, ARTIFACTS.c.digest)
+sa.Index("artifacts_by_writer", ARTIFACTS.c.run_id, ARTIFACTS.c.writer, ARTIFACTS.c.state)
 sa.Index("artifacts_by_manifest", ARTIFACTS.c.manifest)
 sa.Index("artifacts_by_same_as", ARTIFACTS.c.same_as)
 sa.Index("memberships_by_artifact", MEMBERSHIPS.c.artifact_id)

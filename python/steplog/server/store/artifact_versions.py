@@ -53,7 +53,12 @@ async def open_collection(
 
 
 async def add_version(
-    connection: AsyncConnection, collection_id: int, artifact_id: int, *, is_link: bool
+    connection: AsyncConnection,
+    collection_id: int,
+    artifact_id: int,
+    *,
+    is_link: bool,
+    logged: int,
 ) -> int:
     """Make an artifact the next version of a collection; one that is in it keeps its number."""
     query = sa.select(MEMBERSHIPS.c.version).where(
@@ -75,6 +80,7 @@ async def add_version(
             artifact_id=artifact_id,
             created=now,
             is_link=is_link,
+            logged=logged,
         )
     )
     return version
@@ -87,20 +93,26 @@ async def point(
     *,
     version: int,
     aliases: Sequence[str],
+    logged: int,
 ) -> None:
-    """Let aliases point to a version, wherever they did.
+    """Let aliases point to a version, but for those that point where somebody said so later.
+
+    `logged` is when this was said.
 
     Raises:
         Problem: It would have too many.
     """
-    query = sa.select(ALIASES.c.alias).where(
-        ALIASES.c.collection_id == collection_id, ALIASES.c.version == version
-    )
-    if len({*await connection.scalars(query), *aliases} - {"latest"}) > MAX_ALIASES:
+    query = sa.select(ALIASES).where(ALIASES.c.collection_id == collection_id)
+    before = list(await connection.execute(query))
+    later = {one.alias for one in before if one.logged > logged}
+    aliases = [alias for alias in aliases if alias not in later]
+    own = {one.alias for one in before if one.version == version}
+    if len({*own, *aliases} - {"latest"}) > MAX_ALIASES:
         detail = f"a version has at most {MAX_ALIASES} aliases"
         raise Problem(Code.INVALID, detail, field="aliases")
     rows: list[dict[str, object]] = [
-        {"collection_id": collection_id, "alias": alias, "version": version} for alias in aliases
+        {"collection_id": collection_id, "alias": alias, "version": version, "logged": logged}
+        for alias in aliases
     ]
     await meta.upsert(connection, ALIASES, rows)
     await connection.execute(
@@ -110,6 +122,12 @@ async def point(
     )
 
 
+async def by_hand(connection: AsyncConnection, collection_id: int | None) -> int:
+    """When something is said that is said now: later than whatever aliases point to."""
+    query = sa.select(sa.func.max(ALIASES.c.logged)).where(ALIASES.c.collection_id == collection_id)
+    return max(time.time_ns(), await connection.scalar(query) or 0)
+
+
 async def link(
     meta: MetaStore,
     connection: AsyncConnection,
@@ -117,8 +135,11 @@ async def link(
     *,
     where: tuple[str, str, str],
     aliases: Sequence[str],
+    logged: int,
 ) -> tuple[int, int]:
     """Make a committed artifact a version of another collection, which is made where needed.
+
+    `logged` is when this was said: aliases stay where somebody let them point later.
 
     Returns:
         The collection's number, and the version's in it.
@@ -133,10 +154,10 @@ async def link(
         insert = sa.insert(PROJECTS).values(entity=entity, project=project)
         project_id = new_id(await connection.execute(insert))
     collection_id = await open_collection(connection, project_id, name, kind=artifact.type)
-    version = await add_version(connection, collection_id, artifact.id, is_link=True)
+    version = await add_version(connection, collection_id, artifact.id, is_link=True, logged=logged)
     named = list(dict.fromkeys([*aliases, "latest"]))
-    await point(meta, connection, collection_id, version=version, aliases=named)
+    await point(meta, connection, collection_id, version=version, aliases=named, logged=logged)
     return collection_id, version
 
 
-__all__ = ["add_version", "link", "open_collection", "other_type", "point"]
+__all__ = ["add_version", "by_hand", "link", "open_collection", "other_type", "point"]

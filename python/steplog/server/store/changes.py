@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from steplog._states import state_of
 from steplog.server._decode import merge_summaries
-from steplog.server.schema import flatten
+from steplog.server.schema import Code, Problem, flatten
 from steplog.server.store import alerts, artifact_records
 from steplog.server.store.attempts import Attempts
 from steplog.server.store.blob_records import hashes_named, loosen
@@ -174,7 +174,11 @@ class Changes:
             await self._meta.upsert(connection, VALUES, leaves)
             await self._keys(connection, change)
             await self._files(connection, change)
-            artifacts = artifact_records.Said(run_id, row.project_id, change.artifacts)
+            artifacts = artifact_records.Said(
+                *(run_id, row.project_id, change.writer.writer),
+                now_nanos=change.now_nanos,
+                records=change.artifacts,
+            )
             await artifact_records.take(self._meta, connection, artifacts)
             told = await alerts.keep(connection, change.writer, change.alerts)
             if change.facts or change.config:
@@ -211,6 +215,9 @@ class Changes:
     async def _writer(self, connection: AsyncConnection, change: Change) -> None:
         where = is_writer(change.writer)
         before = (await connection.execute(sa.select(WRITERS).where(where))).one()
+        if before.is_stale:
+            detail = "the log is to be taken anew, from its first record on"
+            raise Problem(Code.CONFLICT, detail, extra={"expected": 0})
         # An exit record is the last word; else a batch revives a writer that was taken for dead.
         exit_code = before.exit_code if change.exit_code is None else change.exit_code
         preempting = before.preempting or change.preempting
@@ -258,7 +265,8 @@ class Changes:
         replaced = await hashes_named(connection, run_id, writer, names=names)
         of_writer = {"run_id": run_id, "writer": writer, "size": None}
         await self._meta.upsert(connection, FILES, [{**of_writer, **row} for row in rows])
-        await loosen(self._meta, connection, replaced)
+        # A small content that no artifact names goes as a large one does: see `BlobRecords.add`.
+        await loosen(self._meta, connection, [*replaced, *(str(one["sha256"]) for one in kept)])
 
     async def _keys(self, connection: AsyncConnection, change: Change) -> None:
         rows = key_rows(change.writer.run_id, change.keys)

@@ -164,7 +164,9 @@ class RunFiles:
             .limit(1)
         )
         # Its run may be gone.
-        of_artifact = sa.select(BLOBS).where(BLOBS.c.sha256 == sha256, is_of_artifact(sha256))
+        of_artifact = sa.select(BLOBS).where(
+            BLOBS.c.sha256 == sha256, is_of_artifact(sa.literal(sha256))
+        )
         async with self._meta.read() as connection:
             found = (await connection.execute(statement)).one_or_none()
             if found is None or not found.is_stored:

@@ -75,6 +75,10 @@ WRITERS = sa.Table(
     # Of its own clock: its start and its newest record; 0 where that is not known.
     sa.Column("first_wall", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("last_wall", sa.BigInteger, nullable=False, server_default="0"),
+    # When a part of its contents came last, by the server's clock.
+    sa.Column("uploaded", sa.BigInteger, nullable=False, server_default="0"),
+    # When it last said something of artifacts: each record of them is later than the one before.
+    sa.Column("last_logged", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("acknowledged", sa.BigInteger, nullable=False),
     sa.Column("records", sa.BigInteger),  # taken; null where they were not counted from the start
     # What the series store has of it is to go: its log is taken anew.

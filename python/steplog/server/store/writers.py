@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from steplog._errors import InternalError
 from steplog._states import LIVE, STATES
+from steplog.server.store.artifact_tables import ARTIFACTS
 from steplog.server.store.attempts import deciding, newest_of
 from steplog.server.store.blob_records import AGAIN_NANOS, hashes_of, loosen
 from steplog.server.store.exact import pack
@@ -268,6 +270,12 @@ class WriterRecords:
             await loosen(self._meta, connection, blobs.values(), wait_nanos=AGAIN_NANOS)
             is_its = sa.and_(FILES.c.run_id == writer.run_id, FILES.c.writer == writer.writer)
             await connection.execute(sa.delete(FILES).where(is_its))
+            # Until its log is here again what was logged later waits for what it had logged.
+            is_logged = sa.and_(
+                ARTIFACTS.c.run_id == writer.run_id, ARTIFACTS.c.writer == writer.writer
+            )
+            heard = sa.update(ARTIFACTS).where(is_logged, ARTIFACTS.c.state == "pending")
+            await connection.execute(heard.values(heard=time.time_ns()))
             await connection.execute(sa.delete(WRITERS).where(is_writer(writer)))
             is_its = sa.and_(LOG_CUTS.c.run_id == writer.run_id, LOG_CUTS.c.writer == writer.writer)
             await connection.execute(sa.delete(LOG_CUTS).where(is_its))
