@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import anyio
+import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 
 import steplog
@@ -248,6 +249,28 @@ def test_metadata_come_back_as_the_floats_that_they_were(online, api):
             check((await one.change(metadata=given)).version.metadata)
 
     anyio.run(work)
+
+
+def test_a_change_that_is_no_plain_msgpack_is_refused(server, online, api):
+    with online("r") as run:
+        run.log_artifact(steplog.Artifact("m", "model", metadata={"x": 1})).wait(60)
+    for body in (
+        b"\xc1",
+        b"",
+        msgpack.packb([1]),
+        msgpack.packb({"metadata": msgpack.ExtType(5, b"x")}),
+        msgpack.packb({"metadata": {"x": b"bytes"}}),
+        msgpack.packb({1: 2}),
+        b"\x81\xa8metadata" + b"\x91" * 5_000 + b"\x01",
+    ):
+        status, _, said = server.ask(
+            "/api/v1/projects/local/p/artifacts/m/v0",
+            body,
+            method="PATCH",
+            headers={"Content-Type": "application/msgpack"},
+        )
+        assert status == 400, (body[:20], said)
+    assert api.artifact("m:v0").metadata == {"x": 1}
 
 
 def test_a_reference_that_nobody_can_fetch_is_kept(online, api):
