@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import math
 import os
 import pathlib
 import socket
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -16,7 +19,7 @@ import pytest
 
 import steplog
 from steplog._errors import MissingEntryError
-from steplog.artifacts import Manifest
+from steplog.artifacts import Manifest, drafts
 from steplog.artifacts.cache import Cache, alone
 from steplog.artifacts.names import Place
 
@@ -108,8 +111,8 @@ def test_metadata_are_copied_as_json_has_them():
     given: dict[str, Any] = {"a": {"b": [1, np.float32(0.5)]}, "nan": float("nan"), "big": 1 << 70}
     artifact = steplog.Artifact("m", "model", metadata=given)
     given["a"]["b"].append(2)
-    wanted = {"a": {"b": [1, 0.5]}, "nan": "NaN", "big": str(1 << 70)}
-    assert artifact.metadata == wanted
+    assert math.isnan(artifact.metadata.pop("nan"))
+    assert artifact.metadata == {"a": {"b": [1, 0.5]}, "big": str(1 << 70)}
 
 
 @pytest.mark.parametrize(
@@ -283,9 +286,12 @@ def test_a_disabled_run_takes_all_calls():
             run.use_artifact("nothing"),
             run.link_artifact(draft(), "x"),
             run.upsert_artifact("nothing", distributed_id="x"),
+            run.finish_artifact(draft()),
         )
         for made in calls:
             assert made.wait().version.anything() is not None
+            made["x"] = 1
+            assert (made["x"].anything() is not None, list(made.files())) == (True, [])
         assert (run.link_model("nothing", "x"), run.use_model("nothing")) == (None, None)
     assert run.log_artifact("nothing").wait() is not None  # also when it is over
 
@@ -428,9 +434,15 @@ def test_a_folder_that_is_referred_to_is_each_of_its_files(tmp_path):
     assert {entry.path: entry.size for entry in entries} == {"all/x": 1, "all/e/y": 2}
     with pytest.raises(ValueError, match="max_objects"):
         artifact.add_reference((tmp_path / "d").as_uri(), max_objects=1)
-    for wrong, why in (("d/x", "begins with file://"), ("ftp://x/y", "begins"), (3, "address")):
+    for wrong, why in (
+        ("d/x", "begins with file://"),
+        ("wandb-artifact://x/y", "begins"),
+        (3, "address"),
+    ):
         with pytest.raises(ValueError, match=why):
             artifact.add_reference(wrong)
+    (entry,) = artifact.add_reference("mydb://host/table?x=1")
+    assert (entry.path, entry.digest, entry.size) == ("table", "mydb://host/table?x=1", None)
     with pytest.raises(ValueError, match="no file or folder"):
         artifact.add_reference((tmp_path / "nothing").as_uri())
 
@@ -445,6 +457,72 @@ def test_an_entry_that_is_missing_is_a_key_error_and_says_which():
     with pytest.raises(MissingEntryError) as caught:
         draft().get_entry("x")
     assert str(caught.value) == "the artifact m has no entry 'x'"
+
+
+def test_objects_are_put_in_by_their_names():
+    artifact = draft()
+    artifact["eval"] = steplog.Table(["a"], [[1]])
+    assert list(artifact.manifest.entries) == ["eval.table.json"]
+    assert (artifact.base_id, artifact.distributed_id) == (None, None)
+
+
+DRAFTING = """
+import multiprocessing, os, signal, sys, time, steplog
+run = steplog.init(project="p", mode="offline", settings={"quiet": True})
+
+def work(n):
+    artifact = steplog.Artifact("m", "model")
+    artifact.add_file("data")
+    open(f"worker{n}", "x").close()
+    time.sleep(600)
+
+artifact = steplog.Artifact("m", "model")
+artifact.add_file("data")
+pool = multiprocessing.get_context("fork").Pool(2)
+pool.map_async(work, range(2), chunksize=1)
+while not (os.path.exists("worker0") and os.path.exists("worker1")):
+    time.sleep(0.02)
+print(run.sync_dir, flush=True)
+sys.stdin.readline()
+pool.terminate()
+pool.join()
+print("terminated", flush=True)
+sys.stdin.readline()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_drafts_of_killed_processes_go_with_the_next_one(folder, start):
+    write("data", b"x" * 1000)
+    with subprocess.Popen(
+        [sys.executable, "-c", DRAFTING],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        run_dir = pathlib.Path(child.stdout.readline().strip())
+
+        def drafted():
+            return len([one for one in (run_dir / "staging").rglob("*") if one.name == "0"])
+
+        assert drafted() == 3
+        assert drafts.remove_left(run_dir) == 0  # all of them live
+        assert drafted() == 3
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "terminated\n"
+        assert drafts.remove_left(run_dir) == 2000
+        assert drafted() == 1
+        child.stdin.write("\n")
+        child.stdin.flush()
+    assert child.returncode == -9
+    assert drafted() == 1
+    with start():
+        draft().add_file("data")
+    assert not (run_dir / "staging").exists()
 
 
 # ---- the cache ----------------------------------------------------------------------------------
@@ -468,11 +546,11 @@ def test_a_cleanup_takes_what_was_given_up_and_leaves_what_is_in_use(tmp_path):
     cache = Cache(tmp_path, 100)
     for name in ("given up", "in use"):
         cache.part(name).write_bytes(b"part")
-    gone = tmp_path / "staging" / f"{2**22}-x"  # no process has such an id
-    mine = tmp_path / "staging" / f"{os.getpid()}-x"
-    for folder in (gone, mine):
-        write(folder / "0", "12345")
-        os.utime(folder, (0, 0))
+    mine = drafts.begin(tmp_path)
+    write(mine / "0", "mine")
+    gone = tmp_path / "staging" / "1-x"
+    write(gone / "0", "12345")
+    gone.with_name("1-x.lock").touch()  # nobody holds it
     with alone(cache.part("in use")) as own:
         assert own == cache.part("in use")
         with alone(own) as other:
@@ -481,3 +559,5 @@ def test_a_cleanup_takes_what_was_given_up_and_leaves_what_is_in_use(tmp_path):
         assert not cache.part("given up").exists()
         assert own.exists()
     assert (gone.exists(), mine.exists()) == (False, True)
+    drafts.end(mine, os.getpid())
+    assert not (tmp_path / "staging").exists()

@@ -8,7 +8,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
-from steplog._blob_folder import BlobFolder
+from steplog._blob_folder import BlobFolder, signature
 from steplog._errors import ArtifactNotLoggedError, UsageError
 from steplog._tracked_file import SMALL_BYTES
 from steplog.artifacts import names
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactLog"]
 
 _FOLDER = ".artifacts"
+_PIECE_BYTES = 1 << 20
 
 
 class ArtifactLog:
@@ -60,6 +61,8 @@ class ArtifactLog:
         self._portal: Portal | None = None
         self._put: set[str] = set()
         """What is in this process's log."""
+        self._immutable: dict[Path, Staged] = {}
+        """Large files that must stay as they are until the server has them, by what the log has."""
 
     def _look(self) -> None:
         if self._pid != os.getpid():  # a child has a log of its own
@@ -149,7 +152,10 @@ class ArtifactLog:
         else:
             sha256 = bytes.fromhex(staged.sha256)
             self._kept.add(sha256)
-            self._blobs(folder).take(staged.path, sha256)
+            blobs = self._blobs(folder)
+            blobs.take(staged.path, sha256)
+            if staged.signature:
+                self._immutable[blobs.path(sha256)] = staged
             writer.put_blob(f"{_FOLDER}/{staged.sha256}", sha256, staged.size)
         self._put.add(staged.sha256)
 
@@ -190,8 +196,10 @@ class ArtifactLog:
                 self._portal = Portal(Reader(Connection(None, None, settings=self._settings)))
             return self._portal
 
-    def why_never(self) -> str:
+    def why_never(self, awaits: str | None) -> str:
         """As of `LoggedBy`."""
+        if awaits is not None:
+            return self.changed(awaits)
         status, is_over = self._status()
         reason = str(status.get("upload_reason") or "")
         if status.get("upload") == "refused":
@@ -200,6 +208,38 @@ class ArtifactLog:
         if is_over and not (is_all_there and not status.get("files_waiting")):
             return "the run is over, and not all of it is there: steplog sync sends it"
         return ""
+
+    def changed(self, awaited: str | None = None) -> str:
+        """Which immutable file of this process's log is not as it was recorded; or nothing.
+
+        The server may have had it before.
+
+        Args:
+            awaited: Only one whose hash is in this text.
+        """
+        self._look()
+        with self._lock:
+            for kept, staged in self._immutable.items():
+                if (awaited is None or staged.sha256 in awaited) and self._is_other(kept, staged):
+                    return f"{staged.path} is not as it was recorded: it has changed since"
+        return ""
+
+    def _is_other(self, kept: Path, staged: Staged) -> bool:
+        """Whether what the log has of a file, by a link, is another content by now."""
+        try:
+            with kept.open("rb") as file:
+                found = signature(os.fstat(file.fileno()))
+                if found[:2] != staged.signature[:2] or found == staged.signature:
+                    return False  # a copy, or nobody has written into it
+                hashed = hashlib.sha256()
+                while piece := file.read(_PIECE_BYTES):
+                    hashed.update(piece)
+        except OSError:  # the server has it, and it is kept no longer
+            return False
+        if hashed.hexdigest() != staged.sha256:
+            return True
+        self._immutable[kept] = staged._replace(signature=found)  # its time alone is another one
+        return False
 
     def find(self, name: str, kind: str | None) -> Artifact:
         """A version at the server.

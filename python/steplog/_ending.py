@@ -14,7 +14,7 @@ from steplog._terminal import count
 from steplog._writer import NullWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from steplog._config_file import ConfigFile
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Ending:
     """Ends a run's writer of this process: `begin`, then wait for it, then `close`.
 
-    `url` is the run's page, None when it has none.
+    `url` is the run's page, None when it has none; `changed_file` says which file that is to be
+    sent is not as it was recorded, or nothing.
     """
 
     def __init__(
@@ -40,12 +41,15 @@ class Ending:
         settings: Settings,
         facts: Facts,
         url: str | None,
+        changed_file: Callable[[], str],
     ) -> None:
         self._process = process
         self._notices = notices
         self._settings = settings
         self._facts = facts
         self._url = url
+        self._changed_file = changed_file
+        self._is_lost = False  # the only thing that is missing, and no sync can send it
         self._until = 0.0
         self._is_noted = False
         self._is_hurried = False
@@ -104,7 +108,9 @@ class Ending:
             return str(status["upload_reason"] or self._why_not)
         if status["files_waiting"]:
             files = count(status["files_waiting"], "file")
-            return f"{files}: {status['files_reason'] or self._why_not}"
+            changed = self._changed_file()
+            self._is_lost = bool(changed) and status["files_waiting"] == 1
+            return f"{files}: {changed or status['files_reason'] or self._why_not}"
         return ""
 
     def close(self, writer: Writer, config_file: ConfigFile, *, ended: bool) -> None:
@@ -165,6 +171,10 @@ class Ending:
             self._notices.warn("sync", f"{told} in {folder}; {gone}")
         elif self._settings.mode == "offline":
             self._notices.say(f"{told} in {folder}; {how}")
+        elif reason and self._is_lost:
+            self._notices.warn(
+                "sync", f"{told} in {folder}, not all at the server ({reason}): that is lost"
+            )
         elif reason:
             self._notices.warn(
                 "sync", f"{told} in {folder}, not all at the server ({reason}); {how}"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from steplog._errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from steplog._settings import Settings
 
@@ -39,6 +39,15 @@ class Nothing:
 
     def __call__(self, *_: object, **__: object) -> Nothing:
         return self
+
+    def __getitem__(self, _: object) -> Nothing:
+        return self
+
+    def __iter__(self) -> Iterator[Nothing]:
+        return iter(())
+
+    def __setitem__(self, _: object, __: object) -> None:
+        """Nothing is put into it."""
 
 
 class Reference:

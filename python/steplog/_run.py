@@ -117,7 +117,11 @@ class Run(Reference, Artifacts):
         self._lost = Lost()
         self._take_log()
         self._ending = Ending(
-            self._process, self._notices, settings=settings, facts=facts, url=self.url
+            *(self._process, self._notices),
+            settings=settings,
+            facts=facts,
+            url=self.url,
+            changed_file=self._changed_file,
         )
         if self._process.warning:
             self._notices.warn("folder", self._process.warning)

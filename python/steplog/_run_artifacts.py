@@ -399,6 +399,8 @@ class Artifacts(Records):
             found = _from_path(given, called, owner)
         else:
             found = _checked(call, given)
+        if more is not None:
+            found.distributed_id = str(more["distributed"])
         log = self._artifact_log()
         self._put(
             call, lambda writer, folder: log.log(found, writer, folder, **said, **(more or {}))
@@ -422,13 +424,17 @@ class Artifacts(Records):
         except OSError as error:
             self._notices.lose(1, StorageError(error.errno, error.strerror or str(error)))
 
+    def _changed_file(self) -> str:
+        """Which file of an artifact is not as it was recorded, and cannot be sent; or nothing."""
+        return "" if self._artifacts is None else self._artifacts.changed()
+
     def _use_in_config(self, artifact: Artifact, key: str) -> None:
         """A config's key has an artifact: the run uses it."""
         self.use_artifact(artifact, use_as=key)
 
     def _distributed(self, call: str, distributed_id: str | None) -> str:
         found = distributed_id or self.group
-        if not found:
+        if not found and self.settings.mode != "disabled":
             raise ArgumentTypeError(f"{call}() needs a distributed_id, or a run with a group")
         return str(found)
 

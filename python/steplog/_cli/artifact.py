@@ -49,6 +49,10 @@ def put(  # noqa: PLR0917  # click gives them by name
     from steplog.artifacts import Artifact, names, references  # noqa: PLC0415  # for this command
     from steplog.client import Api  # noqa: PLC0415  # 100 ms, for commands that read
 
+    if name is not None and ":" in name:
+        raise click.BadParameter(
+            f"a name has no colon, got {name!r}: aliases are given by --alias", param_hint="--name"
+        )
     settings = _settings.resolve(None)
     base = path.rstrip("/").rpartition("/")[2] or "root"
     place = names.Place.parse(

@@ -226,4 +226,13 @@ def _sync_run(
         report["error"] = explain(error)
     if report["error"] is None:
         report["state"] = "synced"
+        _remove_drafts(folder)
     return report
+
+
+def _remove_drafts(folder: Path) -> None:
+    """Remove what killed processes of a run have left of drafts of artifacts."""
+    if (folder / "staging").is_dir():
+        from steplog.artifacts import drafts  # noqa: PLC0415  # for runs that have some
+
+        drafts.remove_left(folder)

@@ -149,6 +149,14 @@ class Artifact(Stored, Value):
         root = reading.default_root(connection, version)
         return portal.call(reading.get, name, self.manifest, root, connection)
 
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401  # as of `get`
+        """As of `get`."""
+        return self.get(name)
+
+    def __setitem__(self, name: str, obj: object) -> None:
+        """As of `add`."""
+        self.add(obj, name)
+
     def get_entry(self, name: str | os.PathLike[str]) -> LoggedEntry:
         """An entry by its path.
 
@@ -215,13 +223,21 @@ class Artifact(Stored, Value):
             ArtifactNotLoggedError: It is not committed.
             ServerError: The server refused or cannot be reached.
         """
+        version = self._known("collection")
+        return self._collection(version.entity, version.project, version.name)
+
+    @property
+    def source_collection(self) -> ArtifactCollection:
+        """The collection that it was logged to, as of now; blocks. As of `collection`."""
+        source = self._source
+        return self._collection(source["entity"], source["project"], source["name"])
+
+    def _collection(self, entity: str, project: str, name: str) -> ArtifactCollection:
         from steplog.artifacts.catalog import Catalog  # noqa: PLC0415  # it knows artifacts
         from steplog.artifacts.names import Place  # noqa: PLC0415
 
         portal, requests = self._requests()
-        version = self._known("collection")
-        place = Place(version.entity, version.project, version.name, "")
-        return Catalog(portal, requests).collection(place, None)
+        return Catalog(portal, requests).collection(Place(entity, project, name, ""), None)
 
     def new_draft(self) -> Self:
         """A draft of the next version: with all that this one holds, which is not sent again.
@@ -233,6 +249,7 @@ class Artifact(Stored, Value):
         self._known("new_draft()")
         draft = self._other(self._name, self._type)
         draft.description, draft.metadata = self._description, self._metadata
+        draft.begin_from(self.id)
         draft.take_over(self.manifest)
         return draft
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
-import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from steplog import _settings
 from steplog._blob_folder import clone
+from steplog.artifacts import drafts
+from steplog.artifacts.locks import held, is_same, lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Cache", "Cleaned", "alone"]
 
 _PIECE_BYTES = 1 << 20
-_DRAFT_SECS = 86_400.0
-"""A folder of a draft may be another machine's, where a home is shared: a day is long for that."""
 
 
 class Cleaned(NamedTuple):
@@ -56,6 +53,14 @@ class Cache:
     def of(cls, settings: Settings) -> Self:
         """The one that settings speak of."""
         return cls(_settings.cache_dir(settings), settings.artifact_cache_bytes)
+
+    def begin(self) -> None:
+        """Have its folder.
+
+        Raises:
+            OSError: There can be none, such as where a file has its name.
+        """
+        (self.folder / "contents").mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
         """Where a content is, if it is there."""
@@ -132,13 +137,10 @@ class Cache:
         removed = 0
         for part in self._folders("partial"):
             with contextlib.suppress(FileNotFoundError), part.open("rb") as file:
-                if _lock(file.fileno()):
+                if lock(file.fileno()):
                     removed += os.fstat(file.fileno()).st_size
                     part.unlink()
-        for draft in self._folders("staging"):
-            if time.time() - draft.stat().st_mtime > _DRAFT_SECS and not _is_running(draft.name):
-                removed += sum(one.stat().st_size for one in draft.iterdir())
-                shutil.rmtree(draft, ignore_errors=True)
+        removed += drafts.remove_left(self.folder)
         cleaned = self.trim(most_bytes)
         return Cleaned(cleaned.removed_bytes + removed, cleaned.kept_bytes)
 
@@ -164,38 +166,8 @@ def alone(path: Path) -> Iterator[Path]:
         OSError: It cannot be written.
     """
     with path.open("ab") as file:
-        if _lock(file.fileno()) and _is_same(file.fileno(), path):
+        if lock(file.fileno()) and is_same(file.fileno(), path):
             yield path
             return
-    own = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
+    with held(lambda: path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")) as own:
         yield own
-    finally:
-        own.unlink(missing_ok=True)
-
-
-def _is_running(draft: str) -> bool:
-    """Whether the process is there whose draft has a folder of that name."""
-    try:
-        os.kill(int(draft.partition("-")[0]), 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, ValueError):  # another user's, or no folder of a draft
-        pass
-    return True
-
-
-def _is_same(opened: int, path: Path) -> bool:
-    """Whether it is still of that name: whoever was first may have moved it away."""
-    try:
-        return os.path.samestat(os.fstat(opened), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _lock(opened: int) -> bool:
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -12,7 +12,7 @@ from steplog.artifacts.artifact import Artifact
 from steplog.artifacts.version import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from steplog.client.artifacts import ArtifactRequests
     from steplog.client.portal import Portal
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactCollection", "ArtifactType", "Catalog", "CollectionFacts"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class CollectionFacts:
     """What the server says of a collection, as of when it was read.
 
@@ -42,7 +42,7 @@ class CollectionFacts:
     name: str
     type: str
     description: str
-    tags: tuple[str, ...]
+    tags: list[str]
     created: float
     versions: int
     latest: Mapping[str, Any] | None
@@ -57,7 +57,7 @@ class CollectionFacts:
             "name": str(said["name"]),
             "type": str(said["type"]),
             "description": str(said.get("description") or ""),
-            "tags": tuple(said.get("tags") or ()),
+            "tags": list(said.get("tags") or ()),
             "created": float(said.get("created") or 0.0),
             "versions": versions if isinstance(versions, int) else len(said.get("list") or ()),
             "latest": said.get("latest"),
@@ -75,11 +75,56 @@ class CollectionFacts:
         return names.Place(self.entity, self.project, self.name, "")
 
 
-@dataclass(frozen=True, kw_only=True)
+_CHECKS: dict[str, Callable[[object], object]] = {
+    "name": names.check_name,
+    "type": names.check_type,
+    "description": names.description_of,
+    "tags": names.tags_of,
+}
+"""Of what can be changed of a collection."""
+
+
+@dataclass(kw_only=True)
 class ArtifactCollection(CollectionFacts):
-    """All versions of a name; its calls block."""
+    """All versions of a name; its calls block.
+
+    `name`, `type`, `description` and `tags` can be set; `save` has the server know.
+    """
 
     catalog: Catalog = field(repr=False, compare=False)
+    _saved: dict[str, object] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._saved = self._now()
+
+    def _now(self) -> dict[str, object]:
+        """What can be changed of it."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "description": self.description,
+            "tags": list(self.tags),
+        }
+
+    @property
+    def place(self) -> names.Place:
+        """Where it is, whatever its name was set to since."""
+        return names.Place(self.entity, self.project, str(self._saved["name"]), "")
+
+    def save(self) -> None:
+        """Have the server know what has changed; there when it returns.
+
+        Raises:
+            UsageError: Something of it cannot be.
+            ServerError: The server refused or cannot be reached.
+        """
+        now = self._now()
+        changed = {name: value for name, value in now.items() if value != self._saved[name]}
+        if changed:
+            self.catalog.change(
+                self, {name: _CHECKS[name](value) for name, value in changed.items()}
+            )
+            self._saved = now
 
     def artifacts(self) -> Iterator[Artifact]:
         """Iterate over its versions, newest first; pages are read meanwhile.
@@ -103,15 +148,8 @@ class ArtifactCollection(CollectionFacts):
             UsageError: Something of it cannot be.
             ServerError: The server refused or cannot be reached.
         """
-        changes: dict[str, object] = {}
-        if name is not None:
-            changes["name"] = names.check_name(name)
-        if type is not None:
-            changes["type"] = names.check_type(type)
-        if description is not None:
-            changes["description"] = names.description_of(description)
-        if tags is not None:
-            changes["tags"] = names.tags_of(tags)
+        given = {"name": name, "type": type, "description": description, "tags": tags}
+        changes = {what: _CHECKS[what](value) for what, value in given.items() if value is not None}
         return self.catalog.change(self, changes)
 
     def delete(self) -> None:

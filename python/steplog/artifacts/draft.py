@@ -76,6 +76,8 @@ class Draft:
         self._staging = Staging()
         self._staged: dict[str, Staged] = {}
         self._is_final = False
+        self._base_id: str | None = None
+        self._distributed_id: str | None = None
 
     # ---- what it is -------------------------------------------------------------------------
 
@@ -98,6 +100,20 @@ class Draft:
     def incremental(self) -> bool:
         """Whether it adds to the version before."""
         return self._incremental
+
+    @property
+    def base_id(self) -> str | None:
+        """The id of the version that `new_draft` made this of; None of others."""
+        return self._base_id
+
+    @property
+    def distributed_id(self) -> str | None:
+        """What it has in common with the other parts of one artifact; None where it is no part."""
+        return self._distributed_id
+
+    @distributed_id.setter
+    def distributed_id(self, distributed_id: str | None) -> None:
+        self._distributed_id = distributed_id
 
     @property
     def description(self) -> str:
@@ -283,7 +299,8 @@ class Draft:
         Args:
             uri: `file://`, `http(s)://`, `s3://` or `gs://`; a folder or prefix stands for all
                 below it. Buckets need `steplog[references]`, and have keys as obstore reads them
-                from the environment.
+                from the environment. Of another scheme, such as `mydb://`, it is taken as it is:
+                it stands for its content, which cannot be downloaded.
             name: Its path in the artifact; the last part of the address by default, and of what is
                 below a folder the path there.
             checksum: Ask what it holds (ETag or MD5), so that a change makes another version, and
@@ -430,6 +447,10 @@ class Draft:
             self._folders[folder] = self._folders.get(folder, 0) + by
             if not self._folders[folder]:
                 del self._folders[folder]
+
+    def begin_from(self, base_id: str | None) -> None:
+        """It is made of a version."""
+        self._base_id = base_id
 
     def take_over(self, manifest: Manifest) -> None:
         """Begin with the entries of another version, whose contents the server has."""

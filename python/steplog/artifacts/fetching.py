@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import stat
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ import anyio.to_thread
 from steplog._errors import NotFoundError, RefusedError, ServerError
 from steplog._placing import place
 from steplog._terminal import say
-from steplog.artifacts import references
+from steplog.artifacts import parts, references
 from steplog.artifacts.cache import Cache, alone
 from steplog.artifacts.manifest import md5_text
 
@@ -76,7 +75,8 @@ class Fetching:
                 path leads out of the folder.
             OSError: The folder cannot be written.
         """
-        waiting = iter(list(entries))
+        wanted = list(entries)
+        waiting = iter(wanted)
         failed: list[Exception] = []
 
         async def work() -> None:
@@ -88,6 +88,7 @@ class Fetching:
                 except Exception as error:  # noqa: BLE001  # raised below, without a group around it
                     failed.append(error)
 
+        await anyio.to_thread.run_sync(self._begin_cache)
         async with anyio.create_task_group() as tasks:
             for _ in range(_WORKERS):
                 tasks.start_soon(work)
@@ -96,6 +97,21 @@ class Fetching:
                 await anyio.to_thread.run_sync(self._cache.trim, self._cache.most_bytes)
         if failed:
             raise failed[0]
+        folders = {(self._root / entry.path).parent for entry in wanted}
+        await anyio.to_thread.run_sync(parts.remove_left, folders)
+
+    def _begin_cache(self) -> None:
+        """Look whether there is a cache; without one all is fetched."""
+        if self._cache is None:
+            return
+        try:
+            self._cache.begin()
+        except OSError as error:
+            folder, self._cache = self._cache.folder, None
+            if folder not in _told:
+                _told.add(folder)
+                why = error.strerror or str(error)
+                say(f"warning: the cache of artifacts is left out: {why}: {folder}")
 
     async def _one(self, entry: Entry) -> None:
         target = await anyio.to_thread.run_sync(self._place, entry)
@@ -105,16 +121,10 @@ class Fetching:
             content = await self._small(entry)
             await anyio.to_thread.run_sync(self._keep, entry, content, target)
             return
-        temporary = _beside(target)
-        try:
-            if entry.ref is None:
-                await self._from_server(entry, temporary)
-            elif not await anyio.to_thread.run_sync(self._reference, entry, temporary):
-                return
-            await anyio.to_thread.run_sync(temporary.replace, target)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(partial(temporary.unlink, missing_ok=True))
+        if entry.ref is None:
+            await self._from_server(entry, target)
+        else:
+            await anyio.to_thread.run_sync(self._reference, entry, target)
 
     def _place(self, entry: Entry) -> Path | None:
         """Where an entry goes; None where it is there, also as the cache had it."""
@@ -123,16 +133,19 @@ class Fetching:
         if is_hashed and is_right(target, entry):
             return None
         if entry.ref is None and self._cache is not None:
-            temporary = _beside(target)
             try:
-                if self._cache.copy_to(entry.sha256, temporary):
-                    temporary.replace(target)
+                if self._from_cache(self._cache, entry, target):
                     return None
             except PermissionError:  # of another user's cache
                 self._cache = None
-            finally:
-                temporary.unlink(missing_ok=True)
         return target
+
+    def _from_cache(self, cache: Cache, entry: Entry, target: Path) -> bool:
+        with parts.beside(target) as temporary:
+            is_there = cache.copy_to(entry.sha256, temporary)
+            if is_there:
+                temporary.replace(target)
+        return is_there
 
     async def _small(self, entry: Entry) -> bytes:
         """A content that is asked for at once, however often the connection breaks."""
@@ -156,12 +169,9 @@ class Fetching:
         """Check a content, and put it in its place and into the cache."""
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             raise _wrong(entry)
-        temporary = _beside(target)
-        try:
+        with parts.beside(target) as temporary:
             temporary.write_bytes(content)
             temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
         if self._cache is not None:
             try:
                 self._cache.keep(content, entry.sha256)
@@ -169,21 +179,21 @@ class Fetching:
             except OSError:  # a cache that cannot be written is none
                 self._cache = None
 
-    def _reference(self, entry: Entry, temporary: Path) -> bool:
-        """Write what a reference leads to; false, where that is nothing and need not be there."""
+    def _reference(self, entry: Entry, target: Path) -> None:
+        """Write what a reference leads to, unless that is nothing and need not be there."""
         try:
-            with temporary.open("xb") as file:
-                references.fetch(entry, file.write)
-        except NotFoundError:
+            with parts.beside(target) as temporary:
+                with temporary.open("wb") as file:
+                    references.fetch(entry, file.write)
+                temporary.replace(target)
+        except (NotFoundError, references.UnknownKindError):
             if not self._may_be_missing:
                 raise
             say(f"warning: not downloaded, there is nothing at it: {entry.path}: {entry.ref}")
-            return False
-        return True
 
-    async def _from_server(self, entry: Entry, temporary: Path) -> None:
-        """Have a content at a temporary place, which has its file system."""
-        part, cache = temporary.with_name(f".{entry.sha256}.part"), self._cache
+    async def _from_server(self, entry: Entry, target: Path) -> None:
+        """Have a content in its place."""
+        part, cache = parts.begun_of(target, entry.sha256), self._cache
         if cache is not None and (entry.size or 0) > cache.most_bytes:
             cache = None  # all else would go for it, and then it as well
         if cache is not None:
@@ -194,11 +204,11 @@ class Fetching:
         async with _alone(part) as own:
             await self._load(entry, own)
             if cache is None:
-                await anyio.to_thread.run_sync(own.replace, temporary)
+                await anyio.to_thread.run_sync(own.replace, target)
                 return
             await anyio.to_thread.run_sync(cache.admit, own, entry.sha256)
             self._has_admitted = True
-            if not await anyio.to_thread.run_sync(cache.copy_to, entry.sha256, temporary):
+            if not await anyio.to_thread.run_sync(self._from_cache, cache, entry, target):
                 raise ServerError(f"the cache has lost what was put into it: {entry.path}")
 
     async def _load(self, entry: Entry, part: Path) -> None:
@@ -238,8 +248,8 @@ class Fetching:
             raise ServerError(f"nothing came: {entry.path}")
 
 
-def _beside(target: Path) -> Path:
-    return target.with_name(f".{secrets.token_hex(8)}.part")
+_told: set[Path] = set()
+"""Folders of caches of which it was said that they cannot be used."""
 
 
 def _wrong(entry: Entry) -> ServerError:
@@ -304,7 +314,8 @@ def is_right(path: Path, entry: Entry) -> bool:
 def differing(root: Path, entries: Iterable[Entry]) -> list[str]:
     """Where a folder is not what an artifact holds; nothing where it is.
 
-    References are looked at where their digest is a hash of a file.
+    References are looked at where their digest is a hash of a file; those of a kind that cannot be
+    fetched may be missing. What downloads have begun there is left out.
     """
     found = []
     named = set()
@@ -313,6 +324,8 @@ def differing(root: Path, entries: Iterable[Entry]) -> list[str]:
         named.add(entry.path)
         is_checked = entry.ref is None or entry.ref.startswith("file:")
         if not path.is_file():
+            if entry.ref is not None and not references.is_fetchable(entry.ref):
+                continue
             found.append(f"{entry.path} is missing")
         elif is_checked and entry.digest != entry.ref and not is_right(path, entry):
             found.append(f"{entry.path} is another content")
@@ -320,6 +333,6 @@ def differing(root: Path, entries: Iterable[Entry]) -> list[str]:
         folders.sort()
         for name in sorted(names):
             at = Path(folder, name).relative_to(root).as_posix()
-            if at not in named:
+            if at not in named and not parts.is_part(name):
                 found.append(f"{at} is none of it")
     return found

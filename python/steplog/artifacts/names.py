@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -138,7 +137,9 @@ def _texts(what: str, given: object) -> list[str]:
 
 
 def metadata_of(metadata: object) -> dict[str, Any]:
-    """Metadata as JSON has it, copied; NaN, infinities and integers over 64 bits are text.
+    """Metadata as JSON has it, copied; integers over 64 bits are text.
+
+    NaN and infinities stay floats.
 
     Raises:
         ArgumentTypeError: It is no mapping.
@@ -155,7 +156,7 @@ def metadata_of(metadata: object) -> dict[str, Any]:
     try:
         plain = _values.plain_value(metadata)
         copied: dict[str, Any] = _json_of(plain)
-        json.dumps(copied, allow_nan=False)
+        json.dumps(copied)
     except (_values.NotStorableError, TypeError, ValueError) as error:
         raise UsageError(f"metadata cannot be stored: {error}") from error
     return copied
@@ -167,8 +168,6 @@ def _json_of(value: Any) -> Any:  # noqa: ANN401  # plain values
         return {key: _json_of(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_json_of(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return json.dumps(value)
     if isinstance(value, int) and not _LEAST_INT <= value <= -_LEAST_INT - 1:
         return str(value)
     return value

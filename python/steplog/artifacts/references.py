@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -15,7 +16,15 @@ from steplog.artifacts.manifest import Entry, md5_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Found", "fetch", "find", "is_reference", "scheme_of"]
+__all__ = [
+    "Found",
+    "UnknownKindError",
+    "fetch",
+    "find",
+    "is_fetchable",
+    "is_reference",
+    "scheme_of",
+]
 
 MOST_OBJECTS = 10_000
 """Of a folder or a prefix that is added at once, unless `max_objects` says otherwise; as in W&B."""
@@ -24,6 +33,15 @@ _PAGES = {"http", "https"}
 _TIMEOUT_SECS = 60.0
 _PIECE_BYTES = 1 << 20
 _NOT_FOUND = 404
+
+
+_OWN_OF_REFERENCE = {"wandb-artifact", "wandb-client-artifact"}
+"""Entries of other artifacts in W&B: as addresses they would lead to nothing here."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*")
+
+
+class UnknownKindError(ServerError):
+    """A reference of a scheme that nobody here can fetch."""
 
 
 class Found(NamedTuple):
@@ -54,11 +72,18 @@ def is_reference(path: object) -> bool:
     return isinstance(path, (str, os.PathLike)) and bool(scheme_of(os.fspath(path)))
 
 
+def is_fetchable(ref: str) -> bool:
+    """Whether a reference is of a kind that `fetch` knows."""
+    return scheme_of(ref) in {"file", *_BUCKETS, *_PAGES}
+
+
 def find(uri: str, *, checksum: bool, most: int) -> list[Found]:
     """What an address leads to; with `checksum` it is asked of its content.
 
+    An address of an unknown scheme is taken as it is, and stands for its content.
+
     Raises:
-        UsageError: It is of no kind that is known, or there is nothing, or more than `most`.
+        UsageError: It is no address, or there is nothing, or more than `most`.
         NotFoundError: There is nothing there.
         ServerError: It cannot be reached.
         ImportError: It is in a bucket, and obstore is not installed.
@@ -74,8 +99,11 @@ def find(uri: str, *, checksum: bool, most: int) -> list[Found]:
         return bucket_references.find(uri, most=most)
     if scheme in _PAGES:
         return [_page(uri) if checksum else Found("", uri, uri)]
+    if _SCHEME.fullmatch(scheme) and scheme not in _OWN_OF_REFERENCE:
+        return [Found("", uri, uri)]
     raise UsageError(
-        f"a reference begins with file://, http://, https://, s3:// or gs://, got {uri!r}"
+        "a reference begins with file://, http://, https://, s3://, gs:// or another scheme, got "
+        f"{uri!r}"
     )
 
 
@@ -84,6 +112,7 @@ def fetch(entry: Entry, write: Callable[[bytes], object]) -> None:
 
     Raises:
         NotFoundError: There is nothing there any more.
+        UnknownKindError: It is of an unknown scheme.
         ServerError: It cannot be reached, or holds something else by now.
         ImportError: It is in a bucket, and obstore is not installed.
     """
@@ -98,7 +127,9 @@ def fetch(entry: Entry, write: Callable[[bytes], object]) -> None:
     elif scheme in _PAGES:
         _fetch_page(entry, ref, write)
     else:
-        raise ServerError(f"the reference is of no kind that can be fetched: {ref!r}")
+        raise UnknownKindError(
+            f"the reference is of no kind that can be fetched: {entry.path}: {ref}"
+        )
 
 
 def changed(entry: Entry) -> ServerError:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import hashlib
 import itertools
 import os
-import secrets
-import shutil
 import stat
 import threading
 import weakref
@@ -21,6 +17,7 @@ from steplog._blob_folder import clone, signature
 from steplog._errors import StorageError, UsageError
 from steplog._later_pool import POOL
 from steplog._spool import SPOOL
+from steplog.artifacts import drafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +90,7 @@ class Staging:
                 raise UsageError(f"an artifact holds files alone, and this is none: {path}")
             for _ in range(_TRIES):
                 before = signature(os.fstat(opened))
-                staged = self._copy(opened) if is_mutable else _hash(opened, path)
+                staged = self._copy(opened) if is_mutable else _hash(opened, path.absolute())
                 if before == signature(os.fstat(opened)):
                     return staged if is_mutable else staged._replace(signature=before)
                 if is_mutable:
@@ -128,16 +125,11 @@ class Staging:
     def _open(self) -> Path:
         if self._folder is None:
             base = SPOOL.folder if SPOOL.folder is not None and SPOOL.folder.is_dir() else None
-            folder = (base or cache_dir()) / "staging" / f"{os.getpid()}-{secrets.token_hex(8)}"
-            try:
-                folder.mkdir(parents=True, mode=0o700)
-            except OSError as error:
-                raise StorageError(error.errno, error.strerror, str(folder)) from error
+            folder = drafts.begin(base or cache_dir())
             self._folder = folder
-            _folders.add((folder, os.getpid()))
             # On a thread of the pool: this may be collected in an event loop, and the disk waits.
             weakref.finalize(
-                self, POOL.submit, partial(_remove, folder, os.getpid())
+                self, POOL.submit, partial(drafts.end, folder, os.getpid())
             ).atexit = False
         return self._folder
 
@@ -169,24 +161,6 @@ def _hash(opened: int, path: Path, write: Callable[[bytes], object] | None = Non
             write(piece)
         size += len(piece)
     return Staged(path, size, md5.digest(), sha256.hexdigest())
-
-
-_folders: set[tuple[Path, int]] = set()
-"""Of drafts, with the process that has them."""
-
-
-def _remove(folder: Path, pid: int) -> None:
-    _folders.discard((folder, pid))
-    if os.getpid() == pid:  # a forked child has the parent's drafts, but not their files
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another draft has a folder there
-            folder.parent.rmdir()
-
-
-@atexit.register
-def _remove_all() -> None:
-    for folder, pid in list(_folders):
-        _remove(folder, pid)
 
 
 def cache_dir() -> Path:

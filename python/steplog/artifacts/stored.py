@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import importlib
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import quote
 
 from steplog._errors import (
     ArtifactNotLoggedError,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from steplog._settings import Settings
+    from steplog.artifacts.artifact import Artifact
     from steplog.artifacts.manifest import Manifest
     from steplog.client.api import Run
     from steplog.client.artifacts import ArtifactRequests
@@ -40,8 +44,12 @@ if TYPE_CHECKING:
                 ArtifactNotLoggedError: The run is offline.
             """
 
-        def why_never(self) -> str:
-            """Why it will not come to the server without a `steplog sync`; empty if it may."""
+        def why_never(self, awaits: str | None) -> str:
+            """Why it will not come to the server as it is; empty if it may.
+
+            Args:
+                awaits: What the server says that it waits for; None while it does not know it.
+            """
 
 
 __all__ = ["Stored"]
@@ -55,6 +63,7 @@ class Stored(Draft):
     _version: Version | None = None
     _portal: Portal | None = None
     _logged_by: LoggedBy | None = None
+    _is_awaited = False
     _aliases: list[str]
     _tags: list[str]
     _is_manifest_here = True
@@ -70,7 +79,7 @@ class Stored(Draft):
     def _adopt(self, version: Version, portal: Portal) -> None:
         if self._is_manifest_here and self._manifest.digest() != version.digest:
             self._is_manifest_here = False  # the server has put it together with others
-        self._version, self._portal = version, portal
+        self._version, self._portal, self._is_awaited = version, portal, False
         self._name, self._type = version.name, version.type
         self._description = version.description
         self._metadata = copy.deepcopy(version.metadata)
@@ -78,8 +87,11 @@ class Stored(Draft):
         self.finalize()
 
     def take_log(self, logged_by: LoggedBy) -> None:
-        """It is in a run's log: nothing more goes into it, and its version is not known yet."""
-        self._logged_by, self._version = logged_by, None
+        """It is in a run's log: nothing more goes into it.
+
+        What it comes to is not known yet; one that the server had stays that version until `wait`.
+        """
+        self._logged_by, self._is_awaited = logged_by, True
         self.finalize()
 
     # ---- when it is committed -----------------------------------------------------------------
@@ -96,7 +108,7 @@ class Stored(Draft):
     def wait(self, timeout: float | None = None) -> Self:
         """Wait until the server has committed it: until all that it holds is there.
 
-        Blocks. Returns at once for one that was read from the server.
+        Blocks. Returns at once for one that was read from the server and not logged since.
 
         Args:
             timeout: Longest time in seconds; by default as long as the run can still send it.
@@ -104,9 +116,10 @@ class Stored(Draft):
         Raises:
             ArtifactNotLoggedError: It is not logged, or by an offline run.
             WaitTimeoutError: It has not come in time; it may still.
-            ServerError: The server has refused it, or the run cannot send it any more.
+            ServerError: The server has refused it, or the run cannot send it any more; also since
+                an immutable file has changed before it was sent.
         """
-        if self._version is not None:
+        if self._version is not None and not self._is_awaited:
             return self
         logged_by = self._not_none(self._logged_by, "wait()")
         portal = logged_by.portal()
@@ -120,7 +133,7 @@ class Stored(Draft):
             if version is not None and version.state != "pending":
                 why = version.reason or version.state
                 raise ServerError(f"the server has refused the artifact {self._name}: {why}")
-            never = logged_by.why_never() if version is None else ""
+            never = logged_by.why_never(None if version is None else version.reason)
             if never:
                 raise ServerError(f"the artifact {self._name} does not come to the server: {never}")
             if until is not None and time.monotonic() + pause_secs > until:
@@ -211,6 +224,15 @@ class Stored(Draft):
         return self._known("qualified_name").qualified
 
     @property
+    def url(self) -> str:
+        """Its page."""
+        version = self._known("url")
+        portal, _ = self._requests()
+        parts = (version.entity, version.project, "artifacts", version.name, version.version)
+        where = "/".join(quote(part, safe="") for part in parts)
+        return f"{portal.reader.connection.base_url}/p/{where}"
+
+    @property
     def is_link(self) -> bool:
         """Whether it is in this collection by a link."""
         return self._known("is_link").source is not None
@@ -239,6 +261,19 @@ class Stored(Draft):
     def source_qualified_name(self) -> str:
         """All of where it was logged: `entity/project/name:version`."""
         return f"{self.source_entity}/{self.source_project}/{self.source_name}"
+
+    @property
+    def source_artifact(self) -> Self:
+        """It as it is where it was logged; itself where it is no link.
+
+        Raises:
+            ServerError: The server refused or cannot be reached.
+        """
+        if not self.is_link:
+            return self
+        portal, requests = self._requests()
+        place = names.Place.parse(self.source_qualified_name, entity="", project="")
+        return type(self).of(portal.call(requests.version, place), portal)
 
     @property
     def _source(self) -> Mapping[str, str]:
@@ -309,16 +344,27 @@ class Stored(Draft):
         self._known("tags")
         self._tags = names.tags_of(tags)
 
-    def save(self) -> None:
+    def save(
+        self, project: str | None = None, settings: Settings | Mapping[str, Any] | None = None
+    ) -> None:
         """Have the server know what has changed: description, metadata, aliases and tags.
 
-        At the server when it returns.
+        At the server when it returns. One that is not logged yet is logged by the current run; if
+        there is none by a run of its own, which has sent it when this returns, if the server can be
+        reached. See `Run.log_artifact`.
+
+        Args:
+            project: Of a run of its own.
+            settings: Of a run of its own.
 
         Raises:
-            ArtifactNotLoggedError: It is not committed.
+            ArtifactNotLoggedError: It is logged, and not committed yet.
             UsageError: Something of it cannot be.
             ServerError: The server refused or cannot be reached.
         """
+        if not self.is_logged:
+            self._log_alone(project, settings)
+            return
         version = self._known("save()")
         portal, requests = self._requests()
         now = {
@@ -336,6 +382,19 @@ class Stored(Draft):
         changes = {name: value for name, value in now.items() if value != was[name]}
         if changes:
             self._adopt(portal.call(requests.change, version, changes), portal)
+
+    def _log_alone(
+        self, project: str | None, settings: Settings | Mapping[str, Any] | None
+    ) -> None:
+        # The public names, as a program has them: nothing here knows what a run is.
+        steplog = importlib.import_module("steplog")
+        made = cast("Artifact", self)
+        run = steplog.run
+        if run is not None:
+            run.log_artifact(made)
+            return
+        with steplog.init(project=project, job_type="auto", settings=settings) as own:
+            own.log_artifact(made)
 
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete this version; its contents go once nothing else has them.

@@ -289,6 +289,7 @@ class Api:
 
         Raises:
             UsageError: The name is none.
+            NotFoundError: There is no such project.
             ServerError: The server refused or cannot be reached.
         """
         return self._catalog.collections(self._project(project_name), type_name)

@@ -7,9 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from steplog._errors import ServerError
+import msgpack  # type: ignore[import-untyped]  # it has no stubs
+
+from steplog._errors import NotFoundError, ServerError
 from steplog.artifacts.manifest import Entry, Manifest
 from steplog.artifacts.version import PAGE, Version
+from steplog.client.connection import MSGPACK
+from steplog.client.reader import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,7 +79,8 @@ class ArtifactRequests:
 
     async def change(self, version: Version, changes: Mapping[str, object]) -> Version:
         """Change what a version is called and said to be."""
-        return await self._version(_path_of(version), body=dict(changes), method="PATCH")
+        packed: bytes = msgpack.packb(dict(changes))  # JSON has no NaN
+        return await self._version(_path_of(version), body=packed, method="PATCH")
 
     async def delete(self, version: Version, *, with_aliases: bool) -> None:
         """Delete a version; one with aliases only if they may go, too."""
@@ -98,7 +103,17 @@ class ArtifactRequests:
         """The collections of a project, of one type or all."""
         where = f"{_project_path(*project)}/artifacts"
         where += f"?{urlencode({'type': type_name})}" if type_name is not None else ""
-        return await self._read(where, lambda said: list(said["collections"]))
+        found: list[dict[str, Any]] = await self._read(where, lambda said: said["collections"])
+        if not found:
+            await self._check_project(project)
+        return found
+
+    async def _check_project(self, project: tuple[str, str]) -> None:
+        def read(said: Any) -> set[tuple[str, str]]:  # noqa: ANN401  # JSON
+            return {(one["entity"], one["project"]) for one in said["projects"]}
+
+        if project not in await self._read("/projects", read):
+            raise NotFoundError(f"there is no project {'/'.join(project)}", status=404)
 
     async def collection(self, place: Place) -> dict[str, Any]:
         """A collection."""
@@ -135,7 +150,11 @@ class ArtifactRequests:
         return await self._read(where, read)
 
     async def _version(
-        self, where: str, *, body: dict[str, object] | None = None, method: str | None = None
+        self,
+        where: str,
+        *,
+        body: dict[str, object] | bytes | None = None,
+        method: str | None = None,
     ) -> Version:
         return await self._read(where, Version.of, body=body, method=method)
 
@@ -144,13 +163,14 @@ class ArtifactRequests:
         where: str,
         read: Callable[[Any], T],
         *,
-        body: dict[str, object] | None = None,
+        body: dict[str, object] | bytes | None = None,
         method: str | None = None,
     ) -> T:
-        data, _ = await self.connection.ask(where, body=body, method=method)
+        data, _ = await self.connection.ask(where, body=body, method=method, accept=MSGPACK)
         try:
-            return read(json.loads(data))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # Some answers are JSON all the same; no object of msgpack begins so.
+            return read(json.loads(data) if data[:1] == b"{" else unpack(data)[0])
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             url = self.connection.url_of(where)
             raise ServerError(f"the server's answer cannot be understood: {url}") from error
 

@@ -105,11 +105,13 @@ class Connection:
         self,
         path: str,
         *,
-        body: dict[str, object] | None = None,
+        body: dict[str, object] | bytes | None = None,
         accept: str = "application/json",
         method: str | None = None,
     ) -> tuple[bytes, str | None]:
         """Send a request: by default POST with a body, else GET.
+
+        A body of bytes is msgpack, which says more than JSON does.
 
         Returns:
             The answer's body, and the cursor of its next page.
@@ -169,16 +171,20 @@ class Connection:
             raise _unreachable(error, url) from error
 
     async def _send(
-        self, method: str, url: str, *, body: dict[str, object] | None, accept: str
+        self, method: str, url: str, *, body: dict[str, object] | bytes | None, accept: str
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         session = await self._open()
         headers = {"Authorization": f"Bearer {self._key}", "Accept": accept}
+        packed = body if isinstance(body, bytes) else None
+        if packed is not None:
+            headers["Content-Type"] = MSGPACK
         try:
             # No redirects: the key is for this server alone.
             async with session.request(
                 method,
                 URL(url, encoded=True),
-                json=body,
+                json=None if packed is not None else body,
+                data=packed,
                 headers=headers,
                 allow_redirects=False,
                 proxy=self._proxy,

@@ -147,7 +147,7 @@ class Reader:
         where = f"{_project_path(entity, project)}/runs/{quote(run, safe='')}"
         data, _ = await self.connection.ask(where, accept=MSGPACK)
         try:
-            (said,) = _unpack(data)
+            (said,) = unpack(data)
             return Facts(**{name: said[name] for name in Facts.__dataclass_fields__})
         except (ValueError, KeyError, TypeError) as error:
             raise _unreadable(self.connection.url_of(where)) from error
@@ -197,7 +197,7 @@ class Reader:
             where += "?" + urlencode(asked)
             data, after = await self.connection.ask(where, accept=MSGPACK)
         try:
-            rows = _unpack(data)
+            rows = unpack(data)
             if not selection.names.know(rows):
                 selection.names.learn(await self._keys(run))
             return [selection.narrow(selection.names.read(row)) for row in rows], after
@@ -334,7 +334,12 @@ def _hook(code: int, data: bytes) -> object:
     return int(data) if code == _BIG_INT else msgpack.ExtType(code, data)
 
 
-def _unpack(data: bytes) -> list[Any]:
+def unpack(data: bytes) -> list[Any]:
+    """What a server says in msgpack, integers over 64 bits as well.
+
+    Raises:
+        ValueError: It cannot be understood.
+    """
     unpacker = msgpack.Unpacker(
         ext_hook=_hook, strict_map_key=False, raw=False, max_buffer_size=max(len(data), 1)
     )

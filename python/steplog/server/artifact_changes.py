@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from steplog.server.artifacts import collection_of, find_version
-from steplog.server.body import read_json
+from steplog.server.body import read_exact, read_json
 from steplog.server.query import versioned
 from steplog.server.schema import API, Code, Problem
 from steplog.server.store import artifact_rules as rules
@@ -51,7 +51,7 @@ class ArtifactChanges:
     async def change(self, request: web.Request) -> web.Response:
         """Change what is said of a version, its aliases and its tags."""
         where, ref = collection_of(request), request.match_info["ref"]
-        change = _version_change(await read_json(request))
+        change = _version_change(await read_exact(request))
         # Its aliases may be those that it is named by.
         row = await find_version(self._reads, request)
         if row.version is None:
@@ -61,7 +61,7 @@ class ArtifactChanges:
         found = await self._reads.find(where, f"v{row.version}")
         if found is None:
             raise Problem(Code.NOT_FOUND, f"there is no artifact {'/'.join(where)}:{ref:.200}")
-        return versioned(await self._reads.version(found), self._hub.version)
+        return versioned(await self._reads.version(found), self._hub.version, request)
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a version."""
@@ -104,7 +104,7 @@ class ArtifactChanges:
         row = await self._reads.find(where, version)
         if row is None:
             raise Problem(Code.NOT_FOUND, f"there is no artifact {'/'.join(where)}:{version}")
-        return versioned(await self._reads.version(row), self._hub.version)
+        return versioned(await self._reads.version(row), self._hub.version, request)
 
     async def unlink(self, request: web.Request) -> web.Response:
         """Remove a link."""

@@ -63,13 +63,13 @@ class Artifacts:
         found = await self._reads.collection(where, limit=limit, before=before)
         if found is None:
             raise no_collection(where)
-        return versioned(found, version)
+        return versioned(found, version, request)
 
     async def version(self, request: web.Request) -> web.Response:
         """One version."""
         version = self._hub.version
         row = await find_version(self._reads, request)
-        return versioned(await self._reads.version(row), version)
+        return versioned(await self._reads.version(row), version, request)
 
     async def by_id(self, request: web.Request) -> web.Response:
         """One artifact by its id, whatever became of it."""
@@ -78,7 +78,7 @@ class Artifacts:
         row = await self._reads.by_key(key)
         if row is None:
             raise Problem(Code.NOT_FOUND, f"there is no artifact {key}")
-        return versioned(await self._reads.version(row), version)
+        return versioned(await self._reads.version(row), version, request)
 
     async def entries(self, request: web.Request) -> web.Response:
         """What a version holds."""
@@ -106,7 +106,7 @@ class Artifacts:
         """What a run has logged and used."""
         version = self._hub.version
         row = await find_run(self._runs, request)
-        return versioned(await self._reads.of_run(row.id), version)
+        return versioned(await self._reads.of_run(row.id), version, request)
 
 
 def collection_of(request: web.Request) -> tuple[str, str, str]:

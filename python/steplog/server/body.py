@@ -18,11 +18,13 @@ from steplog.server.schema import (
     MAX_QUERY_BYTES,
     MAX_RUNS_PAGE,
     MAX_SERIES,
+    MSGPACK,
     Code,
     Problem,
     join_path,
     split_path,
 )
+from steplog.server.store.exact import page_json, unpack
 from steplog.server.store.runs import COLUMN_NAMES, Search, Sort
 
 if TYPE_CHECKING:
@@ -54,6 +56,29 @@ async def read_json(request: web.Request) -> dict[str, Any]:
         raise Problem(Code.MALFORMED, f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise Problem(Code.MALFORMED, "the body is not a JSON object")
+    return body
+
+
+async def read_exact(request: web.Request) -> dict[str, Any]:
+    """The same, or in msgpack what JSON cannot say: NaN, infinities and integers over 64 bits.
+
+    Raises:
+        Problem: It is too large, or no object.
+    """
+    if request.content_type != MSGPACK:
+        return await read_json(request)
+    data = await request.read()
+    if len(data) > MAX_QUERY_BYTES:
+        raise Problem(Code.TOO_LARGE, f"a query has at most {MAX_QUERY_BYTES} bytes")
+    try:
+        body = unpack(data)
+        page_json(body)  # it holds nothing that JSON has no form for
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Problem(
+            Code.MALFORMED, f"the body is not msgpack of plain values: {error}"
+        ) from error
+    if not isinstance(body, dict) or not all(isinstance(name, str) for name in body):
+        raise Problem(Code.MALFORMED, "the body is not an object")
     return body
 
 

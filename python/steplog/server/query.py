@@ -233,9 +233,11 @@ class Query:
         return web.Response(status=204)
 
 
-def versioned(value: object, version: int) -> web.Response:
-    """JSON of what there is at a version of the data."""
+def versioned(value: object, version: int, request: web.Request | None = None) -> web.Response:
+    """JSON of what there is at a version of the data; exact msgpack if a request asks for that."""
     headers = {"X-Data-Version": str(version)}
+    if request is not None and MSGPACK in request.headers.get("Accept", ""):
+        return web.Response(body=pack(value), content_type=MSGPACK, headers=headers)
     return web.Response(body=page_json(value), content_type="application/json", headers=headers)
 
 
