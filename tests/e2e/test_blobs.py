@@ -661,7 +661,6 @@ def test_files_of_before_hashes_were_kept_have_them(server, online):
             "DROP TABLE blobs",
             "DROP TABLE loose_blobs",
             "DROP TABLE log_cuts",
-            "DROP TABLE charts",
             "DROP TABLE artifact_requests",
             "DROP TABLE artifact_uses",
             "DROP TABLE artifact_entries",
