@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from steplog._settings import ConsoleWay
     from steplog._writer import Writer
 
+_NAMES = {number: name for name, number in NUMBERS.items()}
 _MAX_TEXT = 1 << 20
 """Letters of one record; a longer text is several."""
 _LOOK_SECS = 0.1
@@ -88,10 +89,9 @@ class Console:
         STREAMS.remove(self)
 
     def _tell_unforwarded(self, unforwarded: list[tuple[int, int, int]]) -> None:
-        names = {number: name for name, number in NUMBERS.items()}
         lost, waiting = (
             [
-                f"{size:,} bytes to {names[number]}" + (f" ({os.strerror(errno)})" * bool(errno))
+                f"{size:,} bytes to {_NAMES[number]}" + (f" ({os.strerror(errno)})" * bool(errno))
                 for number, size, errno in unforwarded
                 if bool(errno) is is_lost
             ]
@@ -127,7 +127,7 @@ class Console:
 
     def tell_given_back(self, number: int) -> None:
         """Say that of a stream's output only Python's is taken from now on."""
-        name = {number: name for name, number in NUMBERS.items()}[number]
+        name = _NAMES[number]
         self._notices.warn(
             f"given back {name}",
             f"the disk takes no more of {name}: what children print there is not recorded any more",
