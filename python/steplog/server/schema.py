@@ -148,7 +148,7 @@ _CONTROL = re.compile(f"[{CONTROL}]")
 _RUN_FORBIDDEN = re.compile(r"[:;,#?/']")
 _PROJECT_FORBIDDEN = re.compile(r"[/\\#?%:]")
 _WRITER = re.compile(r"[A-Za-z0-9_-]{1,63}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _MAX_ID_BYTES = 128
 
@@ -207,7 +207,7 @@ def check_sha256(value: str) -> str:
     Raises:
         Problem: It is not.
     """
-    if not _SHA256.fullmatch(value):
+    if not SHA256.fullmatch(value):
         raise Problem(Code.INVALID, "the hash is not 64 digits of 0-9 a-f: SHA-256", field="sha256")
     return value
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from steplog._names import CONTROL
-from steplog.server.schema import MAX_INT64, MAX_NESTING, Code, Problem, check_project
+from steplog.server.schema import MAX_INT64, MAX_NESTING, SHA256, Code, Problem, check_project
 from steplog.server.store.exact import pack
 
 MAX_ALIASES = 100
@@ -21,7 +21,6 @@ _MAX_TAG = 64
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _KEY = re.compile(r"[A-Za-z0-9]{16,128}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"v(0|[1-9][0-9]{0,17})")
 _CONTROL = re.compile(f"[{CONTROL}]")
 
@@ -183,7 +182,7 @@ def check_hash(value: object, *, field: str) -> str:
     Raises:
         Problem: It is not.
     """
-    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+    if not isinstance(value, str) or not SHA256.fullmatch(value):
         raise _wrong(field, f"`{field}` is 64 digits of 0-9 a-f: SHA-256")
     return value
 

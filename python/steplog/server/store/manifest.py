@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from steplog.server.schema import MAX_INT64, MAX_NESTING
+from steplog.server.schema import MAX_INT64, MAX_NESTING, SHA256
 from steplog.server.store.artifact_rules import is_deeper
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _MAX_EXTRA_BYTES = 64 << 10
 _POLICY = "wandb-storage-policy-v1"
 _HEAD = b"wandb-artifact-manifest-v1\n"
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
@@ -133,7 +132,7 @@ def _entry(path: str, said: object) -> Entry:
     if ref is not None:
         return _reference(path, said, digest=digest)
     sha256 = said.get("sha256")
-    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
         raise _of(path, "`sha256` is not 64 digits of 0-9 a-f")
     if not _MD5.fullmatch(digest):
         raise _of(path, "`digest` is not an MD5 in base64")
