@@ -19,6 +19,7 @@ import steplog
 QUERY = "/projects/local/p/tables:query"
 ROWS = 400
 LONG = 3_000
+MANY = 30_000
 COLUMNS = ("i", "f", "g", "s", "t", "b", "w")
 NUMBERS, TEXTS = ("i", "f", "g"), ("s", "t")
 KINDS = {"w": "timestamp"}
@@ -63,6 +64,36 @@ SCHEMA = {
 FRAME = pl.DataFrame(TABLE, SCHEMA, orient="row").with_row_index("r")
 
 
+def many_rows():
+    """Rows of which each column has missing values; texts of all lengths, numbers with NaN."""
+    chance = random.Random(9)
+    odd = ["", "a'b", "x\ny", "\\", "\x00", "ζ" * 40, "ä"]
+
+    def cells():
+        yield chance.randrange(5)
+        yield chance.choice([math.nan, math.inf, -math.inf, *[chance.gauss(0, 1)] * 7])
+        yield chance.choice(odd) if chance.random() < 0.2 else f"the text {chance.random()}"
+        yield chance.random() < 0.5
+        yield chance.randrange(1 << 60)
+
+    def row():
+        return [None if chance.random() < 0.2 else cell for cell in cells()]
+
+    return [[*row(), None] for _ in range(MANY)]
+
+
+MANY_TABLE = many_rows()
+MANY_SCHEMA = {
+    "few": pl.Int64,
+    "number": pl.Float64,
+    "text": pl.String,
+    "is": pl.Boolean,
+    "whole": pl.Int64,
+    "none": pl.Int64,
+}
+MANY_FRAME = pl.DataFrame(MANY_TABLE, MANY_SCHEMA, orient="row").with_row_index("r")
+
+
 @pytest.fixture(scope="module")
 def tables(running_server, tmp_path_factory):
     """A server with the run `r`: `all` is the table, `half` each second row, shuffled."""
@@ -77,6 +108,7 @@ def tables(running_server, tmp_path_factory):
             random.Random(1).shuffle(keyed)
             run.log({"left": raw(["id", "f", "g"], keyed[:250])})
             run.log({"right": raw(["id", "f", "h"], keyed[150:])})
+            run.log({"many": raw(list(MANY_SCHEMA), MANY_TABLE)})
         yield server
 
 
@@ -288,6 +320,30 @@ def test_pages_deep_in_an_order_go_on_where_the_ones_before_end(tables):
         answer = tables.get(QUERY, {**body, "offset": offset, "limit": 10})
         assert answer["rows"] == expected[offset : offset + 10]
         assert answer["cells"][0] == [row * 7919 % 101 for row in answer["rows"]]
+
+
+DEEP = [(down, where) for down in ("asc", "desc") for where in ("", "few != 2")]
+
+
+@pytest.mark.parametrize(("down", "where"), DEEP)
+@pytest.mark.parametrize("name", MANY_SCHEMA)
+def test_pages_deep_in_an_order_are_those_of_all_rows(tables, name, *, down, where):
+    keys = [(name, down), ("few", "desc")]
+    frame = MANY_FRAME.filter(pl.col("few") != 2) if where else MANY_FRAME
+    expected = [row["r"] for row in sorted_frame(frame, keys)]
+    rows, places = len(expected), random.Random(name)
+    asked = {
+        "sources": [{"run": "r", "key": "many"}],
+        "sort": [{"k": one, "dir": way} for one, way in keys],
+        "where": where,
+        "limit": 100,
+    }
+    # Each part of an order that is found is kept: pages around it, and over its ends, are right.
+    first = places.randrange(2_001, rows - 6_000)
+    jumps = [places.randrange(2_001, rows) for _ in range(4)]
+    for offset in [first, first + 100, first - 90, first + 5_000, *jumps, rows - 30, rows, 2_001]:
+        answer = tables.get(QUERY, {**asked, "offset": offset})
+        assert answer["rows"] == expected[offset : offset + 100], offset
 
 
 def plain(column):

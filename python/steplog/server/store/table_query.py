@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steplog.server.store.engine import ints_param
+from steplog.server.store.table_order import TableOrders
 from steplog.server.store.table_sql import Compiler, Sql
 from steplog.server.store.table_view import STORED, ViewColumn
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 AGGREGATES = ("count", "mean", "sum", "min", "max", "median", "first", "any", "distinct")
 _OF_NUMBERS = frozenset({"mean", "sum", "median"})
 _NUMBERS = frozenset({"int", "float", "bool"})
-_DEEP = 2_000
-"""Rows before a page from which on the whole order is worth keeping."""
-_MOST_ORDERED = 20_000_000
-_ORDERS_BYTES = 128 << 20
 _COUNTS = 1_000
 
 
@@ -105,12 +102,12 @@ class Asked:
 
 
 class TableQueries:
-    """Answers; keeps how many rows filters leave, and the orders that pages lie deep in."""
+    """Answers; keeps how many rows filters leave."""
 
     def __init__(self, store: SeriesStore) -> None:
         self._store = store
         self._counts: OrderedDict[object, int] = OrderedDict()
-        self._orders: OrderedDict[object, NDArray[np.uint32]] = OrderedDict()
+        self._orders = TableOrders(self.read)
 
     async def read(self, asked: Asked, sql: str, **params: int | str) -> Columns:
         """Run a query of ours that has the parameters of what is asked."""
@@ -147,7 +144,7 @@ class TableQueries:
                 page_offset=offset,
             )
             return await asyncio.to_thread(_values, columns, found, None), []
-        rows = await self._rows(asked, offset, limit)
+        rows = await self._orders.rows(asked, offset, limit)
         if not rows.size:
             return [Values(one.name, one.sql.kind, one.said, []) for one in columns], []
         found = await self.read(
@@ -158,28 +155,6 @@ class TableQueries:
         )
         place = np.argsort(found.uints("r"))[np.argsort(np.argsort(rows))]
         return await asyncio.to_thread(_values, columns, found, place), rows.tolist()
-
-    async def _rows(self, asked: Asked, offset: int, limit: int) -> NDArray[np.uint32]:
-        """The numbers of a page's rows, in order."""
-        view = asked.view
-        if asked.where is None and not asked.sort:
-            end = min(offset + limit, view.rows or 0)
-            return np.arange(offset, max(offset, end), dtype=np.uint32)
-        key = (view.tables, asked.key, tuple(asked.sort))
-        known = self._orders.get(key)
-        if known is not None:
-            self._orders.move_to_end(key)
-            return known[offset : offset + limit]
-        words = f"SELECT r FROM {view.source} {asked.filter} {asked.order()}"  # noqa: S608  # ours
-        if offset <= _DEEP or (view.rows or 0) > _MOST_ORDERED:
-            page = {"page_limit": limit, "page_offset": offset}
-            words += " LIMIT {page_limit:UInt64} OFFSET {page_offset:UInt64}"
-            return (await self.read(asked, words, **page)).uints("r").astype(np.uint32)
-        order = (await self.read(asked, words)).uints("r").astype(np.uint32)
-        self._orders[key] = order
-        while sum(one.nbytes for one in self._orders.values()) > _ORDERS_BYTES:
-            self._orders.popitem(last=False)
-        return order[offset : offset + limit]
 
     async def groups(
         self,
