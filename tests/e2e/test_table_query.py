@@ -8,6 +8,7 @@ import math
 import random
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -388,6 +389,38 @@ def test_groups_are_those_of_polars(tables, by, of):
     assert answer["total"] == len(expected)
     for name, cells in found.items():
         assert same(cells, [row[name] for row in expected]), name
+
+
+@pytest.mark.parametrize("of", ["i", "f", "g", "w"])
+def test_histograms_of_groups_are_those_of_numpy(tables, of):
+    answer = ask(tables, group=["s"], aggs={of: ["mean", "hist"]}, where="t != 'cat'")
+    assert answer["columns"][-1] == {"name": f"{of}.hist", "kind": "hist", "type": ""}
+    frame = FRAME.filter(pl.col("t") != "cat")
+
+    def finite(rows):
+        values = np.array([value for value in rows[of] if value is not None], np.float64)
+        return values[np.isfinite(values)]
+
+    every = finite(frame)
+    lo, hi = every.min(), every.max()
+    for text, histogram in zip(columns_of(answer)["s"], answer["cells"][-1], strict=True):
+        values = finite(frame.filter(pl.col("s").eq_missing(pl.lit(text))))
+        assert (histogram["lo"], histogram["hi"]) == (lo, hi)
+        places = np.floor((values - lo) / (hi / 30 - lo / 30)).clip(0, 29).astype(int)
+        assert histogram["counts"] == np.bincount(places, minlength=30).tolist()
+        if of == "g":  # whose values lie on no edge
+            assert histogram["counts"] == np.histogram(values, 30, (lo, hi))[0].tolist()
+
+
+def test_a_group_without_finite_values_has_no_histogram(tables):
+    aggs = {"f": ["hist"], "i": ["hist"]}
+    answer = ask(tables, group=["b"], aggs=aggs, where="f > 1e308 and i is null")
+    assert answer["total"] > 1
+    assert answer["cells"][2:] == [[None] * answer["total"]] * 2
+    found = ask(tables, group=["f"], aggs={"f": ["hist"]}, where="f > 1e299")
+    assert found["cells"][0] == [1e300, "Infinity"]
+    assert found["cells"][2][0]["counts"] == [found["cells"][1][0]] + [0] * 29
+    assert found["cells"][2][1] is None
 
 
 def test_groups_are_sorted_by_their_own_columns(tables):
