@@ -6,7 +6,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,9 @@ import polars as pl
 import steplog
 from bench_server import ask, server
 from machine import describe, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PAGE = 100
 
@@ -116,15 +119,14 @@ def check_group(tables: Tables, name: str, frame: pl.DataFrame) -> dict[str, obj
     return body
 
 
-def in_the_middle(tables: Tables, name: str, frame: pl.DataFrame, *, rounds: int) -> list[float]:
-    """Milliseconds of pages deep in an order; the first one makes it."""
-    took, by_text = [], frame.sort("text")["id"]
-    for number in range(rounds):
-        at = len(frame) // 2 + number * 997
+def in_the_middle(tables: Tables, by_text: list[int], places: Sequence[int]) -> list[float]:
+    """Milliseconds of pages deep in the order by a text."""
+    took = []
+    for at in places:
         start = time.perf_counter()
-        found = tables.ask(name, sort=[{"k": "text"}], offset=at, limit=PAGE)
+        found = tables.ask("large", sort=[{"k": "text"}], offset=at, limit=PAGE)
         took.append((time.perf_counter() - start) * 1000)
-        assert found["cells"][0] == by_text[at : at + PAGE].to_list()
+        assert found["cells"][0] == by_text[at : at + PAGE]
     return took
 
 
@@ -160,9 +162,14 @@ def main() -> None:
             body = check_group(tables, "large", large)
             took = timed(tables, "large", arguments.rounds, **body)
             print(spread("group by a label", took, "ms"))
-            took = in_the_middle(tables, "large", large, rounds=arguments.rounds)
-            print(f"sorted by text, first page in the middle: {took[0]:.0f} ms")
-            print(spread("sorted by text, other such pages", took[1:], "ms"))
+            by_text = large.sort("text")["id"].to_list()
+            middle, far = len(large) // 2, len(large) // (arguments.rounds + 1)
+            [took] = in_the_middle(tables, by_text, [middle])
+            print(f"sorted by text, first page in the middle: {took:.0f} ms")
+            near = [middle + number * PAGE for number in range(1, arguments.rounds)]
+            print(spread("… pages after it", in_the_middle(tables, by_text, near), "ms"))
+            jumps = [far * number for number in range(1, arguments.rounds + 1)]
+            print(spread("… pages far apart", in_the_middle(tables, by_text, jumps), "ms"))
             start = time.perf_counter()
             tables.ask("large", limit=0, stats=True)
             print(f"statistics of all columns: {time.perf_counter() - start:.2f} s")

@@ -273,6 +273,19 @@ def test_a_list_of_ten_thousand_images_is_paged(server, online):
     assert answer["truncated"] == {"shown": 10_000, "total": 12_000, "reason": "items"}
 
 
+def test_more_than_is_read_at_once_is_refused_and_less_is_not(server, online):
+    with online("r") as run:
+        for _ in range(70):
+            run.log({"page": {"_type": "html-file", "path": "x.html", "said": "x" * 1_000_000}})
+    asked = {"runs": {"ids": ["r"]}, "keys": ["page"], "steps": [*range(70)]}
+    status, _, body = server.ask(f"/api/v1{PATH}:items", asked)
+    assert (status, json.loads(body)["code"]) == (413, "too_large")
+    assert "more than 64 MiB" in json.loads(body)["detail"]
+    found = items_of(server, "r", keys=["page"], steps=[3, 68])
+    assert [item["step"] for item in found] == [3, 68]
+    assert all(len(item["value"]["said"]) == 1_000_000 for item in found)
+
+
 def test_what_cannot_be_asked_for_is_named(server, online):
     with online("r") as run:
         run.log({"k": steplog.Html("<p>")})

@@ -8,6 +8,7 @@ import math
 import random
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,7 @@ import steplog
 QUERY = "/projects/local/p/tables:query"
 ROWS = 400
 LONG = 3_000
+MANY = 30_000
 COLUMNS = ("i", "f", "g", "s", "t", "b", "w")
 NUMBERS, TEXTS = ("i", "f", "g"), ("s", "t")
 KINDS = {"w": "timestamp"}
@@ -63,6 +65,36 @@ SCHEMA = {
 FRAME = pl.DataFrame(TABLE, SCHEMA, orient="row").with_row_index("r")
 
 
+def many_rows():
+    """Rows of which each column has missing values; texts of all lengths, numbers with NaN."""
+    chance = random.Random(9)
+    odd = ["", "a'b", "x\ny", "\\", "\x00", "ζ" * 40, "ä"]
+
+    def cells():
+        yield chance.randrange(5)
+        yield chance.choice([math.nan, math.inf, -math.inf, *[chance.gauss(0, 1)] * 7])
+        yield chance.choice(odd) if chance.random() < 0.2 else f"the text {chance.random()}"
+        yield chance.random() < 0.5
+        yield chance.randrange(1 << 60)
+
+    def row():
+        return [None if chance.random() < 0.2 else cell for cell in cells()]
+
+    return [[*row(), None] for _ in range(MANY)]
+
+
+MANY_TABLE = many_rows()
+MANY_SCHEMA = {
+    "few": pl.Int64,
+    "number": pl.Float64,
+    "text": pl.String,
+    "is": pl.Boolean,
+    "whole": pl.Int64,
+    "none": pl.Int64,
+}
+MANY_FRAME = pl.DataFrame(MANY_TABLE, MANY_SCHEMA, orient="row").with_row_index("r")
+
+
 @pytest.fixture(scope="module")
 def tables(running_server, tmp_path_factory):
     """A server with the run `r`: `all` is the table, `half` each second row, shuffled."""
@@ -77,6 +109,7 @@ def tables(running_server, tmp_path_factory):
             random.Random(1).shuffle(keyed)
             run.log({"left": raw(["id", "f", "g"], keyed[:250])})
             run.log({"right": raw(["id", "f", "h"], keyed[150:])})
+            run.log({"many": raw(list(MANY_SCHEMA), MANY_TABLE)})
         yield server
 
 
@@ -290,6 +323,30 @@ def test_pages_deep_in_an_order_go_on_where_the_ones_before_end(tables):
         assert answer["cells"][0] == [row * 7919 % 101 for row in answer["rows"]]
 
 
+DEEP = [(down, where) for down in ("asc", "desc") for where in ("", "few != 2")]
+
+
+@pytest.mark.parametrize(("down", "where"), DEEP)
+@pytest.mark.parametrize("name", MANY_SCHEMA)
+def test_pages_deep_in_an_order_are_those_of_all_rows(tables, name, *, down, where):
+    keys = [(name, down), ("few", "desc")]
+    frame = MANY_FRAME.filter(pl.col("few") != 2) if where else MANY_FRAME
+    expected = [row["r"] for row in sorted_frame(frame, keys)]
+    rows, places = len(expected), random.Random(name)
+    asked = {
+        "sources": [{"run": "r", "key": "many"}],
+        "sort": [{"k": one, "dir": way} for one, way in keys],
+        "where": where,
+        "limit": 100,
+    }
+    # Each part of an order that is found is kept: pages around it, and over its ends, are right.
+    first = places.randrange(2_001, rows - 6_000)
+    jumps = [places.randrange(2_001, rows) for _ in range(4)]
+    for offset in [first, first + 100, first - 90, first + 5_000, *jumps, rows - 30, rows, 2_001]:
+        answer = tables.get(QUERY, {**asked, "offset": offset})
+        assert answer["rows"] == expected[offset : offset + 100], offset
+
+
 def plain(column):
     """A float column of polars, NaN being missing."""
     return pl.col(column).cast(pl.Float64).fill_nan(None)
@@ -332,6 +389,38 @@ def test_groups_are_those_of_polars(tables, by, of):
     assert answer["total"] == len(expected)
     for name, cells in found.items():
         assert same(cells, [row[name] for row in expected]), name
+
+
+@pytest.mark.parametrize("of", ["i", "f", "g", "w"])
+def test_histograms_of_groups_are_those_of_numpy(tables, of):
+    answer = ask(tables, group=["s"], aggs={of: ["mean", "hist"]}, where="t != 'cat'")
+    assert answer["columns"][-1] == {"name": f"{of}.hist", "kind": "hist", "type": ""}
+    frame = FRAME.filter(pl.col("t") != "cat")
+
+    def finite(rows):
+        values = np.array([value for value in rows[of] if value is not None], np.float64)
+        return values[np.isfinite(values)]
+
+    every = finite(frame)
+    lo, hi = every.min(), every.max()
+    for text, histogram in zip(columns_of(answer)["s"], answer["cells"][-1], strict=True):
+        values = finite(frame.filter(pl.col("s").eq_missing(pl.lit(text))))
+        assert (histogram["lo"], histogram["hi"]) == (lo, hi)
+        places = np.floor((values - lo) / (hi / 30 - lo / 30)).clip(0, 29).astype(int)
+        assert histogram["counts"] == np.bincount(places, minlength=30).tolist()
+        if of == "g":  # whose values lie on no edge
+            assert histogram["counts"] == np.histogram(values, 30, (lo, hi))[0].tolist()
+
+
+def test_a_group_without_finite_values_has_no_histogram(tables):
+    aggs = {"f": ["hist"], "i": ["hist"]}
+    answer = ask(tables, group=["b"], aggs=aggs, where="f > 1e308 and i is null")
+    assert answer["total"] > 1
+    assert answer["cells"][2:] == [[None] * answer["total"]] * 2
+    found = ask(tables, group=["f"], aggs={"f": ["hist"]}, where="f > 1e299")
+    assert found["cells"][0] == [1e300, "Infinity"]
+    assert found["cells"][2][0]["counts"] == [found["cells"][1][0]] + [0] * 29
+    assert found["cells"][2][1] is None
 
 
 def test_groups_are_sorted_by_their_own_columns(tables):

@@ -137,6 +137,10 @@ const steps = {
     assert.deepEqual(await cells(0), ['bird', 'cat', 'dog']);
     assert.deepEqual(await cells(1), ['100', '100', '100']);
     await column('score.mean').waitFor();
+    // Of 100 rows each: in bins that all groups have.
+    const bars = rows.nth(0).getByRole('img', { name: /^Histogram, \d+ values, / });
+    assert.equal(await bars.first().locator('rect').count(), 30);
+    assert.equal(await column('score.hist').getByRole('button').isDisabled(), true);
     await shot('groups');
     await rows.nth(1).click();
     await counted('100 matching rows');

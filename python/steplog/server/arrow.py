@@ -63,6 +63,8 @@ def _cells(column: Values) -> Array:
         # An integer that no float holds has its digits in JSON only.
         floats = [None if cell is None else float(cell) for cell in cells]
         return Array(floats, type=DataType.float64())
+    if column.kind == "hist":
+        cells = [None if cell is None else orjson.dumps(cell).decode() for cell in cells]
     return Array(cells, type=DataType.string())
 
 

@@ -113,19 +113,18 @@ class Media:
         found = await self._found(request, body, first=within[0], last=within[1])
         try:
             if at is not None:
-                places = await found.objects.nearest(at[0], at[1])
+                values = await found.objects.values(await found.objects.nearest(at[0], at[1]))
             else:
-                places = await found.objects.at(steps or [])
-            order = _order(found)
-            places.sort(key=lambda one: (*order(one.run, one.key), one.label, one.step))
-            values = await found.objects.values(places)
+                values = await found.objects.at(steps or [])
         except TooMuchError as error:
             raise Problem(Code.TOO_LARGE, str(error)) from error
+        order = _order(found)
+        places = sorted(values, key=lambda one: (*order(one.run, one.key), one.label, one.step))
         total = sum(max(0, min(limit, count_of(value) - offset)) for value in values.values())
         items: list[tuple[Place, Item]] = []
         for place in places:
             room = MAX_MEDIA_ITEMS - len(items)
-            listed = items_of(values.get(place), offset, min(limit, room))
+            listed = items_of(values[place], offset, min(limit, room))
             items += [(place, item) for item in listed]
         answer = {
             "items": await self._answers(found, items),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from steplog.server.body import number_of, texts_of
 from steplog.server.schema import MAX_INT64, Code, Problem
 from steplog.server.store.table_expr import parse
-from steplog.server.store.table_query import AGGREGATES, Asked, SortKey, is_for
+from steplog.server.store.table_groups import AGGREGATES, HISTOGRAM, is_for
+from steplog.server.store.table_query import Asked, SortKey
 from steplog.server.store.table_view import HOWS
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class TableBody:
         return list(asked.columns) if self.select is None else list(self.select)
 
     def _check_names(self, asked: Asked) -> None:
-        grouped = {*self.group, "count", *(f"{name}.{one}" for name, one in self.aggregates)}
+        made = (f"{name}.{one}" for name, one in self.aggregates if one != HISTOGRAM)
+        grouped = {*self.group, "count", *made}
         for of, names, known in (
             ("select", self.select or (), asked.columns),
             ("group", self.group, asked.columns),

@@ -19,6 +19,7 @@ from steplog.server.store.objects import Objects, Place, TooMuchError
 from steplog.server.store.run_files import RunFiles
 from steplog.server.store.runs import RunRecords
 from steplog.server.store.table_expr import ExprError
+from steplog.server.store.table_groups import groups
 from steplog.server.store.table_query import Asked, TableQueries
 from steplog.server.store.table_stats import stats
 from steplog.server.store.table_view import JoinError, Source, View, concat, join, one
@@ -154,8 +155,13 @@ class Tables:
         self, body: TableBody, asked: Asked
     ) -> tuple[dict[str, Any], Sequence[Values]]:
         if body.group:
-            values, total = await self._queries.groups(
-                asked, body.group, body.aggregates, offset=body.offset, limit=body.limit
+            values, total = await groups(
+                self._queries,
+                asked,
+                body.group,
+                aggregates=body.aggregates,
+                offset=body.offset,
+                limit=body.limit,
             )
             matched = await self._queries.matched(asked)
             return {**_header(values), "matched": matched, "total": total, "rows": []}, values

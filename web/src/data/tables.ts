@@ -10,9 +10,16 @@ export interface LoggedTable {
   nrows: number | null;
 }
 
-export type CellKind = 'int' | 'float' | 'bool' | 'text' | 'time' | 'media' | 'json';
+/** Of the finite values: bins of one width from `lo` to `hi`. */
+export interface Histogram {
+  lo: number | Exact;
+  hi: number | Exact;
+  counts: number[];
+}
+
+export type CellKind = 'int' | 'float' | 'bool' | 'text' | 'time' | 'media' | 'json' | 'hist';
 /** Floats that are no numbers are texts; times are milliseconds; media and json are JSON text. */
-export type Cell = number | Exact | string | boolean | null;
+export type Cell = number | Exact | string | boolean | null | Histogram;
 
 export interface TableColumn {
   name: string;
@@ -56,7 +63,7 @@ export interface ColumnStats {
   is_estimate: boolean;
   min: Cell;
   max: Cell;
-  histogram?: { lo: number; hi: number; counts: number[] } | null;
+  histogram?: Histogram | null;
   top?: [Cell, number][];
 }
 

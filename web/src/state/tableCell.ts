@@ -1,7 +1,7 @@
 /** A table's cells as texts, and the files that they stand for. */
 import { formatInstant, formatValue } from '../chart/format';
 import { exactText, numberOf } from '../data/exactJson';
-import type { Cell, CellKind } from '../data/tables';
+import type { Cell, CellKind, Histogram } from '../data/tables';
 
 /** Of floats in a line; all of them are in the row's own view. */
 const DIGITS = 6;
@@ -17,9 +17,19 @@ export interface MediaCell {
 /** Where a cell leads and what stands there instead, null for nowhere; a column may only have such a name. */
 export type LinkOf = (column: string, cell: Cell) => { text: string; href: string } | null;
 
+export const histogramOf = (cell: Cell): Histogram | null =>
+  cell !== null && typeof cell === 'object' && 'counts' in cell ? cell : null;
+
+const binsText = ({ lo, hi, counts }: Histogram): string => {
+  const [from, to] = [lo, hi].map((end) => formatValue(numberOf(end) ?? NaN, DIGITS));
+  return `${counts.reduce((sum, count) => sum + count, 0).toLocaleString('en-US')} values, ${from} to ${to}`;
+};
+
 /** In one line; missing values have none. */
 export function cellText(cell: Cell, kind: CellKind): string {
   if (cell === null) return '';
+  const histogram = histogramOf(cell);
+  if (histogram) return binsText(histogram);
   if (kind === 'time') return instantOf(numberOf(cell) ?? NaN, (millis) => formatInstant(millis / 1000));
   if (kind === 'float') return typeof cell === 'string' ? cell : formatValue(numberOf(cell) ?? NaN, DIGITS);
   if (kind === 'media') return mediaOf(cell)?.path.split('/').at(-1) ?? String(cell);
@@ -29,6 +39,8 @@ export function cellText(cell: Cell, kind: CellKind): string {
 /** All of it. */
 export function wholeText(cell: Cell, kind: CellKind): string {
   if (cell === null) return '';
+  const histogram = histogramOf(cell);
+  if (histogram) return binsText(histogram);
   if (kind === 'time') return instantOf(numberOf(cell) ?? NaN, (millis) => new Date(millis).toISOString());
   if (kind !== 'json' && kind !== 'media') return exactText(cell);
   try {

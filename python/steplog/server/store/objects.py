@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from steplog._errors import StorageError
 from steplog.server._decode import unpack_value
 from steplog.server.schema import KIND_LIST, KIND_OBJECT
 from steplog.server.store import objects_sql as sql
@@ -154,16 +155,15 @@ class Objects:
                 places.append(Place(row["run"], key, label, step))
         return places
 
-    async def at(self, steps: Iterable[int]) -> list[Place]:
-        """The places of these steps that have objects."""
-        wanted = set(steps)
-        series, _ = await self.index()
-        return [
-            Place(one.run, one.key, one.label, step)
-            for one in series
-            for step in one.steps
-            if step in wanted
-        ]
+    async def at(self, steps: Iterable[int]) -> dict[Place, object]:
+        """What stands at these steps, by run, key and label.
+
+        Raises:
+            TooMuchError: That is more than `MAX_VALUE_BYTES`.
+        """
+        if not self._asked.runs or not self._asked.keys:
+            return {}
+        return await self._held(sql.AT, at_steps=ints_param(list(steps)))
 
     async def every(self) -> AsyncIterator[dict[Place, object]]:
         """All that there are, in batches; of a series in the order of the steps.
@@ -197,22 +197,34 @@ class Objects:
             "at_labels": texts_param([place.label for place in places]),
             "at_steps": ints_param([place.step for place in places]),
         }
-        if int((await self._read(sql.SIZES, **params)).ints("size")[0]) > MAX_VALUE_BYTES:
-            limit = f"{MAX_VALUE_BYTES >> 20} MiB"
-            raise TooMuchError(f"that is more than {limit}: ask for fewer steps, keys or runs")
-        found = await self._read(sql.VALUES, **params)
-        return await asyncio.to_thread(_decoded, found)
+        return await self._held(sql.VALUES, **params)
+
+    async def _held(self, statement: str, **params: int | str) -> dict[Place, object]:
+        try:
+            found = await self._read(statement, **params, most=MAX_VALUE_BYTES)
+        except StorageError as error:
+            if "MEMORY_LIMIT_EXCEEDED" in str(error):
+                raise _too_much() from error
+            raise
+        if found.rows and int(found.ints("size")[0]) > MAX_VALUE_BYTES:
+            raise _too_much()
+        return await asyncio.to_thread(_decoded, found, "held")
 
 
 def _heads(texts: Sequence[bytes], sizes: Sequence[int]) -> list[Head]:
     return [Head.of(text, size) for text, size in zip(texts, sizes, strict=True)]
 
 
-def _decoded(found: Columns) -> dict[Place, object]:
+def _too_much() -> TooMuchError:
+    limit = f"{MAX_VALUE_BYTES >> 20} MiB"
+    return TooMuchError(f"that is more than {limit}: ask for fewer steps, keys or runs")
+
+
+def _decoded(found: Columns, texts: str = "text") -> dict[Place, object]:
     kinds = found.uints("kind").tolist()
     return {
         place: unpack_value(text)
-        for place, text, kind in zip(_places(found), found.texts("text"), kinds, strict=True)
+        for place, text, kind in zip(_places(found), found.texts(texts), kinds, strict=True)
         if kind in {KIND_LIST, KIND_OBJECT}
     }
 

@@ -52,9 +52,12 @@ FROM ({{points}}) WHERE {{is_one}} GROUP BY run, key, label ORDER BY run, name, 
 _PLACES = f"""({_PLACE}) IN (SELECT z.1, z.2, z.3, z.4 FROM (SELECT arrayJoin(arrayZip(
     {{at_runs:Array(UInt64)}}, {{at_keys:Array(String)}}, {{at_labels:Array(String)}},
     {{at_steps:Array(Int64)}})) AS z))"""  # noqa: S608  # likewise
-SIZES = f"SELECT sum(length(text)) AS size FROM ({{points}}) WHERE {_PLACES}"  # noqa: S608  # likewise
-VALUES = f"""SELECT {_NAMES}, step, kind, text FROM ({{points}}) WHERE {_PLACES}
-ORDER BY run, name, tag, step"""  # noqa: S608  # likewise
+# Texts are read once, for a granule of them is many steps; what is too much is not handed out.
+_HELD = f"""SELECT {_NAMES}, step, kind, sum(length(text)) OVER () AS size,
+    if(size > {{most:UInt64}}, '', text) AS held
+FROM ({{points}}) WHERE {{where}} ORDER BY run, name, tag, step"""  # noqa: S608  # likewise
+VALUES = _HELD.replace("{where}", _PLACES)
+AT = _HELD.replace("{where}", "({is_one}) AND step IN {at_steps:Array(Int64)}")
 
 WEIGHTS = """SELECT step, count() AS n, sum(length(text)) AS size
 FROM ({points}) WHERE {is_one} GROUP BY step ORDER BY step"""

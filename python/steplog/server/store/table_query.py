@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steplog.server.store.engine import ints_param
+from steplog.server.store.table_order import TableOrders
 from steplog.server.store.table_sql import Compiler, Sql
 from steplog.server.store.table_view import STORED, ViewColumn
 
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from steplog.server.store.table_expr import Node
     from steplog.server.store.table_view import View
 
-AGGREGATES = ("count", "mean", "sum", "min", "max", "median", "first", "any", "distinct")
-_OF_NUMBERS = frozenset({"mean", "sum", "median"})
-_NUMBERS = frozenset({"int", "float", "bool"})
-_DEEP = 2_000
-"""Rows before a page from which on the whole order is worth keeping."""
-_MOST_ORDERED = 20_000_000
-_ORDERS_BYTES = 128 << 20
 _COUNTS = 1_000
 
 
@@ -105,12 +99,12 @@ class Asked:
 
 
 class TableQueries:
-    """Answers; keeps how many rows filters leave, and the orders that pages lie deep in."""
+    """Answers; keeps how many rows filters leave."""
 
     def __init__(self, store: SeriesStore) -> None:
         self._store = store
         self._counts: OrderedDict[object, int] = OrderedDict()
-        self._orders: OrderedDict[object, NDArray[np.uint32]] = OrderedDict()
+        self._orders = TableOrders(self.read)
 
     async def read(self, asked: Asked, sql: str, **params: int | str) -> Columns:
         """Run a query of ours that has the parameters of what is asked."""
@@ -136,7 +130,7 @@ class TableQueries:
     ) -> tuple[list[Values], list[int]]:
         """Some of the rows in their order, and the number of each where rows are numbered."""
         columns = [asked.columns[name] for name in names]
-        cells = ", ".join(_cells(columns)) or "1 AS nothing"
+        cells = ", ".join(selected(columns)) or "1 AS nothing"
         view = asked.view
         if not view.numbered:
             found = await self.read(
@@ -146,8 +140,8 @@ class TableQueries:
                 page_limit=limit,
                 page_offset=offset,
             )
-            return await asyncio.to_thread(_values, columns, found, None), []
-        rows = await self._rows(asked, offset, limit)
+            return await asyncio.to_thread(values_of, columns, found, None), []
+        rows = await self._orders.rows(asked, offset, limit)
         if not rows.size:
             return [Values(one.name, one.sql.kind, one.said, []) for one in columns], []
         found = await self.read(
@@ -157,80 +151,7 @@ class TableQueries:
             page_rows=ints_param(rows.tolist()),
         )
         place = np.argsort(found.uints("r"))[np.argsort(np.argsort(rows))]
-        return await asyncio.to_thread(_values, columns, found, place), rows.tolist()
-
-    async def _rows(self, asked: Asked, offset: int, limit: int) -> NDArray[np.uint32]:
-        """The numbers of a page's rows, in order."""
-        view = asked.view
-        if asked.where is None and not asked.sort:
-            end = min(offset + limit, view.rows or 0)
-            return np.arange(offset, max(offset, end), dtype=np.uint32)
-        key = (view.tables, asked.key, tuple(asked.sort))
-        known = self._orders.get(key)
-        if known is not None:
-            self._orders.move_to_end(key)
-            return known[offset : offset + limit]
-        words = f"SELECT r FROM {view.source} {asked.filter} {asked.order()}"  # noqa: S608  # ours
-        if offset <= _DEEP or (view.rows or 0) > _MOST_ORDERED:
-            page = {"page_limit": limit, "page_offset": offset}
-            words += " LIMIT {page_limit:UInt64} OFFSET {page_offset:UInt64}"
-            return (await self.read(asked, words, **page)).uints("r").astype(np.uint32)
-        order = (await self.read(asked, words)).uints("r").astype(np.uint32)
-        self._orders[key] = order
-        while sum(one.nbytes for one in self._orders.values()) > _ORDERS_BYTES:
-            self._orders.popitem(last=False)
-        return order[offset : offset + limit]
-
-    async def groups(
-        self,
-        asked: Asked,
-        by: Sequence[str],
-        aggregates: Sequence[tuple[str, str]],
-        *,
-        offset: int,
-        limit: int,
-    ) -> tuple[list[Values], int]:
-        """Groups with equal values, with `count` and for each column and aggregate one more.
-
-        `sort` names columns of the answer; groups that are equal by it come in the order of their
-        values. NaN and missing values are values here; of `mean`, `sum`, `min`, `max` and `median`
-        both are left out.
-        """
-        keys = [asked.columns[name] for name in by]
-        texts = [key_of(column) for column in keys]
-        shown = [ViewColumn(one.name, Sql(f"g{n}", one.sql.kind)) for n, one in enumerate(keys)]
-        cells = [f"{text} AS g{number}" for number, text in enumerate(texts)]
-        cells.append("toInt64(count()) AS n")
-        shown.append(ViewColumn("count", Sql("n", "int")))
-        for number, (name, aggregate) in enumerate(aggregates):
-            sql = _aggregate(asked.columns[name], aggregate, asked.view.order)
-            cells.append(f"{sql.text} AS a{number}")
-            shown.append(ViewColumn(f"{name}.{aggregate}", Sql(f"a{number}", sql.kind)))
-        named = {column.name: column.sql.text for column in shown}
-        order = [
-            f"{named[one.name]} {'DESC' if one.is_descending else 'ASC'} NULLS LAST"
-            for one in asked.sort
-        ]
-        order += [f"g{number} ASC NULLS LAST" for number in range(len(keys))]
-        grouped = f"FROM {asked.view.source} {asked.filter} GROUP BY {', '.join(texts)}"
-        found, total = await asyncio.gather(
-            self.read(
-                asked,
-                f"SELECT {', '.join(_cells(shown))} "  # noqa: S608  # ours
-                f"FROM (SELECT {', '.join(cells)} {grouped}) ORDER BY {', '.join(order)} "
-                "LIMIT {page_limit:UInt64} OFFSET {page_offset:UInt64}",
-                page_limit=limit,
-                page_offset=offset,
-            ),
-            self.read(asked, f"SELECT count() AS n FROM (SELECT 1 {grouped})"),  # noqa: S608  # ours
-        )
-        values = await asyncio.to_thread(_values, shown, found, None)
-        return values, int(total.uints("n")[0])
-
-
-def is_for(column: ViewColumn, aggregate: str) -> bool:
-    """Whether an aggregate can be of a column."""
-    return aggregate not in _OF_NUMBERS or column.sql.kind in _NUMBERS | {"time"}
+        return await asyncio.to_thread(values_of, columns, found, place), rows.tolist()
 
 
 def key_of(column: ViewColumn) -> str:
@@ -240,32 +161,8 @@ def key_of(column: ViewColumn) -> str:
     return f"if({text} = 0, 0, {text})" if column.sql.kind == "float" else text
 
 
-def _aggregate(column: ViewColumn, aggregate: str, order: str) -> Sql:
-    text, kind = column.sql.text, column.sql.kind
-    if aggregate == "count":
-        return Sql(f"toInt64(count({text}))", "int")
-    if aggregate == "distinct":
-        return Sql(f"toInt64(uniqExact({key_of(column)}))", "int")
-    if aggregate in {"first", "any"}:
-        # Of the rows that have a value: the first one of a table, or whichever is found first.
-        is_first = aggregate == "first" and order == "r"
-        return Sql(f"argMinOrNull({text}, r)" if is_first else f"anyOrNull({text})", kind)
-    is_counted = f", NOT isNaN({text})" if kind == "float" else ""
-    end = "OrNullIf" if is_counted else "OrNull"
-    if aggregate in {"min", "max"}:
-        return Sql(f"{aggregate}{end}({text}{is_counted})", kind)
-    of_kind = kind if kind == "time" and aggregate != "sum" else "float"
-    if aggregate == "median":
-        # Of an even number it is the upper one of the two in the middle, and from below the lower.
-        upper, lower = (
-            f"quantileExact{end}(0.5)({sign}toFloat64({text}){is_counted})" for sign in ("", "-")
-        )
-        return Sql(f"{upper} / 2 - {lower} / 2", of_kind)
-    words = {"mean": "avg", "sum": "sum"}[aggregate]
-    return Sql(f"{words}{end}(toFloat64({text}){is_counted})", of_kind)
-
-
-def _cells(columns: Sequence[ViewColumn]) -> list[str]:
+def selected(columns: Sequence[ViewColumn]) -> list[str]:
+    """What a query selects for `values_of`."""
     cells = []
     for number, column in enumerate(columns):
         cells.append(f"CAST({column.sql.text}, '{STORED[column.sql.kind]}') AS v{number}")
@@ -274,9 +171,10 @@ def _cells(columns: Sequence[ViewColumn]) -> list[str]:
     return cells
 
 
-def _values(
+def values_of(
     columns: Sequence[ViewColumn], found: Columns, place: NDArray[np.int64] | None
 ) -> list[Values]:
+    """The columns of an answer; in the order of `place` where that is given."""
     answer = []
     for number, column in enumerate(columns):
         cells = cells_of(found, f"v{number}", column.sql.kind)
@@ -306,12 +204,12 @@ def cells_of(found: Columns, name: str, kind: str) -> list[Any]:
 
 
 __all__ = [
-    "AGGREGATES",
     "Asked",
     "SortKey",
     "TableQueries",
     "Values",
     "cells_of",
-    "is_for",
     "key_of",
+    "selected",
+    "values_of",
 ]

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from steplog.server.store.table_bins import BINNED, Bins, counts_of, ends_cells
 from steplog.server.store.table_query import cells_of, key_of
-from steplog.server.store.table_sql import float_bits
 from steplog.server.store.table_view import STORED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from steplog.server.store.native import Columns
     from steplog.server.store.table_query import Asked, TableQueries
     from steplog.server.store.table_view import ViewColumn
 
-BINS = 30
 TOP = 10
 _EXACT_ROWS = 100_000
 """Up to so many rows different values are counted; beyond, their number is estimated."""
-_BINNED = frozenset({"int", "float", "time"})
 _COUNTED = frozenset({"text", "bool", "json"})
 
 
@@ -59,18 +58,15 @@ async def stats(
         )
     more = await asyncio.gather(
         *(
-            _shape(queries, asked, column, ends=(float(lo[0]), float(hi[0])))
+            _shape(queries, asked, column, bins=_bins(found, number, column))
             for number, column in enumerate(columns)
-            for lo, hi in [_finite(found, number, column)]
         )
     )
     return [{**answer, **shape} for answer, shape in zip(answers, more, strict=True)]
 
 
-def _finite(found: Any, number: int, column: ViewColumn) -> tuple[Any, Any]:  # noqa: ANN401
-    if column.sql.kind not in _BINNED:
-        return [0.0], [0.0]
-    return found.floats(f"flo{number}"), found.floats(f"fhi{number}")
+def _bins(found: Columns, number: int, column: ViewColumn) -> Bins | None:
+    return Bins.of(column, found, f"ends{number}") if column.sql.kind in BINNED else None
 
 
 def _cells(number: int, column: ViewColumn, is_exact: bool) -> list[str]:
@@ -87,50 +83,29 @@ def _cells(number: int, column: ViewColumn, is_exact: bool) -> list[str]:
             f"CAST({words}OrNullIf{counted}, '{STORED[kind]}') AS {name}{number}"
             for name, words in (("lo", "min"), ("hi", "max"))
         ]
-    if kind in _BINNED:
-        is_finite = f"isFinite(ifNull(toFloat64({text}), nan))"
-        cells += [
-            f"toFloat64({words}If(assumeNotNull({text}), {is_finite})) AS {name}{number}"
-            for name, words in (("flo", "min"), ("fhi", "max"))
-        ]
+    if kind in BINNED:
+        cells += ends_cells(column, f"ends{number}")
     return cells
 
 
 async def _shape(
-    queries: TableQueries, asked: Asked, column: ViewColumn, *, ends: tuple[float, float]
+    queries: TableQueries, asked: Asked, column: ViewColumn, *, bins: Bins | None
 ) -> dict[str, Any]:
     kind = column.sql.kind
-    if kind in _BINNED:
-        return {"histogram": await _histogram(queries, asked, column, ends=ends)}
+    if kind in BINNED:
+        return {"histogram": None if bins is None else await _histogram(queries, asked, bins)}
     if kind in _COUNTED:
         return {"top": await _top(queries, asked, column)}
     return {}
 
 
-async def _histogram(
-    queries: TableQueries, asked: Asked, column: ViewColumn, *, ends: tuple[float, float]
-) -> dict[str, Any] | None:
-    lo, hi = ends
-    text = column.sql.text
-    width = (hi / BINS - lo / BINS) or 1.0
-    params = {"bin_lo": float_bits(lo), "bin_width": float_bits(width)}
+async def _histogram(queries: TableQueries, asked: Asked, bins: Bins) -> dict[str, Any]:
     found = await queries.read(
         asked,
-        f"""SELECT toUInt8(greatest(0, least({BINS - 1}, floor((x - reinterpretAsFloat64(
-            {{bin_lo:UInt64}})) / reinterpretAsFloat64({{bin_width:UInt64}}))))) AS b,
-            count() AS n
-        FROM (SELECT ifNull(toFloat64({text}), nan) AS x FROM {asked.view.source} {asked.filter})
-        WHERE isFinite(x) GROUP BY b""",  # noqa: S608  # ours
-        **params,
+        f"SELECT {bins.counts} AS counts FROM {asked.view.source} {asked.filter}",  # noqa: S608  # ours
+        **bins.params,
     )
-    if not found.rows:
-        return None
-    counts = [0] * BINS
-    for b, n in zip(found.uints("b").tolist(), found.uints("n").tolist(), strict=True):
-        counts[b] = n
-    scale = 1000.0 if column.sql.kind == "time" else 1.0
-    high = hi if hi > lo else lo + width * BINS
-    return {"lo": lo / scale, "hi": high / scale, "counts": counts}
+    return bins.histogram(counts_of(found.texts("counts")[0].decode()))
 
 
 async def _top(queries: TableQueries, asked: Asked, column: ViewColumn) -> list[Any]:
@@ -146,4 +121,4 @@ async def _top(queries: TableQueries, asked: Asked, column: ViewColumn) -> list[
     ]
 
 
-__all__ = ["BINS", "TOP", "stats"]
+__all__ = ["TOP", "stats"]
