@@ -348,6 +348,39 @@ def test_a_run_page_shows_what_was_printed_and_why_a_run_failed(online, tmp_path
         live.communicate("\n")
 
 
+# Prints between its steps, each of which has a time of its own.
+PRINTS_AND_LOGS = """
+import sys, steplog
+settings = {"quiet": True, "console": "wrap", "stats": True, "stats_interval_secs": 0.1}
+with steplog.init(project="p", id="both", settings=settings) as run:
+    print("begun")
+    for step in range(120):
+        print("ERROR in step" if step % 20 == 9 else "step", step)
+        run.log({"loss": 1 / (1 + step), "acc": step / 120})
+        run._own_writer().put_sample({"memory_percent": 40.0 + step / 10})
+        run.flush()
+with steplog.init(project="p", id="silent", settings={"quiet": True, "console": "off"}) as run:
+    for step in range(20):
+        run.log({"loss": step})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_charts_lead_to_the_output_and_back(online, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTS_AND_LOGS],
+        cwd=tmp_path,
+        env=online.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    run_page(online, "e2e/moments.mjs", "p", "both", "silent")
+
+
 HTML = """<!DOCTYPE html><script>
 const attempt = (get) => { try { return get(); } catch (error) { return error.name; } };
 (async () => {

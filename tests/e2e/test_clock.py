@@ -37,6 +37,8 @@ async def main():
         assert abs(time.time() - before) > 80_000
         for number in range(1, 400):
             await run.alog({"a": number}, ack="server" if number % 100 == 0 else "log")
+            if number % 2:
+                run.write_logs(f"line {number}")
             await asyncio.sleep(0.005)
         run.summary["best"] = 1
 
@@ -78,6 +80,15 @@ def test_a_clock_that_jumps_changes_times_and_nothing_else(server, tmp_path, jum
     found = server.get("/projects/local/p/runs/r")
     assert (found["state"], found["summary"]["a"], found["summary"]["best"]) == ("finished", 399, 1)
     (folder,) = (pathlib.Path(tmp_path) / "steplog-runs").glob("2*")
+
+    lines = server.get("/projects/local/p/runs/r/logs")["lines"]
+    assert len(lines) == 200
+    walls = [line[1] for line in lines]
+    assert (walls == sorted(walls)) is (days > 0)
+    for wall in [*walls[::7], min(walls) - 1e3, (walls[50] + walls[150]) / 2, max(walls) + 1e3]:
+        found = server.get(f"/projects/local/p/runs/r/logs/at?wall={wall:.6f}")
+        apart = min(abs(one - wall) for one in walls)
+        assert abs(walls[found["number"]] - wall) == pytest.approx(apart, abs=1e-3)
 
     server.environ = {key: value for key, value in server.environ.items() if key not in jumped}
     done = server.cli("sync", "--json", str(folder))

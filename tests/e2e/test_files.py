@@ -53,14 +53,24 @@ def test_each_process_has_files_of_its_own(server, online):
 
     async def read():
         async with steplog.AsyncApi(server.url, server.key) as api:
-            files = await (await api.run("p/r")).files()
+            run = await api.run("p/r")
+            named = [file.name for file in await run.files()]
+            files = await run.files(all_writers=True)
             configs = [file for file in files if file.name == "config.yaml"]
-            return [(file.label, await file.read()) for file in configs]
+            return named, [(file.label, await file.read()) for file in configs]
 
-    assert asyncio.run(read()) == [
-        ("b", b'label:\n    value: "b"\n'),
-        ("a", b'label:\n    value: "a"\n'),
-    ]
+    assert asyncio.run(read()) == (
+        ["config.yaml", "summary.json"],
+        [("b", b'label:\n    value: "b"\n'), ("a", b'label:\n    value: "a"\n')],
+    )
+    with steplog.Api(server.url, server.key) as api:
+        run = api.run("p/r")
+        newest = {file.name: file.label for file in run.files()}
+        assert newest == {"config.yaml": "b", "summary.json": "b"}
+        found = [(file.name, file.label) for file in run.files(all_writers=True)]
+        names = ("config.yaml", "summary.json")
+        assert found == [(name, label) for name in names for label in ("b", "a")]
+        assert run.file("config.yaml").label == "b"
 
 
 def test_files_that_are_not_there_are_said_so(server, online):

@@ -27,6 +27,7 @@ PANEL = {
     "fields": ["min"],
     "group": {"by": ["run"], "center": "mean", "band": "minmax"},
     "beside": True,
+    "agg": None,
     "expr": None,
     "label": None,
     "since": None,

@@ -147,11 +147,38 @@ def test_pages_searches_and_times_of_many_lines(shown, server):
     assert ask("logs:search?q=ERROR&case=1")["matched"] == 0
     assert ask("logs:search?q=%5Eline%20%5Cd%7B2%7D%24&regex=1")["matched"] == 90
     assert ask("logs:search?q=2999")["lines"] == [2999]
-    wall = ask("logs?from=1500&limit=1")["lines"][0][1]
-    assert ask(f"logs:at?wall={int(wall)}")["number"] <= 1500
     status, headers, body = server.ask("/api/v1/projects/local/p/runs/r/logs.txt")
     assert (status, headers.get_content_type()) == (200, "text/plain")
     assert body.decode().splitlines()[100:102] == ["Error 100", "line 101"]
+
+
+def test_the_line_nearest_to_a_time_is_found(shown):
+    def act():
+        for number in range(2000):
+            print(f"line {number}" if number % 7 else f"ERROR {number}")
+            if number % 100 == 0:
+                print(f"note {number}", file=sys.stderr)
+        print("no end", end="")
+
+    ask = shown(act)
+    for asked in ("", "&stream=err", "&level=error", "&stream=out&level=error"):
+        lines = ask(f"logs?limit=5000{asked}")["lines"]
+        assert len(lines) > 10
+        walls = [line[1] for line in lines]
+        times = [walls[0] - 1e6, *walls[::37], walls[-1] + 1e6]
+        times += [(a + 2 * b) / 3 for a, b in zip(walls[::41], walls[1::41], strict=False)]
+        for wall in times:
+            found = ask(f"logs/at?wall={wall:.6f}{asked}")
+            apart = min(abs(one - wall) for one in walls)
+            (own,) = (line for line in lines if line[0] == found["number"])
+            assert found["wall"] == own[1]
+            # A float of milliseconds is a quarter of a microsecond off.
+            assert abs(own[1] - wall) == pytest.approx(apart, abs=1e-3), (asked, wall)
+    assert ask("logs/at?wall=1&level=error")["number"] == 0
+    assert ask("logs/at?wall=1&stream=err")["number"] == 1
+    for nothing in ("level=warn&stream=err", "label=none"):
+        found = ask(f"logs/at?wall=1&{nothing}")
+        assert (found["number"], found["wall"]) == (None, None)
 
 
 def test_lines_that_may_still_change_are_shown_while_the_run_lives(server, tmp_path):
@@ -290,7 +317,8 @@ def test_an_attempt_that_goes_on_sends_what_the_killed_one_had_printed(server, t
             "logs?from=1e9",
             "logs:search",
         ),
-        *("logs:search?q=(&regex=1", "logs:search?q=a&limit=100000", "logs:at?wall=-1"),
+        *("logs:search?q=(&regex=1", "logs:search?q=a&limit=100000", "logs/at?wall=-1"),
+        *("logs/at", "logs/at?wall=1e3", "logs/at?wall=1&level=loud"),
     ],
 )
 def test_what_is_asked_wrongly_is_refused(shown, server, asked):
@@ -370,6 +398,10 @@ def test_of_a_long_output_the_middle_is_left_out(tmp_path, monkeypatch):
         assert mark[1] == pytest.approx(lines[0][1], abs=60_000)
         found = shown("logs:search?q=line&limit=5000")
         assert found["matched"] == len(kept)
+        for line in (lines[0], mark, lines[-1]):
+            assert shown(f"logs/at?wall={line[1]:.6f}")["number"] == line[0]
+        behind = lines[mark[0] + cut]
+        assert shown(f"logs/at?wall={behind[1]:.6f}")["number"] == behind[0]
         _, _, text = server.ask("/api/v1/projects/local/p/runs/r/logs.txt")
         assert len(text.splitlines()) == len(kept) + 1
         # Started anew, and sent anew, it is the same.

@@ -172,6 +172,25 @@ def test_of_ranks_the_first_that_went_wrong_explains_the_run(online, server):
     assert server.get("/projects/local/p/runs/fine")["first_bad"] is None
 
 
+def test_of_a_killed_run_a_sync_says_that_all_of_it_is_there(server, tmp_path):
+    server.dying_child(tmp_path, "r", mode="online", steps=50, wait_secs=0).communicate()
+    assert server.cli("sync", str(tmp_path / "steplog-runs")).returncode == 0
+    run = server.get("/projects/local/p/runs/r")
+    assert (run["state"], [one["is_whole"] for one in run["writers"]]) == ("crashed", [True])
+
+
+def test_whether_a_log_is_whole_is_not_known_before_its_end(server, online):
+    with online("r") as run:
+        run.log({"a": 1})
+        run.flush()
+        while server.ask("/api/v1/projects/local/p/runs/r")[0] != 200:
+            pass
+        (writer,) = server.get("/projects/local/p/runs/r")["writers"]
+        assert writer["is_whole"] is False
+    (writer,) = server.get("/projects/local/p/runs/r")["writers"]
+    assert writer["is_whole"] is True
+
+
 def test_a_run_goes_on_elsewhere_from_what_the_server_knows(online, server, tmp_path):
     with online("r", config={"lr": 0.1}, tags=["t"]) as run:
         run.define_metric("a", summary="max,mean")

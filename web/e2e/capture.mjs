@@ -85,10 +85,19 @@ const steps = {
     assert.equal(await page.locator('[data-testid=device]').count(), cards);
   },
   async 'shows many devices as rows of one picture, which opens one of them'() {
+    const asked = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith('/series:query')) asked.push(...request.postDataJSON().panels);
+    });
+    if (Object.keys(heat).length > 0) await page.reload();
     for (const [key, rows] of Object.entries(heat)) {
       const picture = page.locator(`[data-testid=heat][data-key="${key}"]`);
       await picture.scrollIntoViewIfNeeded();
       await page.locator(`[data-testid=heat][data-key="${key}"][data-rows="${rows}"]`).waitFor();
+      // One picture of all devices, not a series of each.
+      const [query] = asked.filter(({ id }) => id === key);
+      assert.deepEqual([query.agg, query.series.length], ['devices', 1]);
+      assert.match(query.series[0].system, /\.\*\./);
       await picture.locator('figure').focus();
       await page.keyboard.press('ArrowDown');
       await page.keyboard.press('ArrowLeft');

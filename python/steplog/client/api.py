@@ -127,13 +127,18 @@ class Run(Facts):
         found = self.portal.call(requests.of_run, self)
         return [Artifact.of(version, self.portal) for version in found[how] if version.version]
 
-    def files(self) -> list[File]:
-        """The files of the run, by name; of the same name in several processes the latest first.
+    def files(self, *, all_writers: bool = False) -> list[File]:
+        """The files of the run by name, each name once: of several processes' the latest.
+
+        Args:
+            all_writers: List what each process and attempt has under a name, the latest first:
+                `writer` and `label` say whose a file is.
 
         Raises:
             ServerError: The server refused or cannot be reached.
         """
-        found = self.portal.call(self.portal.reader.files, self)
+        work = partial(self.portal.reader.files, all_writers=all_writers)
+        found = self.portal.call(work, self)
         return [File(**vars(facts), run=self, portal=self.portal) for facts in found]
 
     def file(self, name: str) -> File:

@@ -127,13 +127,17 @@ class AsyncRun(Facts):
         found = await requests.of_run(self)
         return [AsyncArtifact(version, requests) for version in found[how] if version.version]
 
-    async def files(self) -> list[AsyncFile]:
-        """The files of the run, by name; of the same name in several processes the latest first.
+    async def files(self, *, all_writers: bool = False) -> list[AsyncFile]:
+        """The files of the run by name, each name once: of several processes' the latest.
+
+        Args:
+            all_writers: List what each process and attempt has under a name, the latest first:
+                `writer` and `label` say whose a file is.
 
         Raises:
             ServerError: The server refused or cannot be reached.
         """
-        found = await self.reader.files(self)
+        found = await self.reader.files(self, all_writers=all_writers)
         return [AsyncFile(**vars(facts), run=self, reader=self.reader) for facts in found]
 
     async def file(self, name: str) -> AsyncFile:

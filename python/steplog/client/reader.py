@@ -204,14 +204,17 @@ class Reader:
         except (ValueError, AttributeError) as error:
             raise _unreadable(self.connection.url_of(where)) from error
 
-    async def files(self, run: Facts) -> list[FileFacts]:
-        """The files of a run, by name; of one name the latest first."""
+    async def files(self, run: Facts, *, all_writers: bool) -> list[FileFacts]:
+        """The files of a run, by name; of one name the latest, or all, the latest first."""
         where = f"{_run_path(run)}/files"
         data, _ = await self.connection.ask(where)
         try:
-            return [FileFacts.of(file) for file in json.loads(data)["files"]]
+            files = [FileFacts.of(file) for file in json.loads(data)["files"]]
         except (ValueError, KeyError, TypeError) as error:
             raise _unreadable(self.connection.url_of(where)) from error
+        if all_writers:
+            return files
+        return list({file.name: file for file in reversed(files)}.values())[::-1]
 
     async def file(self, run: Facts, file: FileFacts) -> bytes:
         """What a file of a run holds."""
@@ -228,7 +231,7 @@ class Reader:
             ArgumentTypeError: The name is no text.
         """
         _check_text("name", name)
-        for file in await self.files(run):
+        for file in await self.files(run, all_writers=False):
             if file.name == name:
                 return file
         where = f"{run.entity}/{run.project}/{run.id}"

@@ -36,6 +36,7 @@ from steplog.server.media import Media
 from steplog.server.query import Query
 from steplog.server.rows import Rows
 from steplog.server.schema import API, MAX_BODY_BYTES, MAX_LINE_BYTES, PROBLEM, Code, Problem
+from steplog.server.steps import Steps
 from steplog.server.store.blob_place import bucket_store, place_of
 from steplog.server.store.blobs import BlobStore
 from steplog.server.store.exact import page_json
@@ -136,6 +137,7 @@ class Server:
         self._thumbnails = Thumbnails(self.store, self._cache)
         self._by_hash = ByHash(self.meta, self.store, self._thumbnails)
         self._logs = Logs(self.meta, self.series, self.hub)
+        self._steps = Steps(self.meta, self.series, self.hub)
         self._media = Media(self.meta, self.series, self.hub)
         self._histograms = Histograms(self.meta, self.series, self.hub)
         self._table_cache = TableCache(self._folder.tables)
@@ -219,6 +221,7 @@ class Server:
                 *self.query.routes(),
                 *self.charts.routes(),
                 *self._logs.routes(),
+                *self._steps.routes(),
                 *self._media.routes(),
                 *self._histograms.routes(),
                 *self._tables.routes(),

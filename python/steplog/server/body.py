@@ -291,6 +291,7 @@ def _check_panel(panel: object, *, is_live: bool) -> None:
         raise Problem(Code.INVALID, f"`fields` are some of {', '.join(FIELDS)}", field="fields")
     _check_range(panel.get("range"))
     _check_group(panel.get("group"))
+    _check_devices(panel)
     if not isinstance(panel.get("beside", False), bool):
         raise Problem(Code.INVALID, "`beside` is true or false", field="beside")
     is_whole(panel)
@@ -359,6 +360,23 @@ def is_whole(body: Mapping[str, Any]) -> bool:
     if not _is_one_of(branch, "latest", "all"):
         raise Problem(Code.INVALID, "`branch` is latest or all", field="branch")
     return bool(branch == "all")
+
+
+def is_of_devices(panel: Mapping[str, Any]) -> bool:
+    """Whether a panel asks for all devices of a kind, as one picture."""
+    return panel.get("agg") is not None
+
+
+def _check_devices(panel: Mapping[str, Any]) -> None:
+    if not is_of_devices(panel):
+        return
+    if panel["agg"] != "devices":
+        raise Problem(Code.INVALID, "`agg` is devices", field="agg")
+    if not all(one.get("system", "").count("*") == 1 for one in panel["series"]):
+        text = '`series` are {"system": name} with one * in place of the number of the device'
+        raise Problem(Code.INVALID, text, field="series")
+    if panel.get("group") is not None:
+        raise Problem(Code.INVALID, "devices are not grouped", field="group")
 
 
 def _check_x(x: object) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 from aiohttp import web
 
 from steplog.server.arrow import stream
-from steplog.server.body import FIELDS, is_system, is_whole, panels_of, read_json
+from steplog.server.body import FIELDS, is_of_devices, is_system, is_whole, panels_of, read_json
 from steplog.server.query import project_of
 from steplog.server.schema import API, ARROW, MAX_SERIES
+from steplog.server.store.devices import device_numbers
 from steplog.server.store.exact import page_json
 from steplog.server.store.panels import Drawn, Panel, draw
 from steplog.server.store.runs import RunRecords
@@ -72,10 +73,16 @@ class Charts:
             [stored.number for stored in found.values()], is_whole=is_whole(body)
         )
         is_sampled = is_system(body)
+        keys = [one["system" if is_sampled else "metric"] for one in body["series"]]
+        runs = {run: stored.number for run, stored in found.items()}
+        devices = None
+        if is_of_devices(body):
+            devices = await device_numbers(self._series, list(runs.values()), keys)
+            keys = list(devices)
         panel = Panel(
             id=body["id"],
-            keys=[one["system" if is_sampled else "metric"] for one in body["series"]],
-            runs={run: stored.number for run, stored in found.items()},
+            keys=keys,
+            runs=runs,
             created=lineage.created,
             is_rewritten=any(stored.is_rewritten for stored in found.values()),
             shown=None if is_sampled else lineage.params,
@@ -83,6 +90,7 @@ class Charts:
             x=body.get("x", "step"),
             span=None if body.get("range") is None else (body["range"][0], body["range"][1]),
             px=body.get("px", 1000),
+            devices=devices,
             is_grouped=body.get("group") is not None,
             is_beside=body.get("beside", False),
             max_series=MAX_SERIES,

@@ -33,6 +33,8 @@ _TEXT_LINES = 20_000
 _MAX_NUMBER = 1 << 53
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _NUMBER = re.compile(r"-?[0-9]{1,16}")
+# Below 2^63 nanoseconds.
+_MOMENT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?|[1-8][0-9]{12}(?:\.[0-9]{1,6})?")
 
 
 class Logs:
@@ -49,7 +51,7 @@ class Logs:
         return [
             web.get(f"{run}/logs", self.page),
             web.get(f"{run}/logs:search", self.search),
-            web.get(f"{run}/logs:at", self.at),
+            web.get(f"{run}/logs/at", self.at),
             web.get(f"{run}/logs.txt", self.text),
         ]
 
@@ -112,16 +114,13 @@ class Logs:
         )
 
     async def at(self, request: web.Request) -> web.Response:
-        """The number of the line nearest to a time in milliseconds."""
+        """The line that was begun nearest to a time, or null for both where there is none."""
         run_id, sources, _ = await self._sources(request)
-        if "wall" not in request.query:
-            raise Problem(
-                Code.INVALID, "`wall` is missing: milliseconds since the epoch", field="wall"
-            )
-        wall = _number(request.query, "wall", 0, least=0, most=_MAX_NUMBER // 1000)
-        return self._json(
-            {"number": await self._output.number_at(run_id, sources, wall * 1_000_000)}
-        )
+        wall_nanos = moment_of(request.query)
+        shown = _shown(request.query)
+        nearest = await self._output.nearest(run_id, sources, wall_nanos, shown=shown)
+        number, wall = (None, None) if nearest is None else nearest
+        return self._json({"number": number, "wall": None if wall is None else wall / 1e6})
 
     async def text(self, request: web.Request) -> web.StreamResponse:
         """All lines as text; `ansi=1` keeps the colours."""
@@ -176,6 +175,20 @@ def _number(asked: Mapping[str, str], name: str, default: int, *, least: int, mo
     if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
         raise Problem(Code.INVALID, f"`{name}` is a number from {least:,} to {most:,}", field=name)
     return int(text)
+
+
+def moment_of(asked: Mapping[str, str]) -> int:
+    """The time `wall` that a request names in milliseconds, as nanoseconds.
+
+    Raises:
+        Problem: It names none, or what is none.
+    """
+    text = asked.get("wall", "")
+    if not _MOMENT.fullmatch(text):
+        detail = "`wall` is a time in milliseconds since the epoch, of at most 13 digits and 6 more"
+        raise Problem(Code.INVALID, detail, field="wall")
+    whole, _, part = text.partition(".")
+    return int(whole) * 1_000_000 + int(part.ljust(6, "0"))
 
 
 def _first_shown(asked: Mapping[str, str], numbers: NDArray[np.int64], limit: int) -> int:

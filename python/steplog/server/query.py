@@ -176,6 +176,7 @@ class Query:
             "project": row.project,
             **{name: run_value(row, name) for name in (*names, "duration")},
             "exit_code": row.exit_code,
+            "relative_zero": lineage.created[row.id] / 1e9,
             "config": config_of(row),
             "summary": summary_of(row),
             "metrics": row.metrics,

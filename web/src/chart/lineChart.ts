@@ -118,6 +118,12 @@ export class LineChart {
     return inside && at.top <= top + height + 1 ? at : null;
   }
 
+  /** How far x is from the left edge of the host element, in CSS pixels; null when it is not on screen. */
+  left(x: number): number | null {
+    const { left, width } = this.plotBox;
+    return x >= this.x[0] && x <= this.x[1] ? left + this.xFraction(x) * width : null;
+  }
+
   /** The plot area in CSS pixels of the host element. */
   get plotBox(): { left: number; top: number; width: number; height: number } {
     const box = this.plot?.bbox ?? { left: 0, top: 0, width: 0, height: 0 };
@@ -197,7 +203,8 @@ export class LineChart {
       cursor: {
         y: false,
         points: { show: false },
-        drag: { x: true, y: false, setScale: false, dist: 4 },
+        // Clicks are told apart from drags by who listens to them.
+        drag: { x: true, y: false, setScale: false, dist: 4, click: () => undefined },
         // Not the hook `setCursor`: redrawing calls that too, on charts where no pointer is.
         bind: {
           mousemove: this.reporting,

@@ -81,6 +81,10 @@ export function readAt(data: PanelData, x: number, reach: number): Reading[] {
   return readings.sort((a, b) => rank(b.value) - rank(a.value) || a.series.meta.i - b.series.meta.i);
 }
 
+/** Where something was logged: the reading's own x, of a bucket the last one that it may hold. */
+export const lastX = ({ x, bucket }: Reading, unit: string): number =>
+  bucket && unit === 'step' ? bucket[1] - 1 : x;
+
 /** The x of the next row of any series to the right (or left) of x; null at the end. */
 export function stepX(data: PanelData, x: number, direction: 1 | -1): number | null {
   let best: number | null = null;

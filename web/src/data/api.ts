@@ -6,6 +6,7 @@ import type { HistogramAnswer, HistogramsQuery, MediaIndex, MediaItem } from './
 import type { PanelFrame } from './panelData';
 import type {
   KeyInfo,
+  LineAt,
   LogMatches,
   LogsAnswer,
   LogSource,
@@ -17,6 +18,7 @@ import type {
   RunsAnswer,
   RunsQuery,
   Session,
+  StepAt,
   SystemHost,
 } from './types';
 import type { LoggedTable, TableAnswer, TableQuery } from './tables';
@@ -159,7 +161,7 @@ export const getRunFile = async (
 export const getRunBlob = async (ref: ProjectRef, run: string, file: RunFile): Promise<Blob> =>
   await (await request(runFilePath(ref, run, file))).blob();
 
-/** Path of something of a run's output, `what` being `logs`, `logs:search` or `logs.txt`. */
+/** Path of something of a run's output, `what` being `logs`, `logs:search`, `logs/at` or `logs.txt`. */
 export function logsPath(
   ref: ProjectRef,
   run: string,
@@ -183,6 +185,28 @@ export const getLogs = (
   signal?: AbortSignal,
 ): Promise<LogsAnswer> =>
   json<LogsAnswer>(logsPath(ref, run, 'logs', source, page), { signal: signal ?? null });
+
+/** Times are sent as the server takes them: without an exponent. */
+const millisText = (millis: number): string => millis.toFixed(6).replace(/\.?0+$/, '');
+
+/** The line that was begun nearest to a time in epoch milliseconds. */
+export const getLineAt = (ref: ProjectRef, run: string, source: LogSource, wall: number): Promise<LineAt> =>
+  json<LineAt>(logsPath(ref, run, 'logs/at', source, { wall: millisText(wall) }));
+
+/** What a step is looked for by: the last one up to a time, or up to a step, of a key and a writer or all. */
+export interface StepAsked {
+  wall?: number;
+  step?: number;
+  key?: string;
+  label?: string;
+}
+
+export const getStepAt = (ref: ProjectRef, run: string, asked: StepAsked): Promise<StepAt> => {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(asked))
+    query.set(name, name === 'wall' ? millisText(value as number) : String(value));
+  return json<StepAt>(`${runPath(ref, run)}/steps/at?${query.toString()}`);
+};
 
 export interface LogQuery {
   q: string;

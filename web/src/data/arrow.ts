@@ -43,13 +43,13 @@ export function splitStreams(bytes: Uint8Array): Uint8Array[] {
 
 const EMPTY = new Float64Array(0);
 
-/** Columns that a server may leave out: the mean falls back on the last value, flags on "none". */
+/** Columns that a server may leave out: mean and last value stand in for each other, flags are "none". */
 type Column = (name: string) => ArrayLike<number> | null;
 
 function bucketColumns(header: PanelHeader, column: Column): BucketColumns {
   const b = column('b') ?? EMPTY;
   const none = new Uint8Array(b.length);
-  const last = column('last') ?? EMPTY;
+  const last = column('last') ?? column('mean') ?? EMPTY;
   return {
     s: column('s') ?? EMPTY,
     b,

@@ -41,6 +41,15 @@ export interface RunsAnswer extends RunColumns {
   matched: number;
 }
 
+export interface RunWriter {
+  writer: string;
+  label: string;
+  generation: number;
+  acknowledged: number;
+  /** Whether its log has come to its end. */
+  is_whole: boolean;
+}
+
 /** How a writer ended. */
 export interface WriterEnd {
   label: string;
@@ -48,6 +57,8 @@ export interface WriterEnd {
   exit_code: number | null;
   /** Epoch seconds of its last sign of life. */
   updated: number;
+  /** Whether all that the run's processes recorded is known to be here. */
+  is_whole: boolean;
 }
 
 export interface Run {
@@ -62,14 +73,16 @@ export interface Run {
   state: RunState;
   exit_code: number | null;
   created: number;
+  /** Where the axis `relative` counts from, epoch seconds. */
+  relative_zero: number;
   updated: number;
   duration: number;
   /** Of both: numbers are `Exact` where a JavaScript number would lose something. */
   config: Record<string, unknown>;
   summary: Record<string, unknown>;
-  writers: { writer: string; label: string; generation: number; acknowledged: number }[];
+  writers: RunWriter[];
   /** The writer with which it went wrong. */
-  first_bad?: WriterEnd | null;
+  first_bad?: Omit<WriterEnd, 'is_whole'> | null;
   forked_from?: { run: string; step: number | Exact } | null;
   key_count: number;
   /** `Exact` beyond 2^53. */
@@ -109,6 +122,8 @@ export interface PanelQuery {
   /** Device pixels of the plot's width. */
   px: number;
   fields: string[];
+  /** All devices of a kind as one picture; `*` stands for their numbers in the names of `series`. */
+  agg?: 'devices';
   /** All writers of a run as their mean and range. */
   group?: { by: ['run'] };
   /** Logged values come with their neighbours outside of the range. */
@@ -126,6 +141,8 @@ export interface SeriesMeta {
   first_nan: number | null;
   last_x: number | null;
   y: [number, number] | null;
+  /** The number of the device that it is of, where all of a kind are one picture. */
+  device?: number;
   /** Steps at which it goes on from an earlier attempt, or from the run that it is a fork of. */
   seams?: number[];
 }
@@ -133,7 +150,7 @@ export interface SeriesMeta {
 /** The JSON beside the numbers of one panel, in an answer or in a live frame. */
 export interface PanelHeader {
   id: string;
-  mode: 'bucket' | 'raw' | 'group';
+  mode: 'bucket' | 'raw' | 'group' | 'devices';
   x0: number;
   dx: number;
   nb: number;
@@ -184,6 +201,20 @@ export interface LogSource {
 
 /** All that the first label printed. */
 export const ALL_OUTPUT: LogSource = { label: null, stream: 'all', level: 'all' };
+
+/** A line by its time; both are null where there is none. */
+export interface LineAt {
+  number: number | null;
+  /** Epoch milliseconds. */
+  wall: number | null;
+}
+
+/** A step by its time; both are null where there is none. */
+export interface StepAt {
+  step: number | null;
+  /** Epoch milliseconds. */
+  wall: number | null;
+}
 
 export interface LogsAnswer {
   total: number;

@@ -4,6 +4,13 @@ import type { Run } from '../data/types';
 import { orderedLabels, type Look } from '../state/colors';
 import type { PanelLoader } from '../state/panelLoader';
 
+/** What was logged at a place of a chart: the place on its axis, the key and the writer, where that is one. */
+export interface ChartPoint {
+  x: number;
+  key: string;
+  label: string | null;
+}
+
 export interface BoardActions {
   /** Shows an x range everywhere, or all with null. */
   zoom: (range: [number, number] | null) => void;
@@ -12,6 +19,8 @@ export interface BoardActions {
   isLog: (key: string) => boolean;
   /** Whether x is wall time (epoch milliseconds). */
   isWall: () => boolean;
+  /** Marks the moment of a point; without it there is nothing to be marked. */
+  mark?: (point: ChartPoint) => void;
 }
 
 /** An x that all charts of a section mark. */
@@ -19,7 +28,7 @@ export interface Crosshair {
   section: string;
   x: number;
   /** The one chart that is being read, and where on its plot in CSS pixels: only this has a tooltip. */
-  at: { key: string; left: number; top: number };
+  at: { key: string; left: number; top: number; point?: () => ChartPoint | null };
 }
 
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
@@ -29,6 +38,8 @@ const namesOf = (id: string, run: Run | null): ReadonlyMap<string, string> =>
 
 export class Board {
   crosshair = $state.raw<Crosshair | null>(null);
+  /** The x of the marked moment; null for none, or while it is not known. */
+  marked = $state<number | null>(null);
   /** The run under the pointer in the sidebar. */
   highlight = $state<string | null>(null);
   looks = $state.raw<ReadonlyMap<string, Look>>(NONE);
@@ -60,6 +71,20 @@ export class Board {
     // It would stay at an x that is no longer under the pointer.
     this.crosshair = null;
     this.actions.zoom(range);
+  }
+
+  /** Whether moments can be marked. */
+  get marks(): boolean {
+    return this.actions.mark !== undefined;
+  }
+
+  mark(point: ChartPoint | null): void {
+    if (point) this.actions.mark?.(point);
+  }
+
+  /** The point that is being read; null for none. */
+  get read(): ChartPoint | null {
+    return this.crosshair?.at.point?.() ?? null;
   }
 
   /** Zooms to the neighbourhood of x. */

@@ -136,18 +136,16 @@ export function emptyLogsText(
 }
 
 /** What the end of a run means; null for one that went as it should, or still goes. */
-export function endingText(run: Pick<Run, 'state' | 'exit_code' | 'updated'>): string | null {
+export function endingText(
+  run: Pick<Run, 'state' | 'exit_code' | 'updated'> & { is_whole?: boolean },
+): string | null {
   switch (run.state) {
     case 'failed':
       return `The program ended with exit code ${run.exit_code ?? 'unknown'}${codeText(run.exit_code)}.`;
     case 'killed':
       return `A signal ended the program, such as SIGTERM of a scheduler or a closed terminal${codeText(run.exit_code)}.`;
     case 'crashed':
-      return (
-        `No sign of an end came, and the last sign of life was at ${formatInstant(run.updated)}: the process ` +
-        'was killed by force (often for want of memory), the machine went down, or it cannot reach the server. ' +
-        'What it logged since is in its folder: steplog sync sends it.'
-      );
+      return crashText(formatInstant(run.updated), run.is_whole ?? false);
     case 'preempted':
       return 'The program was told that it will be stopped, and ended before it was done.';
     case 'preempting':
@@ -156,6 +154,15 @@ export function endingText(run: Pick<Run, 'state' | 'exit_code' | 'updated'>): s
       return null;
   }
 }
+
+/** A sync is proposed only where it may find something. */
+const crashText = (last: string, isWhole: boolean): string =>
+  isWhole
+    ? `The process was killed by force (often for want of memory), or the machine went down: its log ends at ` +
+      `${last} without a sign of an end. All of it is here.`
+    : `No sign of an end came, and the last sign of life was at ${last}: the process was killed by force ` +
+      '(often for want of memory), the machine went down, or it cannot reach the server. ' +
+      'Whether it logged more after that only its folder knows: steplog sync sends what is missing here.';
 
 const SIGNALS: Readonly<Record<number, string>> = {
   1: 'SIGHUP, a closed terminal',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { KeyInfo, LogLine, SeriesMeta } from '../data/types';
+import type { KeyInfo, LogLine, Run, SeriesMeta } from '../data/types';
 import { endingText } from '../panels/describe';
-import { endedBadly, errorLine, memoryHint, nanHint, sampleHints, telling } from './endingHints';
+import { endedBadly, endOf, errorLine, memoryHint, nanHint, sampleHints, telling } from './endingHints';
 
 const meta = (metric: string, part: Partial<SeriesMeta>): SeriesMeta => ({
   i: 0,
@@ -29,6 +29,15 @@ test('says which signal ended the program', () => {
   expect(ended(-11)).toContain('SIGSEGV');
   expect(ended(137)).toContain('SIGKILL');
   expect(ended(3)).toBe('The program ended with exit code 3.');
+});
+
+test('all of a run is there when all of every log is', () => {
+  const writer = { writer: 'w', label: '', generation: 0, acknowledged: 1 };
+  const run = { state: 'crashed', exit_code: null, updated: 0, first_bad: null } as unknown as Run;
+  const endWith = (...whole: boolean[]) =>
+    endOf({ ...run, writers: whole.map((is_whole) => ({ ...writer, is_whole })) });
+  expect(endingText(endWith(true, true))).toMatch(/All of it is here/);
+  expect(endingText(endWith(true, false))).toMatch(/steplog sync/);
 });
 
 test('only an end that was not good is explained', () => {

@@ -20,8 +20,9 @@ export const endedBadly = ({ state }: Pick<Run, 'state'>): boolean =>
 
 /** Whose end is told: of several writers that of the first that went wrong. */
 export function endOf(run: Run): WriterEnd {
-  const { state, exit_code, updated, first_bad } = run;
-  return endedBadly(run) && first_bad ? first_bad : { label: '', state, exit_code, updated };
+  const { state, exit_code, updated, first_bad, writers } = run;
+  const end = endedBadly(run) && first_bad ? first_bad : { label: '', state, exit_code, updated };
+  return { ...end, is_whole: writers.every((writer) => writer.is_whole) };
 }
 
 /** The keys in which a NaN tells most: losses and norms first. */

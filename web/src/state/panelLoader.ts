@@ -5,7 +5,7 @@
 import { ApiError, querySeries, type ProjectRef, type SeriesAnswer } from '../data/api';
 import type { LiveHandlers } from '../data/liveSocket';
 import { PanelData, type PanelFrame } from '../data/panelData';
-import type { PanelQuery, SeriesRef, XAxis } from '../data/types';
+import type { PanelQuery, XAxis } from '../data/types';
 
 export interface LoaderContext {
   runs: readonly string[];
@@ -34,8 +34,11 @@ export interface LoaderDeps {
   subscribe: (body: Record<string, unknown>, handlers: LiveHandlers) => () => void;
   hidden: () => boolean;
   /** What a chart is drawn from; the key that it is called by, if not said. */
-  seriesOf?: (key: string) => SeriesRef[];
+  sourceOf?: (key: string) => PanelSource;
 }
+
+/** What of a query is a chart's own. */
+export type PanelSource = Pick<PanelQuery, 'series' | 'agg'>;
 
 const FIELDS = ['first', 'min', 'max', 'last', 'mean', 'n'];
 /** Long enough to gather the panels that one scroll reveals, too short to notice. */
@@ -52,7 +55,7 @@ interface Entry {
   paintedAt: number;
 }
 
-const metricOf = (key: string): SeriesRef[] => [{ metric: key }];
+const metricOf = (key: string): PanelSource => ({ series: [{ metric: key }] });
 
 export class PanelLoader {
   /** Null until the page knows its runs. */
@@ -72,13 +75,13 @@ export class PanelLoader {
   static for(
     ref: ProjectRef,
     subscribe: LoaderDeps['subscribe'],
-    seriesOf: (key: string) => SeriesRef[] = metricOf,
+    sourceOf: (key: string) => PanelSource = metricOf,
   ): PanelLoader {
     return new PanelLoader(ref, {
       query: (panels, signal) => querySeries(ref, panels, signal),
       subscribe,
       hidden: () => document.hidden,
-      seriesOf,
+      sourceOf,
     });
   }
 
@@ -151,7 +154,7 @@ export class PanelLoader {
   private panelQuery(slot: Slot, { runs, x, range, together }: LoaderContext): PanelQuery {
     return {
       id: slot.key,
-      series: (this.deps.seriesOf ?? metricOf)(slot.key),
+      ...(this.deps.sourceOf ?? metricOf)(slot.key),
       runs: { ids: [...runs] },
       x,
       range,

@@ -16,6 +16,7 @@ const full: RunView = {
   logLabel: 'rank 1',
   logTime: 'clock',
   logWrap: true,
+  at: { step: 48, wall: 1764286612123.25 },
   file: 'abc/code/train.py',
 };
 

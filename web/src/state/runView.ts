@@ -1,5 +1,6 @@
 /** The tab of a run's page and what its tabs show, as query parameters. */
 import type { LogLevel, LogStream } from '../data/types';
+import { readMoment, writeMoment, type Moment } from './moment';
 import { joinList, readZoom, splitList, writeQuery } from './urlState';
 
 export const TABS = [
@@ -37,6 +38,8 @@ export interface RunView {
   logTime: LogTime;
   /** Whether long lines are broken. */
   logWrap: boolean;
+  /** The marked moment of the charts and the output. */
+  at: Moment | null;
   /** The chosen file, as `writer/name`. */
   file: string | null;
 }
@@ -66,6 +69,7 @@ export function decodeRunView(query: string): RunView {
     logLabel: params.get('ll'),
     logTime: TIMES.find((time) => time === params.get('lt')) ?? 'off',
     logWrap: params.get('lw') === '1',
+    at: readMoment(params.get('at')),
     file: params.get('file'),
   };
 }
@@ -87,6 +91,7 @@ export function encodeRunView(view: RunView, previous = ''): string {
       ll: view.logLabel,
       lt: view.logTime === 'off' ? null : view.logTime,
       lw: view.logWrap ? '1' : null,
+      at: view.at && writeMoment(view.at),
       file: view.file,
     },
     previous,

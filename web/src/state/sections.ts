@@ -12,6 +12,8 @@ export interface Panel {
   owner?: string;
   /** What it draws of a run when that is not the key. */
   lines?: readonly Line[];
+  /** Whether it is one picture of all devices, a row each. */
+  devices?: true;
   /** What its values are in, and where their scale begins and ends. */
   scale?: { unit: string; bounds: Bounds };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SystemDevice, SystemHost, SystemMetric } from '../data/types';
-import { allPanels, groupsOf } from './systemLayout';
+import { allPanels, groupsOf, sourceOf } from './systemLayout';
 
 const percent = (name: string): SystemMetric => ({ name, unit: '%', max: 100 });
 const plain = (name: string, unit = ''): SystemMetric => ({ name, unit, max: null });
@@ -67,6 +67,12 @@ test('more than 16 devices are rows of one picture', () => {
   expect(groups.map(({ heat }) => heat?.lines?.length)).toEqual([17, 64]);
   expect(groups[0]?.heat?.lines?.[3]).toEqual({ name: 'gpu.3.gpu', title: 'GPU 3' });
   expect(groups[0]?.cards).toHaveLength(17);
+  expect(sourceOf(groups[0]?.heat ?? undefined)).toEqual({
+    series: [{ system: 'gpu.*.gpu' }],
+    agg: 'devices',
+  });
+  expect(sourceOf(few[1]?.panels[0])).toMatchObject({ series: { length: 16 } });
+  expect(sourceOf(few[1]?.panels[0])).not.toHaveProperty('agg');
 });
 
 test('disks are lines of one chart, whatever their paths are', () => {

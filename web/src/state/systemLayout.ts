@@ -1,5 +1,5 @@
 /** How what is sampled of a system becomes groups of charts: GPUs, then the process, then the machine. */
-import type { SystemDevice, SystemHost, SystemMetric } from '../data/types';
+import type { PanelQuery, SystemDevice, SystemHost, SystemMetric } from '../data/types';
 import type { Line, Panel } from './sections';
 
 /** More devices of a kind than this are rows of one picture. */
@@ -158,6 +158,8 @@ function together(devices: readonly SystemDevice[], title: string, noun: string)
   return { ...panelOf(title, lines, first.main), key: `${noun} *` };
 }
 
+const asHeat = (panel: Panel | null): Panel | null => panel && { ...panel, devices: true };
+
 /** Of all writers: one that samples what others do not adds it. */
 function merged(hosts: readonly SystemHost[]): Pick<SystemHost, 'metrics' | 'devices'> {
   const distinct = (metrics: readonly SystemMetric[]) => [
@@ -185,7 +187,7 @@ export function groupsOf(hosts: readonly SystemHost[]): SystemGroup[] {
     {
       name: 'GPUs',
       panels: [],
-      heat: gpus.length > MOST_CARDS ? together(gpus, 'Utilisation', 'GPU') : null,
+      heat: gpus.length > MOST_CARDS ? asHeat(together(gpus, 'Utilisation', 'GPU')) : null,
       cards: gpus.map(gpuCard),
     },
     ...Object.entries(HOST_CHARTS).map(([name, charts]) => ({
@@ -198,9 +200,17 @@ export function groupsOf(hosts: readonly SystemHost[]): SystemGroup[] {
   ];
   const cpu = groups.find(({ name }) => name === 'CPU') as SystemGroup;
   const each = together(cores, 'Each core', 'Core');
-  if (each && cores.length > MOST_CARDS) cpu.heat = each;
+  if (each && cores.length > MOST_CARDS) cpu.heat = asHeat(each);
   else if (each) cpu.panels.push(...owned(cpu.name, [each]));
   return groups.filter(({ panels, heat, cards }) => panels.length > 0 || heat !== null || cards.length > 0);
+}
+
+/** What a panel is drawn from: the heat strip of all devices from one picture of them. */
+export function sourceOf(panel: Panel | undefined): Pick<PanelQuery, 'series' | 'agg'> {
+  const names = (panel?.lines ?? []).map(({ name }) => name);
+  if (!panel?.devices) return { series: names.map((name) => ({ system: name })) };
+  const patterns = new Set(names.map((name) => name.replace(/^(gpu|cpu)\.\d+\./, '$1.*.')));
+  return { series: [...patterns].map((name) => ({ system: name })), agg: 'devices' };
 }
 
 /** All panels of some groups, whether they are on screen or not. */

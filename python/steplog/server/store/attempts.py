@@ -52,6 +52,7 @@ class Attempt:
             "label": row.label,
             "generation": row.generation,
             "acknowledged": row.acknowledged,
+            "is_whole": bool(row.closed) or row.exit_code is not None,
             "resumed": row.resumed,
             "started": row.first_wall / 1e9,
             "start_step": row.start_step,

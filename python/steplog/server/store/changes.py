@@ -223,6 +223,7 @@ class Changes:
         preempting = before.preempting or change.preempting
         values: dict[str, object] = {
             "acknowledged": change.acknowledged,
+            "closed": change.closed,
             "records": None if before.records is None else before.records + change.records,
             "last_point": change.last_point,
             "last_patch": change.last_patch,

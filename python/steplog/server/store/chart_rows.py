@@ -12,7 +12,7 @@ from steplog.server.store import chart_sql as sql
 from steplog.server.store.engine import ints_param
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from steplog.server.store.native import Columns
     from steplog.server.store.series import SeriesStore
@@ -47,11 +47,14 @@ class ChartRows:
         before, behind = (_points_beside(beside, side) for side in _SIDES)
         return _joined([before, inside, behind])
 
-    async def buckets(self, *, is_grouped: bool, is_beside: bool) -> Rows:
-        """All buckets of the range; `is_beside`: and each series' nearest on each side of it."""
-        rows = await self._buckets(is_grouped, self.params, self.words["in_range"])
+    async def buckets(self, mode: str, *, is_beside: bool) -> Rows:
+        """All buckets of the range; `is_beside`: and each series' nearest on each side of it.
+
+        `mode` is that of the panel: `bucket`, `group` or `devices`.
+        """
+        rows = await self._buckets(mode, self.params, self.words["in_range"])
         if is_beside:
-            rows = _joined([rows, await self._buckets_beside(is_grouped)])
+            rows = _joined([rows, await self._buckets_beside(mode)])
             order = np.argsort(rows.columns["b"], kind="stable")
             rows = Rows(
                 rows.series[order], {n: column[order] for n, column in rows.columns.items()}
@@ -60,7 +63,7 @@ class ChartRows:
         rows.columns["b"] = np.clip(far, -_MAX_BUCKET, _MAX_BUCKET).astype(np.int32)
         return rows
 
-    async def _buckets_beside(self, is_grouped: bool) -> Rows:
+    async def _buckets_beside(self, mode: str) -> Rows:
         near = await self._read(sql.NEAR)
         wanted: set[tuple[int, int]] = set()
         for side in _SIDES:
@@ -68,7 +71,7 @@ class ChartRows:
             buckets = near.ints(f"{side}_b")[is_there].tolist()
             wanted.update(zip(near.uints("h")[is_there].tolist(), buckets, strict=True))
         params = {**self.params, "near": ints_param(sorted({bucket for _, bucket in wanted}))}
-        rows = await self._buckets(is_grouped, params, sql.IN_NEAR.format(**self.words))
+        rows = await self._buckets(mode, params, sql.IN_NEAR.format(**self.words))
         first = int(self.params["b0"])
         found = zip(rows.series.tolist(), rows.columns["b"].tolist(), strict=True)
         is_wanted = np.array([(series, b + first) in wanted for series, b in found], np.bool_)
@@ -77,10 +80,9 @@ class ChartRows:
             {name: column[is_wanted] for name, column in rows.columns.items()},
         )
 
-    async def _buckets(self, is_grouped: bool, params: Mapping[str, int | str], where: str) -> Rows:
-        statement, columns_of = (
-            (sql.GROUPS, _group_columns) if is_grouped else (sql.BUCKETS, _bucket_columns)
-        )
+    async def _buckets(self, mode: str, params: Mapping[str, int | str], where: str) -> Rows:
+        is_grouped = mode == "group"
+        statement, columns_of = _KINDS[mode]
         words = {**self.words, "in_range": where}
         found = await self.store.read(statement.format(**words, **sql.AS_IS), **params)
         columns = columns_of(found)
@@ -119,12 +121,30 @@ def _group_columns(found: Columns) -> dict[str, NDArray[Any]]:
 
 
 def _bucket_columns(found: Columns) -> dict[str, NDArray[Any]]:
+    ends = ("first", "first"), ("min", "low"), ("max", "high"), ("last", "last")
+    return {**_figures(found, ends), "ff": found.uints("ff").astype(np.uint8)}
+
+
+def _cell_columns(found: Columns) -> dict[str, NDArray[Any]]:
+    return _figures(found, (("min", "low"), ("max", "high")))
+
+
+def _figures(found: Columns, of_values: Iterable[tuple[str, str]]) -> dict[str, NDArray[Any]]:
+    """The bucket, some of its finite values by name and source, and what it has beside them."""
     n = found.uints("n").astype(np.uint32)
-    columns: dict[str, NDArray[Any]] = {"b": found.ints("b")}
-    for name, source in (("first", "first"), ("min", "low"), ("max", "high"), ("last", "last")):
-        columns[name] = np.where(n > 0, found.floats(source), np.nan)
-    columns["mean"] = found.floats("mean")
-    columns["n"] = n
-    columns["fl"] = found.uints("fl").astype(np.uint8)
-    columns["ff"] = found.uints("ff").astype(np.uint8)
-    return columns
+    values = {name: np.where(n > 0, found.floats(source), np.nan) for name, source in of_values}
+    return {
+        "b": found.ints("b"),
+        **values,
+        "mean": found.floats("mean"),
+        "n": n,
+        "fl": found.uints("fl").astype(np.uint8),
+    }
+
+
+_KINDS = {
+    "bucket": (sql.BUCKETS, _bucket_columns),
+    "group": (sql.GROUPS, _group_columns),
+    "devices": (sql.CELLS, _cell_columns),
+}
+"""By the mode of a panel: the statement, and how its columns are read."""

@@ -128,6 +128,13 @@ NEAR = """SELECT {series} AS h,
 FROM (SELECT *, {x} AS x FROM ({points})) GROUP BY h ORDER BY h"""
 IN_NEAR = "{bucket} IN {{near:Array(Int64)}}"
 
+# The same for pictures that have no line: all devices at once.
+CELLS = """SELECT {series} AS h, {bucket} - {{b0:Int64}} AS b,
+    min{finite}(f64{when}) AS low, max{finite}(f64{when}) AS high,
+    avg{finite}({scaled}{when}) AS mean, toUInt32({n}) AS n, toUInt8({flags}) AS fl
+FROM (SELECT *, {x} AS x FROM ({points})) WHERE {in_range}
+GROUP BY h, b ORDER BY h, b"""
+
 # Where every value is finite, nothing needs to be asked of each of them.
 ALL_FINITE = {"finite": "", "when": "", "n": "count()", "flags": "0"}
 SOME_FINITE = {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from steplog.server.store.native import Columns
     from steplog.server.store.series import SeriesStore
 
+_MAX_INT64 = (1 << 63) - 1
 STREAMS = {"all": 0, "out": 1, "err": 2}
 _OF_WRITER = "run = {run:UInt64} AND writer = {writer:String}"
 _OF_STREAM = "({stream:UInt8} = 0 OR stream = {stream:UInt8})"
@@ -34,8 +35,17 @@ WHERE {_OF_WRITER} AND {_SHOWN} AND number >= {{lo:UInt64}} AND number <= {{hi:U
 ORDER BY number"""  # noqa: S608  # constants of this file
 _NUMBERS = f"""SELECT number FROM lines WHERE {_OF_WRITER} AND {_SHOWN} AND CONDITION
 ORDER BY number"""  # noqa: S608  # constants of this file
-_NEXT = f"""SELECT number FROM lines
-WHERE {_OF_WRITER} AND wall >= {{wall:Int64}} ORDER BY number LIMIT 1"""  # noqa: S608  # constants of this file
+_KEPT = f"""{_OF_WRITER} AND {_SHOWN}
+    AND (number < {{cut_from:UInt64}} OR number >= {{cut_behind:UInt64}})"""
+# The two lines that a moment lies between, where time goes on from line to line.
+_AROUND = f"""SELECT number, wall FROM (SELECT number, wall FROM lines
+    WHERE {_KEPT} AND wall <= {{wall:Int64}} ORDER BY number DESC LIMIT 1)
+UNION ALL SELECT number, wall FROM (SELECT number, wall FROM lines
+    WHERE {_KEPT} AND wall > {{wall:Int64}} ORDER BY number LIMIT 1)"""  # noqa: S608  # constants of this file
+# Where a clock was set back another line may be nearer.
+_NEAREST = f"""SELECT number, wall FROM lines
+WHERE {_KEPT} AND wall >= {{lo:Int64}} AND wall <= {{hi:Int64}}
+ORDER BY abs(wall - {{wall:Int64}}), number LIMIT 1"""  # noqa: S608  # constants of this file
 _MATCH = {
     "regex": f"match({_SEARCHED}, {{q:String}})",
     "text": f"position({_SEARCHED}, {{q:String}}) > 0",
@@ -204,18 +214,39 @@ class Output:
             lines += sorted(own, key=lambda line: line.number)
         return lines
 
-    async def number_at(self, run_id: int, sources: Sequence[Source], wall_nanos: int) -> int:
-        """The first line that was begun at a time or later; else the last one."""
+    async def nearest(
+        self, run_id: int, sources: Sequence[Source], wall_nanos: int, *, shown: Shown
+    ) -> tuple[int, int] | None:
+        """The number and the time of the line that was begun nearest to a time, if there is one.
+
+        Of several the first one counts.
+        """
+        found: list[tuple[int, int]] = []
         for source in sources:
-            found = await self._series.read(
-                _NEXT, run=run_id, writer=text_param(source.writer), wall=wall_nanos
-            )
-            if found.rows:
-                return int(found.uints("number")[0]) + source.first
-            for line in source.open:
-                if line.wall_nanos >= wall_nanos:
-                    return line.number
-        return max((source.first + source.count - 1 for source in sources), default=0)
+            found += await self._finished_near(run_id, source, wall_nanos, shown=shown)
+            found += [(one.number, one.wall_nanos) for one in source.open if shown.has(one)]
+            if source.cut and shown.is_all:
+                found.append((source.cut.start, source.cut_wall_nanos))
+        return min(found, key=lambda one: (abs(one[1] - wall_nanos), one[0]), default=None)
+
+    async def _finished_near(
+        self, run_id: int, source: Source, wall_nanos: int, *, shown: Shown
+    ) -> list[tuple[int, int]]:
+        params: dict[str, int | str] = {
+            "run": run_id,
+            "writer": text_param(source.writer),
+            "wall": wall_nanos,
+            "cut_from": source.cut.start - source.first,
+            "cut_behind": source.cut.stop - source.first,
+            **shown.params,
+        }
+        around = await self._series.read(_AROUND, **params)
+        if not around.rows:
+            return []
+        apart = int(abs(around.ints("wall") - wall_nanos).min())
+        reach = {"lo": wall_nanos - apart, "hi": min(wall_nanos + apart, _MAX_INT64)}
+        nearest = await self._series.read(_NEAREST, **params, **reach)
+        return [(int(nearest.uints("number")[0]) + source.first, int(nearest.ints("wall")[0]))]
 
     async def all(self, run_id: int, sources: Sequence[Source], step: int) -> AsyncIterator[Line]:
         """Every line, read in pages of `step`."""

@@ -38,6 +38,8 @@ class Panel:
         x: `step`, `wall` (milliseconds since the epoch) or `relative` (since the run's start).
         span: The range on screen, inclusive; None for everything.
         px: Device pixels of the plot's width.
+        devices: Of each key the number of its device, where all of a kind are one picture: always
+            in buckets, in the order of the numbers.
         is_grouped: All labels of a run are one series: their mean, and the range of their points.
         is_beside: Points sent as they are have the nearest one on each side of the range, too.
         max_series: More series than this are cut, and said so.
@@ -53,9 +55,17 @@ class Panel:
     x: str
     span: tuple[float, float] | None
     px: int
+    devices: Mapping[str, int] | None
     is_grouped: bool
     is_beside: bool
     max_series: int
+
+    @property
+    def mode(self) -> str:
+        """What its buckets are."""
+        if self.is_grouped:
+            return "group"
+        return "bucket" if self.devices is None else "devices"
 
 
 @dataclass(frozen=True)
@@ -125,20 +135,21 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
         lo, hi = (end.item() for end in ends)
         inside = _range_params(panel, lo, hi)
     width, first, count = grid(lo, hi, panel.px)
-    shown = min(stats.rows, panel.max_series)
+    shown = _order(panel, stats)[: panel.max_series]
     header = _header(panel, stats, shown)
     header |= {"x0": first * width, "dx": width, "nb": count}
-    hashes = stats.uints("h")[:shown].tolist()
+    hashes = stats.uints("h")[shown].tolist()
     if stats.rows == 1:
         words["series"] = sql.ONE_SERIES
         both["only"] = hashes[0]
     words |= {"order": sql.ORDER[panel.x], **sql.OUTSIDE[panel.x]}
     is_beside = panel.is_beside and panel.span is not None
-    if not panel.is_grouped and int(stats.uints("inside")[:shown].max()) <= 2 * count:
+    mode = panel.mode
+    if mode == "bucket" and int(stats.uints("inside")[shown].max()) <= 2 * count:
         header["mode"] = "raw"
         rows = await ChartRows(store, words, {**both, **inside}).points(is_beside=is_beside)
     else:
-        header["mode"] = "group" if panel.is_grouped else "bucket"
+        header["mode"] = mode
         is_finite = bool(np.array_equal(stats.uints("n"), stats.uints("finite")))
         words |= sql.ALL_FINITE if is_finite else sql.SOME_FINITE
         words["bucket"] = sql.BUCKET[panel.x]
@@ -147,7 +158,7 @@ async def draw(store: SeriesStore, panel: Panel) -> Drawn:
         edge = after - 1 if panel.x == "step" else float(np.nextafter(after, -math.inf))
         both |= {"width": width, "b0": first, **_range_params(panel, first * width, edge)}
         reader = ChartRows(store, words, both)
-        rows = await reader.buckets(is_grouped=panel.is_grouped, is_beside=is_beside)
+        rows = await reader.buckets(mode, is_beside=is_beside)
     return Drawn(header, _numbered(rows, hashes))
 
 
@@ -164,20 +175,32 @@ def _numbered(rows: Rows, hashes: Sequence[int]) -> dict[str, NDArray[Any]]:
     }
 
 
-def _header(panel: Panel, stats: Columns, shown: int) -> dict[str, object]:
+def _order(panel: Panel, stats: Columns) -> list[int]:
+    """The rows of the series in their order."""
+    rows = list(range(stats.rows))
+    if panel.devices is not None:
+        numbers = [panel.devices[name.decode()] for name in stats.texts("name")]
+        runs, tags = stats.uints("number"), stats.texts("tag")
+        rows.sort(key=lambda row: (int(runs[row]), tags[row], numbers[row]))
+    return rows
+
+
+def _header(panel: Panel, stats: Columns, shown: Sequence[int]) -> dict[str, object]:
     ids = {number: run for run, number in panel.runs.items()}
     is_step = panel.x == "step"
     series = []
-    for row in range(shown):
+    for i, row in enumerate(shown):
+        name = stats.texts("name")[row].decode()
         nan, finite = int(stats.uints("nan")[row]), int(stats.uints("finite")[row])
         first_nan, last_x = float(stats.floats("first_nan")[row]), float(stats.floats("x_max")[row])
         y = [float(stats.floats(name)[row]) for name in ("y_min", "y_max")]
         series.append(
             {
-                "i": row,
+                "i": i,
                 "run": ids[int(stats.uints("number")[row])],
-                "metric": stats.texts("name")[row].decode(),
+                "metric": name,
                 "label": "" if panel.is_grouped else stats.texts("tag")[row].decode(),
+                **({} if panel.devices is None else {"device": panel.devices[name]}),
                 **({"labels": int(stats.uints("labels")[row])} if panel.is_grouped else {}),
                 "n": int(stats.uints("n")[row]),
                 "nan": nan,
@@ -186,14 +209,16 @@ def _header(panel: Panel, stats: Columns, shown: int) -> dict[str, object]:
                 "y": y if finite else None,
             }
         )
-    cut = stats.rows > shown
+    cut = stats.rows > len(shown)
     return {
         "id": panel.id,
         "warmup": 0,
         "unit": "step" if is_step else "ms",
         "series": series,
         "exact": True,
-        "truncated": {"shown": shown, "total": stats.rows, "reason": "series"} if cut else None,
+        "truncated": {"shown": len(shown), "total": stats.rows, "reason": "series"}
+        if cut
+        else None,
     }
 
 

@@ -45,6 +45,10 @@ _LINE_COLUMNS = """(
     rewrites UInt32, text String CODEC(ZSTD(1)), plain String CODEC(ZSTD(1)),
     versions String CODEC(ZSTD(1))
 )"""
+# Where the lines of a time are: they are ordered by their numbers, and time goes on with these.
+# What was stored before there was this index is looked through.
+_LINE_TIMES = "ALTER TABLE lines ADD INDEX IF NOT EXISTS times wall TYPE minmax GRANULARITY 1"
+
 # A deleted run's space comes back within a minute instead of eight.
 _TABLE = """CREATE TABLE IF NOT EXISTS {name} {columns} ENGINE = MergeTree
 ORDER BY ({order})
@@ -132,6 +136,7 @@ class SeriesStore:
             columns = _LINE_COLUMNS if is_lines else _COLUMNS
             await self._engine.command(_TABLE.format(name=table, columns=columns, order=order))
             await self._engine.command(_FSYNC.format(table=table, on=int(self._fsync)))
+        await self._engine.command(_LINE_TIMES)
 
     @property
     def engine(self) -> Engine:

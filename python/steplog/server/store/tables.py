@@ -80,6 +80,8 @@ WRITERS = sa.Table(
     # When it last said something of artifacts: each record of them is later than the one before.
     sa.Column("last_logged", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("acknowledged", sa.BigInteger, nullable=False),
+    # Whoever sent the log last said that it is at its end: its process is gone.
+    sa.Column("closed", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("records", sa.BigInteger),  # taken; null where they were not counted from the start
     # What the series store has of it is to go: its log is taken anew.
     sa.Column("is_stale", sa.Boolean, nullable=False, server_default=sa.false()),
