@@ -56,14 +56,6 @@ def files(tmp_path, monkeypatch):
     return made
 
 
-@pytest.fixture
-def api(server, monkeypatch):
-    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
-    monkeypatch.setenv("STEPLOG_PROJECT", "p")
-    with steplog.Api(server.url) as api:
-        yield api
-
-
 def draft(name="model", **arguments):
     artifact = steplog.Artifact(name, "model", **arguments)
     artifact.add_dir("given")
