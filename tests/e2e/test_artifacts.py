@@ -582,7 +582,9 @@ def test_the_examples_of_the_document_run(server, api, tmp_path, *, monkeypatch)
     names: dict[str, Any] = {}
     for block in blocks:
         exec(block, names)  # noqa: S102
-    assert len(blocks) == 4
+    assert len(blocks) == 5
+    errors = api.artifact("digits/evals:latest").get("errors")
+    assert [row[1] for _, row in errors.table2.iterrows()] == ["cat", "cow"]
     assert names["losses"]["loss"].tolist() == [0.7, 0.4]
     assert tree(names["folder"])["notes.txt"] == b"the first that converges"
     assert sorted(api.artifact("digits/weights:v0").aliases) == ["best", "latest", "production"]
