@@ -97,6 +97,7 @@ bench: build
 	$(BIN)/pip install -q --group bench
 	$(BIN)/python benches/bench_log.py
 	$(BIN)/python benches/bench_server.py
+	$(BIN)/python benches/bench_artifact.py
 	$(BIN)/python benches/bench_capture.py
 	$(BIN)/python benches/bench_output.py
 	$(BIN)/python benches/bench_table.py

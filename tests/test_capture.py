@@ -52,6 +52,33 @@ def test_a_run_of_no_time_has_all_of_it(start):
     assert int(str(writer["records"])) >= 5
 
 
+LOADED = """
+import sys, threading, steplog
+if sys.argv[1]:
+    __import__(sys.argv[1])
+settings = {"quiet": True, "machine_info": True}
+run = steplog.init(mode="offline", dir=sys.argv[2], settings=settings)
+for thread in threading.enumerate():
+    if thread.name == "steplog-capture":
+        thread.join()
+print("steplog.data.image" in sys.modules, "numpy" in sys.modules, "PIL" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "loaded"),
+    [("", "False False False"), ("numpy", "True True False"), ("PIL", "True False True")],
+)
+def test_what_takes_images_is_loaded_beside_a_program_that_may_have_some(tmp_path, library, loaded):
+    child = subprocess.run(
+        [sys.executable, "-c", LOADED, library, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert child.stdout.split("\n")[0] == loaded
+
+
 def test_each_part_can_be_switched_off(start):
     before = {thread.name for thread in threading.enumerate()}
     with start() as run:

@@ -287,6 +287,9 @@ class Mol:
     def __init__(self, said):
         self.said = said
 
+    def GetNumAtoms(self):  # noqa: N802  # as RDKit has it
+        return len(self.said.replace("True", "").replace("+H", "").strip())
+
 
 @pytest.fixture
 def rdkit(monkeypatch):
@@ -335,6 +338,8 @@ def test_what_rdkit_cannot_read_is_refused(rdkit, tmp_path):
     path.write_text("")
     for wrong, kind in [
         (lambda: steplog.Molecule.from_smiles("?"), steplog.UsageError),
+        (lambda: steplog.Molecule.from_smiles(""), steplog.UsageError),
+        (lambda: steplog.Molecule.from_smiles(3), steplog.ArgumentTypeError),  # type: ignore[arg-type]  # what is tested
         (lambda: steplog.Molecule.from_rdkit(Mol("nowhere")), steplog.UsageError),
         (lambda: steplog.Molecule.from_rdkit(path), steplog.UsageError),
         (lambda: steplog.Molecule.from_rdkit("a.txt"), steplog.UsageError),

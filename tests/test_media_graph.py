@@ -112,6 +112,16 @@ def test_a_model_of_keras_is_a_graph():
     assert [edge.to_json() for edge in graph.edges] == [["in", "out"]]
 
 
+def test_layers_of_keras_that_are_not_built_have_no_number_of_parameters():
+    def refuse():
+        raise ValueError("the layer is not built")
+
+    layer = types.SimpleNamespace(name="a", built=False, count_params=refuse)
+    (node,) = steplog.Graph.from_keras(types.SimpleNamespace(layers=[layer])).nodes
+    assert "num_parameters" not in node.to_json()
+    assert node.to_json()["output_shape"] == ["multiple"]
+
+
 def test_names_of_classes_are_what_an_image_takes(logged):
     classes = steplog.Classes([{"id": 1, "name": "car"}])
     masks = {"m": {"mask_data": np.eye(2, dtype=int)}}

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         Histogram,
         Html,
         Image,
+        JoinedTable,
         Molecule,
         Object3D,
         Plotly,
@@ -102,6 +103,7 @@ __all__ = [
     "Html",
     "Image",
     "InternalError",
+    "JoinedTable",
     "Molecule",
     "NotFoundError",
     "Object3D",
@@ -155,8 +157,7 @@ __all__ = [
 
 _NOT_YET = {
     *("ArtifactTTL", "AuthenticationError", "Box3D"),
-    *("EvalTable", "JoinedTable"),
-    *("PartitionedTable", "UnsupportedError", "WandbCallback", "agent"),
+    *("EvalTable", "UnsupportedError", "WandbCallback", "agent"),
     *("agents", "analytics", "api", "apis", "attach", "catboost", "controller"),
     *("ensure_configured", "env", "errors", "gym", "helper", "integration", "join"),
     *("jupyter", "keras", "lightgbm", "patched", "pin_config_keys", "profiler", "proto"),
@@ -183,7 +184,8 @@ _LATER = {
     **dict.fromkeys(
         ("Audio", "Bokeh", "Classes", "Graph", "Histogram", "Html", "Image", "histograms"), "data"
     ),
-    **dict.fromkeys(("Molecule", "Object3D", "Plotly", "Table", "Video", "box3d"), "data"),
+    **dict.fromkeys(("JoinedTable", "Molecule", "Object3D", "Plotly", "Table"), "data"),
+    **dict.fromkeys(("Video", "box3d"), "data"),
     **dict.fromkeys(("plot_table", "visualize"), "plot"),
     "Run": "_run",
     "login": "_login",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from steplog.capture.metadata import Metadata
     from steplog.capture.secrets import Secrets
     from steplog.capture.system import System
+
+_MAKE_IMAGES = ("numpy", "PIL")
+"""A program that has one of these when a run starts may log images."""
 
 MAX_WAIT_SECS = 3.0
 """Of a run that ends at once: what is still being gathered gets this time."""
@@ -112,7 +116,10 @@ class Capture:
             self._sample(system, metadata, environ)
 
     def _begin(self, environ: Mapping[str, str]) -> tuple[Metadata, Secrets, System | None]:
-        """All that imports, here or in the libraries that it asks; the first sample before all."""
+        """All that imports, here or in the libraries that it asks."""
+        if any(name in sys.modules for name in _MAKE_IMAGES):
+            # 10 ms that the first image of the program would take. These modules import neither.
+            from steplog.data import image  # noqa: F401, PLC0415  # on this thread
         from steplog.capture import git, machine, packages  # noqa: F401, PLC0415  # on this thread
         from steplog.capture.metadata import Metadata  # noqa: PLC0415
         from steplog.capture.secrets import Secrets  # noqa: PLC0415

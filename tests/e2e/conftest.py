@@ -188,3 +188,12 @@ def online(server, tmp_path, monkeypatch):
         return steplog.init(project="p", dir=str(tmp_path), id=run, settings=settings, **arguments)
 
     return init
+
+
+@pytest.fixture
+def api(server, monkeypatch):
+    """Reads what the server has."""
+    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+    monkeypatch.setenv("STEPLOG_PROJECT", "p")
+    with steplog.Api(server.url) as api:
+        yield api

@@ -56,14 +56,6 @@ def files(tmp_path, monkeypatch):
     return made
 
 
-@pytest.fixture
-def api(server, monkeypatch):
-    monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
-    monkeypatch.setenv("STEPLOG_PROJECT", "p")
-    with steplog.Api(server.url) as api:
-        yield api
-
-
 def draft(name="model", **arguments):
     artifact = steplog.Artifact(name, "model", **arguments)
     artifact.add_dir("given")
@@ -590,7 +582,9 @@ def test_the_examples_of_the_document_run(server, api, tmp_path, *, monkeypatch)
     names: dict[str, Any] = {}
     for block in blocks:
         exec(block, names)  # noqa: S102
-    assert len(blocks) == 4
+    assert len(blocks) == 5
+    errors = api.artifact("digits/evals:latest").get("errors")
+    assert [row[1] for _, row in errors.table2.iterrows()] == ["cat", "cow"]
     assert names["losses"]["loss"].tolist() == [0.7, 0.4]
     assert tree(names["folder"])["notes.txt"] == b"the first that converges"
     assert sorted(api.artifact("digits/weights:v0").aliases) == ["best", "latest", "production"]

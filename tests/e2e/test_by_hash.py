@@ -350,3 +350,45 @@ def test_what_no_thumbnail_can_be_is_refused(held):
         for query in queries:
             status, _, body = held.ask(content, query)
             assert (status, json.loads(body)["field"]) == (400, field), query
+
+
+def read_all(held, hashes, **options):
+    body = json.dumps({"sha256": hashes}).encode()
+    return held.server.ask("/api/v1/blobs:read", body, **options)
+
+
+def contents_of(answer):
+    line, _, rest = answer.partition(b"\n")
+    found = {}
+    for sha256, size in json.loads(line)["contents"]:
+        found[sha256], rest = rest[:size], rest[size:]
+    assert not rest
+    return found
+
+
+def test_small_contents_come_together_and_large_ones_by_themselves(held):
+    small = [random.Random(n).randbytes(n) for n in (0, 1, 65_536)]
+    hashes = [held.put(content) for content in small]
+    large = [held.put(bytes(65_537)), held.put(RANDOM.bytes(3_000_000), large=True)]
+    status, headers, answer = read_all(held, [*hashes, *large, "0" * 64, hashes[0]])
+    assert status == 200
+    assert contents_of(answer) == dict(zip(hashes, small, strict=True))
+    assert headers["Content-Type"] == "application/octet-stream"
+    assert headers["Content-Disposition"] == "attachment"
+    assert contents_of(read_all(held, [])[2]) == {}
+
+
+def test_an_answer_of_small_contents_has_a_bound(held):
+    made = [random.Random(n).randbytes(60_000) for n in range(150)]
+    hashes = [held.put(content) for content in made]
+    found = contents_of(read_all(held, hashes)[2])
+    assert sum(map(len, found.values())) <= 8 << 20
+    assert len(found) == (8 << 20) // 60_000
+    rest = contents_of(read_all(held, [one for one in hashes if one not in found])[2])
+    assert {**found, **rest} == dict(zip(hashes, made, strict=True))
+
+
+@pytest.mark.parametrize("hashes", [["x"], [3], ["0" * 64] * 1001, "0" * 64])
+def test_what_are_no_hashes_is_refused(held, hashes):
+    assert read_all(held, hashes)[0] == 400
+    assert read_all(held, ["0" * 64], key="k" * 40)[0] == 401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from steplog import _settings
 from steplog._blob_folder import clone
-from steplog.artifacts import drafts
+from steplog.artifacts import drafts, parts
 from steplog.artifacts.locks import held, is_same, lock
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Cache", "Cleaned", "alone"]
 
 _PIECE_BYTES = 1 << 20
+_TRIES = 5
+"""To write a content while cleanups of other processes go on: one of them comes between rarely."""
 
 
 class Cleaned(NamedTuple):
@@ -92,12 +95,15 @@ class Cache:
         Raises:
             OSError: The cache cannot be written.
         """
-        part = self.part(f"{sha256}.{os.getpid()}.{os.urandom(4).hex()}")
-        try:
-            part.write_bytes(content)
-            self.admit(part, sha256)
-        finally:
-            part.unlink(missing_ok=True)
+        path = self.path(sha256)
+        for _ in range(_TRIES):
+            name = f"{sha256}.{os.getpid()}.{os.urandom(4).hex()}"
+            with contextlib.suppress(FileNotFoundError):
+                if parts.write_by(os.fspath(self.folder / "partial" / name), path, content):
+                    return
+            self.part(name)  # makes its folder
+            path.parent.mkdir(parents=True, exist_ok=True)
+        raise FileNotFoundError(errno.ENOENT, "somebody removes what is written", str(path))
 
     def copy_to(self, sha256: str, target: Path) -> bool:
         """Copy a content, and check it; false, where it is not there or is not what it was."""

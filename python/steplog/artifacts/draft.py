@@ -346,8 +346,8 @@ class Draft:
         back.
 
         Args:
-            obj: A `Table`, `Image`, `Audio`, `Video`, `Html`, `Histogram`, `Object3D` or another
-                type of media.
+            obj: A `Table`, `JoinedTable`, `PartitionedTable`, `Image`, `Audio`, `Video`, `Html`,
+                `Histogram`, `Object3D` or another type of media.
             name: What it is called.
             overwrite: Whether another object may have that name already.
 
@@ -361,7 +361,10 @@ class Draft:
         from steplog.artifacts import objects  # noqa: PLC0415  # with the types of media
 
         return objects.put(
-            obj, names.entry_path(name), partial(self.put_content, overwrite=overwrite)
+            obj,
+            names.entry_path(name),
+            partial(self.put_content, overwrite=overwrite),
+            paths=self._manifest.entries.keys(),
         )
 
     def put_content(self, path: str, content: bytes, *, overwrite: bool = False) -> Entry:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import stat
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,13 +23,18 @@ from steplog.artifacts.cache import Cache, alone
 from steplog.artifacts.manifest import md5_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
     from steplog.artifacts.manifest import Entry
     from steplog.client.connection import Connection
 
+    _Placed = tuple[Entry, Path]
+
 __all__ = ["Fetching", "differing", "is_right"]
 
+_OCTETS = "application/octet-stream"
+_UNKNOWN = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+"""Of a server, or a proxy before it, that knows no request for several contents."""
 _WORKERS = 8
 """As many as the connection has."""
 _PAUSES_SECS = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -35,6 +42,12 @@ _PAUSES_SECS = (0.1, 0.5, 1.0, 2.0, 5.0)
 _PIECE_BYTES = 1 << 20
 _SMALL_BYTES = 1 << 20
 """Up to this a content is asked for at once, and not gone on with in its middle."""
+_TINY_BYTES = 64 << 10
+"""Up to this contents are asked for together: the server gives no larger ones so."""
+_TOGETHER = 256
+"""Contents of a request: the request itself is then a hundredth of what it costs."""
+_TOGETHER_BYTES = 4 << 20
+"""Of the contents of a request: what is asked for again when the connection breaks."""
 
 
 class Fetching:
@@ -65,6 +78,9 @@ class Fetching:
         cache = Cache.of(connection.settings)
         self._cache = None if skip_cache or not cache.most_bytes else cache
         self._has_admitted = False
+        self._has_together = True
+        # Threads that write many tiny files take the interpreter from each other at each of them.
+        self._disk = anyio.CapacityLimiter(1)
 
     async def fetch(self, entries: Iterable[Entry]) -> None:
         """Have these entries in the folder.
@@ -76,15 +92,15 @@ class Fetching:
             OSError: The folder cannot be written.
         """
         wanted = list(entries)
-        waiting = iter(wanted)
+        waiting = iter(_jobs_of(wanted))
         failed: list[Exception] = []
 
         async def work() -> None:
-            for entry in waiting:  # shared: each takes the next one
+            for job in waiting:  # shared: each takes the next one
                 if failed:
                     return
                 try:
-                    await self._one(entry)
+                    await self._do(job)
                 except Exception as error:  # noqa: BLE001  # raised below, without a group around it
                     failed.append(error)
 
@@ -113,10 +129,36 @@ class Fetching:
                 why = error.strerror or str(error)
                 say(f"warning: the cache of artifacts is left out: {why}: {folder}")
 
-    async def _one(self, entry: Entry) -> None:
-        target = await anyio.to_thread.run_sync(self._place, entry)
-        if target is None:
-            return
+    async def _do(self, job: list[Entry]) -> None:
+        """Have one entry, or several that are tiny."""
+        placed = await anyio.to_thread.run_sync(self._places, job, limiter=self._disk)
+        if len(placed) > 1 and self._has_together:
+            placed = await self._together(placed)
+        for entry, target in placed:
+            await self._one(entry, target)
+
+    def _places(self, job: list[Entry]) -> list[_Placed]:
+        """Where entries go, those that are not there."""
+        placed = [(entry, self._place(entry)) for entry in job]
+        return [(entry, target) for entry, target in placed if target is not None]
+
+    async def _together(self, placed: list[_Placed]) -> list[_Placed]:
+        """Have tiny entries by one request; gives those that did not come by it."""
+        contents = await self._tiny({entry.sha256 for entry, _ in placed})
+
+        def keep() -> list[_Placed]:
+            left = []
+            for entry, target in placed:
+                content = contents.get(entry.sha256)
+                if content is None:
+                    left.append((entry, target))
+                else:
+                    self._keep(entry, content, target)
+            return left
+
+        return await anyio.to_thread.run_sync(keep, limiter=self._disk)
+
+    async def _one(self, entry: Entry, target: Path) -> None:
         if entry.ref is None and entry.size is not None and entry.size <= _SMALL_BYTES:
             content = await self._small(entry)
             await anyio.to_thread.run_sync(self._keep, entry, content, target)
@@ -149,12 +191,28 @@ class Fetching:
 
     async def _small(self, entry: Entry) -> bytes:
         """A content that is asked for at once, however often the connection breaks."""
+        path = f"/blobs/{entry.sha256}"
+        return await self._asked(partial(self._connection.ask, path, accept=_OCTETS))
+
+    async def _tiny(self, hashes: set[str]) -> dict[str, bytes]:
+        """Those contents that one request brings, by their hashes."""
+        ask = partial(
+            self._connection.ask, "/blobs:read", body={"sha256": sorted(hashes)}, accept=_OCTETS
+        )
+        try:
+            return _contents_in(await self._asked(ask))
+        except RefusedError as error:
+            if error.status not in _UNKNOWN:
+                raise
+            self._has_together = False
+            return {}
+
+    async def _asked(self, ask: Callable[[], Awaitable[tuple[bytes, str | None]]]) -> bytes:
+        """What a request brings, however often the connection breaks."""
         failures = 0
         while True:
             try:
-                content, _ = await self._connection.ask(
-                    f"/blobs/{entry.sha256}", accept="application/octet-stream"
-                )
+                content, _ = await ask()
             except RefusedError:
                 raise
             except ServerError:
@@ -169,9 +227,7 @@ class Fetching:
         """Check a content, and put it in its place and into the cache."""
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             raise _wrong(entry)
-        with parts.beside(target) as temporary:
-            temporary.write_bytes(content)
-            temporary.replace(target)
+        parts.write(target, content)
         if self._cache is not None:
             try:
                 self._cache.keep(content, entry.sha256)
@@ -246,6 +302,40 @@ class Fetching:
                 await anyio.to_thread.run_sync(begun.append, piece)
         if begun.size == before:
             raise ServerError(f"nothing came: {entry.path}")
+
+
+def _jobs_of(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """The entries one by one, and those together that are tiny."""
+    tiny: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if entry.ref is not None or entry.size is None or entry.size > _TINY_BYTES:
+            yield [entry]
+            continue
+        tiny.append(entry)
+        size += entry.size
+        if len(tiny) == _TOGETHER or size > _TOGETHER_BYTES - _TINY_BYTES:
+            yield tiny
+            tiny, size = [], 0
+    yield tiny
+
+
+def _contents_in(answer: bytes) -> dict[str, bytes]:
+    """The contents of an answer; each is checked by its hash when it is kept.
+
+    Raises:
+        ServerError: It is none.
+    """
+    line, _, body = answer.partition(b"\n")
+    try:
+        listed = [(str(sha256), int(size)) for sha256, size in json.loads(line)["contents"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServerError(f"the answer cannot be understood: {error!r}") from error
+    contents, at = {}, 0
+    for sha256, size in listed:
+        contents[sha256] = body[at : at + size]
+        at += size
+    return contents
 
 
 _told: set[Path] = set()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from steplog import _values
 from steplog._errors import ArgumentTypeError, ServerError, UsageError
+from steplog.artifacts import compound
+from steplog.data.joined_table import JoinedTable
 from steplog.data.media import Moved, Value
+from steplog.data.partitioned_table import PartitionedTable
 from steplog.data.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from steplog.artifacts.manifest import Entry
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
         def __call__(self, path: str, content: bytes) -> Entry: ...
 
 
-__all__ = ["entry_of", "files_of", "put", "read"]
+__all__ = ["Named", "entry_of", "named_in", "put", "read"]
 
 _SUFFIX = ".json"
 
@@ -57,8 +61,8 @@ class _Place:
         return _values.plain_value(value, otherwise=otherwise)
 
 
-def put(obj: object, name: str, put_content: PutContent) -> Entry:
-    """Add an object, and its files.
+def put(obj: object, name: str, put_content: PutContent, *, paths: Collection[str]) -> Entry:
+    """Add an object, and its files; `paths` are those that the draft has.
 
     Raises:
         ArgumentTypeError: It is no object of the kind.
@@ -71,14 +75,25 @@ def put(obj: object, name: str, put_content: PutContent) -> Entry:
         )
     place = _Place(put_content)
     if isinstance(obj, Table):
-        return put_content(f"{name}.table{_SUFFIX}", obj.written(place, name))
+        return put_content(f"{name}{compound.TABLE_SUFFIX}", obj.written(place, name))
+    add = partial(put, put_content=put_content, paths=paths)
+    if isinstance(obj, JoinedTable):
+        said = compound.say_joined(obj, name, add=add, paths=paths)
+    elif isinstance(obj, PartitionedTable):
+        said = compound.say_partitioned(obj, add=add, paths=paths)
+    else:
+        said = _said_of(obj, name, place)
+    content = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+    return put_content(f"{name}.{said['_type']}{_SUFFIX}", content)
+
+
+def _said_of(obj: Value, name: str, place: _Place) -> dict[str, object]:
     plain, skipped = _values.to_plain({name: obj}, place)
     said = plain.get(name)
     if skipped or not isinstance(said, dict) or "_type" not in said:
         why = skipped[0][1] if skipped else "it has no form in files"
         raise UsageError(f"the object cannot be stored: {why}")
-    content = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
-    return put_content(f"{name}.{said['_type']}{_SUFFIX}", content)
+    return said
 
 
 def entry_of(name: str, paths: Iterable[str]) -> str | None:
@@ -90,16 +105,33 @@ def entry_of(name: str, paths: Iterable[str]) -> str | None:
     return None
 
 
-def files_of(content: bytes) -> set[str]:
-    """The files that an object names.
+class Named(NamedTuple):
+    """What an object names.
+
+    Attributes:
+        files: Paths of its files.
+        objects: Paths of the objects that it is made of.
+    """
+
+    files: frozenset[str]
+    objects: frozenset[str]
+
+
+def named_in(file: Path, paths: Collection[str]) -> Named:
+    """The files and objects that an object names; `paths` are those of its artifact.
 
     Raises:
         ServerError: It is none.
+        OSError: The file cannot be read.
     """
     try:
-        return set(_paths_in(json.loads(content)))
-    except ValueError as error:
-        raise ServerError(f"the object cannot be understood: {error}") from error
+        said = json.loads(file.read_bytes())
+        members = compound.members_of(said, paths)
+        if members is not None:
+            return Named(frozenset(), frozenset(members))
+        return Named(frozenset(_paths_in(said)), frozenset())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ServerError(f"the object cannot be understood: {error!r}") from error
 
 
 def _paths_in(said: Any) -> Iterator[str]:  # noqa: ANN401  # JSON
@@ -114,24 +146,44 @@ def _paths_in(said: Any) -> Iterator[str]:  # noqa: ANN401  # JSON
                 yield from _paths_in(one)
 
 
-def read(content: bytes, base: Path) -> Any:  # noqa: ANN401  # a table, an image …
-    """The object of a file, whose own files are below a folder.
+def read(path: str, base: Path, paths: Collection[str]) -> Any:  # noqa: ANN401  # a table, an image …
+    """The object of a file below a folder, in which also its own files and objects are.
 
     Of a kind that has no class here it is what the file says, a dict.
 
     Raises:
         ServerError: It cannot be understood.
         UsageError: A file of it cannot be read.
+        OSError: A file of it is gone.
     """
     try:
+        content = (base / path).read_bytes()
         said = json.loads(content)
         if said["_type"] == "table":
             return _table(content, base)
+        if said["_type"] == "joined-table":
+            return compound.joined(said, lambda one: _read_table(one, base, paths))
+        if said["_type"] == "partitioned-table":
+            return compound.partitioned(said, paths, lambda one: _read_part(one, base))
         return _object(said, base)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, UsageError):
             raise
         raise ServerError(f"the object cannot be understood: {error!r}") from error
+
+
+def _read_table(path: str, base: Path, paths: Collection[str]) -> object:
+    """A table of a joined one, which is none itself: files that name each other are understood."""
+    if json.loads((base / path).read_bytes())["_type"] == "joined-table":
+        raise ValueError("a joined table is of a joined table")
+    return read(path, base, paths)
+
+
+def _read_part(path: str, base: Path) -> Table:
+    found = read(path, base, ())
+    if not isinstance(found, Table):
+        raise ServerError(f"a part of a table is none: {path}")
+    return found
 
 
 def _table(content: bytes, base: Path) -> Table:

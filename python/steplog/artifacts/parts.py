@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-__all__ = ["begun_of", "beside", "is_part", "remove_left"]
+__all__ = ["begun_of", "beside", "is_part", "remove_left", "write", "write_by"]
 
 _PART = re.compile(r"\.steplog-[0-9a-f]{16,64}\.part(\.[0-9]+\.[0-9a-f]{8})?")
 
@@ -37,6 +37,47 @@ def beside(target: Path) -> AbstractContextManager[Path]:
         OSError: The folder cannot be written.
     """
     return held(lambda: target.with_name(f".steplog-{secrets.token_hex(8)}.part"))
+
+
+def write(target: Path, content: bytes) -> None:
+    """Have a content in a place, whole or not at all; for many small ones.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    while True:
+        path = os.fspath(target.with_name(f".steplog-{secrets.token_hex(8)}.part"))
+        if write_by(path, target, content):
+            return
+
+
+def write_by(path: str, target: str | os.PathLike[str], content: bytes) -> bool:
+    """The same by way of a path that nothing has; by few calls of the system.
+
+    Returns:
+        False, where somebody else removed what was written there: whoever removes what was left
+        did so before it was locked; or the folder of the place is not there.
+
+    Raises:
+        OSError: A folder cannot be written; that of `path` is not there.
+    """
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with contextlib.suppress(OSError):
+            lock(opened)
+        left = memoryview(content)
+        while left:
+            left = left[os.write(opened, left) :]
+        os.replace(path, target)  # noqa: PTH105  # it is a text
+    except FileNotFoundError:
+        return False
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108  # as above
+        raise
+    finally:
+        os.close(opened)
+    return True
 
 
 def remove_left(folders: Iterable[Path]) -> None:

@@ -76,19 +76,29 @@ async def get(  # noqa: PLR0917  # a portal gives them by place
         UsageError: A file of it cannot be read.
         OSError: The folder cannot be written.
     """
-    path = objects.entry_of(name, manifest.entries)
+    paths = manifest.entries.keys()
+    path = objects.entry_of(name, paths)
     if path is None:
         return None
     fetching = Fetching(connection, root)
-    await fetching.fetch([manifest.entries[path]])
-    content = await anyio.to_thread.run_sync((root / path).read_bytes)
-    named = await anyio.to_thread.run_sync(objects.files_of, content)
-    # What it names and the artifact does not hold is no file of it, whoever says so.
-    await fetching.fetch(manifest.entries[one] for one in sorted(named & manifest.entries.keys()))
-    missing = named - manifest.entries.keys()
-    if missing:
-        raise MissingEntryError(f"the object {name!r} names files that are not there: {missing}")
-    return await anyio.to_thread.run_sync(objects.read, content, root)
+    waiting, seen = {path}, set[str]()
+    files = set[str]()
+    while waiting:  # a joined table is of tables, which may be of several parts
+        await fetching.fetch(manifest.entries[one] for one in sorted(waiting))
+        seen |= waiting
+        named = [
+            await anyio.to_thread.run_sync(objects.named_in, root / one, paths) for one in waiting
+        ]
+        waiting = set[str]().union(*(one.objects for one in named)) - seen
+        files.update(*(one.files for one in named))
+        # What it names and the artifact does not hold is no file of it, whoever says so.
+        missing = (files | waiting) - paths
+        if missing:
+            raise MissingEntryError(
+                f"the object {name!r} names files that are not there: {', '.join(sorted(missing))}"
+            )
+    await fetching.fetch(manifest.entries[one] for one in sorted(files))
+    return await anyio.to_thread.run_sync(objects.read, path, root, paths)
 
 
 async def check_folder(manifest: Manifest, root: Path) -> None:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from steplog.data.histogram import Histogram
     from steplog.data.html import Html
     from steplog.data.image import Image
+    from steplog.data.joined_table import JoinedTable
     from steplog.data.molecule import Molecule
     from steplog.data.object_3d import Object3D
+    from steplog.data.partitioned_table import PartitionedTable
     from steplog.data.plotly_figure import Plotly
     from steplog.data.scene import box3d
     from steplog.data.table import Table
@@ -30,9 +32,11 @@ __all__ = [
     "Histogram",
     "Html",
     "Image",
+    "JoinedTable",
     "Molecule",
     "Node",
     "Object3D",
+    "PartitionedTable",
     "Plotly",
     "Table",
     "Video",
@@ -49,8 +53,10 @@ _MODULES = {
     "Histogram": "histogram",
     "Html": "html",
     "Image": "image",
+    "JoinedTable": "joined_table",
     "Molecule": "molecule",
     "Object3D": "object_3d",
+    "PartitionedTable": "partitioned_table",
     "Plotly": "plotly_figure",
     "Table": "table",
     "Video": "video",

@@ -82,7 +82,7 @@ class Node:
 
     @classmethod
     def from_keras(cls, layer: Any) -> Node:  # noqa: ANN401  # of Keras
-        """A layer of Keras."""
+        """A layer of Keras; how many parameters it has is not known before it is built."""
         shape = getattr(layer, "output_shape", None)
         if shape is None:  # Keras 3
             shape = getattr(getattr(layer, "output", None), "shape", None)
@@ -91,7 +91,7 @@ class Node:
             name=layer.name,
             class_name=type(layer).__name__,
             output_shape=["multiple"] if shape is None else shape,
-            num_parameters=layer.count_params(),
+            num_parameters=layer.count_params() if getattr(layer, "built", True) else None,
         )
 
 

@@ -91,7 +91,7 @@ class Molecule(OneFile):
             from rdkit.Chem import AllChem  # noqa: PLC0415
 
             molecule = chem.AddHs(molecule)
-            if AllChem.EmbedMolecule(molecule) < 0:
+            if not molecule.GetNumAtoms() or AllChem.EmbedMolecule(molecule) < 0:
                 raise UsageError("RDKit finds no places for the atoms of the molecule")
             AllChem.MMFFOptimizeMolecule(molecule, maxIters=mmff_optimize_molecule_max_iterations)
         return cls(io.StringIO(chem.MolToPDBBlock(molecule)), caption, file_type="pdb")
@@ -108,9 +108,13 @@ class Molecule(OneFile):
         """The molecule of a SMILES text, as PDB: read by RDKit, then as `from_rdkit`.
 
         Raises:
+            ArgumentTypeError: It is no text.
             UsageError: RDKit is not installed, or cannot read it.
         """
-        molecule = _rdkit().MolFromSmiles(data, sanitize=sanitize)
+        chem = _rdkit()
+        if not isinstance(data, str):
+            raise ArgumentTypeError(f"from_smiles() takes a text, got {type(data).__name__}")
+        molecule = chem.MolFromSmiles(data, sanitize=sanitize)
         if molecule is None:
             raise UsageError(f"RDKit cannot read this SMILES text: {data!r}")
         return cls.from_rdkit(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from steplog.data.table_columns import Columns
     from steplog.data.table_rows import Rows
 
-__all__ = ["ReadTable", "TableIndex"]
+__all__ = ["ReadTable", "TableIndex", "cells_equal"]
 
 
 class TableIndex(int):
@@ -74,7 +74,7 @@ class ReadTable(Value):
             and self._columns.names == other._columns.names
             and len(self) == len(other)
             and all(
-                _cells_equal(one, another)
+                cells_equal(one, another)
                 for ours, theirs in zip(self.data, other.data, strict=True)
                 for one, another in zip(ours, theirs, strict=True)
             )
@@ -140,7 +140,7 @@ def _pixels_of(cell: Any) -> Any:  # noqa: ANN401  # of any type
     return np.asarray(cell.image)
 
 
-def _cells_equal(one: Any, other: Any) -> bool:  # noqa: ANN401  # of any type
+def cells_equal(one: Any, other: Any) -> bool:  # noqa: ANN401  # of any type
     """Whether two cells have the same content; NaN is equal to itself."""
     if _arrays.is_array(one) or _arrays.is_array(other):
         import numpy as np  # noqa: PLC0415  # `import steplog` stays light
@@ -149,11 +149,11 @@ def _cells_equal(one: Any, other: Any) -> bool:  # noqa: ANN401  # of any type
         is_float = all(array.dtype.kind == "f" for array in both)
         return np.array_equal(*both, equal_nan=is_float)
     if isinstance(one, Image) and isinstance(other, Image):
-        return _cells_equal(_pixels_of(one), _pixels_of(other))
+        return cells_equal(_pixels_of(one), _pixels_of(other))
     if is_nan(one) or is_nan(other):
         return is_nan(one) and is_nan(other)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(map(_cells_equal, one, other))
+        return len(one) == len(other) and all(map(cells_equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_cells_equal(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(cells_equal(one[key], other[key]) for key in one)
     return bool(one == other)

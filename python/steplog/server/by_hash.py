@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
 from aiohttp import web
 
+from steplog.server.body import read_json, texts_of
 from steplog.server.downloads import send
 from steplog.server.ranges import is_unchanged
-from steplog.server.schema import API, OCTETS, Code, Problem, check_sha256
+from steplog.server.schema import (
+    API,
+    MAX_SMALL_BLOB_BYTES,
+    MAX_SMALL_BLOBS,
+    MAX_SMALL_BLOBS_BYTES,
+    OCTETS,
+    Code,
+    Problem,
+    check_sha256,
+)
 from steplog.server.sniff import HEAD_BYTES, kind_of
 from steplog.server.store.run_files import RunFiles
 from steplog.server.thumbnails import asked_of
@@ -42,7 +53,10 @@ class ByHash:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes."""
-        return [web.get(f"{API}/blobs/{{sha256}}", self.get)]
+        return [
+            web.get(f"{API}/blobs/{{sha256}}", self.get),
+            web.post(f"{API}/blobs:read", self.read),
+        ]
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """What files of that hash hold, while some run names one."""
@@ -65,6 +79,23 @@ class ByHash:
         else:
             headers["Content-Type"], headers["Content-Security-Policy"] = _PAGES[page]
         return await send(request, self._store, content, headers=headers)
+
+    async def read(self, request: web.Request) -> web.Response:
+        """Many small contents at once: a line of JSON that says which, and all of them behind it.
+
+        What is large, not here or beyond the bound of an answer is left out: `get` has it, or says
+        why not.
+        """
+        asked = texts_of(await read_json(request), "sha256", [], most=MAX_SMALL_BLOBS)
+        found = await self._files.small_ones(
+            {check_sha256(one) for one in asked},
+            most_bytes=MAX_SMALL_BLOB_BYTES,
+            most_in_all=MAX_SMALL_BLOBS_BYTES,
+        )
+        head = orjson.dumps({"contents": [[one, len(found[one])] for one in found]})
+        headers = {"Content-Security-Policy": _SANDBOX, "Content-Disposition": "attachment"}
+        body = b"".join([head, b"\n", *found.values()])
+        return web.Response(body=body, content_type=OCTETS, headers=headers)
 
     async def _kind(self, content: Content) -> str:
         stop = min(HEAD_BYTES, content.size_bytes)

@@ -180,6 +180,36 @@ class RunFiles:
         whole = None if content is None else bytes(content)
         return Content(sha256, found[0], bool(found.is_stored), whole)
 
+    async def small_ones(
+        self, hashes: Collection[str], *, most_bytes: int, most_in_all: int
+    ) -> dict[str, bytes]:
+        """What the files of these hashes hold, of those that lie in the records and are small.
+
+        The others are left out, and so are those for which `most_in_all` bytes leave no room.
+        """
+        of_runs = sa.select(FILES.c.sha256, FILES.c.content).where(
+            ~_IS_BLOB, sa.func.length(FILES.c.content) <= most_bytes
+        )
+        kept = sa.select(BLOBS.c.sha256, BLOBS.c.content).where(
+            BLOBS.c.content.is_not(None), BLOBS.c.size <= most_bytes
+        )
+        is_named = sa.select(FILES.c.name).where(FILES.c.sha256 == BLOBS.c.sha256).exists()
+        statements = (
+            kept.where(
+                BLOBS.c.sha256.in_(hashes), sa.or_(is_named, is_of_artifact(BLOBS.c.sha256))
+            ),
+            of_runs.where(FILES.c.sha256.in_(hashes)),
+        )
+        found: dict[str, bytes] = {}
+        room = most_in_all
+        async with self._meta.read() as connection:
+            for statement in statements:
+                async for sha256, content in await connection.stream(statement):
+                    if sha256 not in found and len(content) <= room:
+                        found[sha256] = bytes(content)
+                        room -= len(content)
+        return found
+
     async def _hash_old(self, run_id: int) -> None:
         """Those of before hashes were kept have none: it is computed once."""
         of_run = sa.and_(FILES.c.run_id == run_id, FILES.c.sha256 == "")
