@@ -76,6 +76,7 @@ test('the end of a run is explained when it is not as it should be', () => {
   expect(endingText({ ...run, state: 'failed', exit_code: 7 })).toBe('The program ended with exit code 7.');
   expect(endingText({ ...run, state: 'killed', exit_code: 143 })).toMatch(/SIGTERM\)\.$/);
   expect(endingText({ ...run, state: 'crashed', exit_code: null })).toMatch(/No sign of an end/);
+  expect(endingText({ ...run, state: 'crashed', exit_code: null }, true)).toMatch(/^The process broke down/);
 });
 
 test('lines of samples are called by what they are, and by their writer', () => {

@@ -135,14 +135,25 @@ export function emptyLogsText(
   return { title: 'No output captured', detail: 'The console was off, or the client is an older one.' };
 }
 
-/** What the end of a run means; null for one that went as it should, or still goes. */
-export function endingText(run: Pick<Run, 'state' | 'exit_code' | 'updated'>): string | null {
+/**
+ * What the end of a run means; null for one that went as it should, or still goes. A process that broke down
+ * may have said so with its last words.
+ */
+export function endingText(
+  run: Pick<Run, 'state' | 'exit_code' | 'updated'>,
+  saysItBrokeDown = false,
+): string | null {
   switch (run.state) {
     case 'failed':
       return `The program ended with exit code ${run.exit_code ?? 'unknown'}${codeText(run.exit_code)}.`;
     case 'killed':
       return `A signal ended the program, such as SIGTERM of a scheduler or a closed terminal${codeText(run.exit_code)}.`;
     case 'crashed':
+      if (saysItBrokeDown)
+        return (
+          `The process broke down, as its last words say; its last sign of life was at ${formatInstant(run.updated)}. ` +
+          'What it logged since is in its folder: steplog sync sends it.'
+        );
       return (
         `No sign of an end came, and the last sign of life was at ${formatInstant(run.updated)}: the process ` +
         'was killed by force (often for want of memory), the machine went down, or it cannot reach the server. ' +
