@@ -188,7 +188,11 @@ def test_a_folder_that_a_link_leads_out_to_is_told_of_once(
     scandir, listdir = os.scandir, os.listdir
 
     def listening(real):
-        return lambda path=".": (listed.append(str(pathlib.Path(path).resolve())), real(path))[1]
+        def list_folder(path="."):
+            listed.append(str(pathlib.Path(path).resolve()))
+            return real(path)
+
+        return list_folder
 
     monkeypatch.setattr(os, "scandir", listening(scandir))
     monkeypatch.setattr(os, "listdir", listening(listdir))
