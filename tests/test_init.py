@@ -76,6 +76,22 @@ def test_other_types_are_refused_before_anything_is_made(start, tmp_path, argume
 
 
 @pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("console", ': it is a setting, settings={"console": …} or STEPLOG_CONSOLE'),
+        ("run_tags", ': it is a setting, settings={"run_tags": …} or STEPLOG_TAGS'),
+        ("colour", ""),
+    ],
+)
+def test_a_setting_as_an_argument_is_refused_with_how_it_is_set(tmp_path, argument, said):
+    unknown: Any = {argument: "redirect"}
+    with pytest.raises(TypeError) as refused:
+        steplog.init(mode="offline", dir=tmp_path, **unknown)
+    assert str(refused.value) == f"init() got an unexpected keyword argument {argument!r}" + said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     "run_id", ["", " a", "..", "a/b", "a\x7f", "a\x85", "a\u2028", "a\ud800", "x" * 128], ids=repr
 )
 def test_ids_that_no_server_takes_are_refused(start, run_id):

@@ -357,6 +357,44 @@ def test_a_forked_child_may_have_a_run_of_its_own(program, texts):
     assert texts(childs)[1] == "child\ngrandchild\n"
 
 
+@pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_lines_of_threads_are_whole(program, texts, buffering):
+    # Threads change places only where one lets others go on: without redirection in no line.
+    code = (
+        "import threading, time\n"
+        "sys.setswitchinterval(100)\n"
+        "def say(name):\n"
+        "    for number in range(200):\n"
+        "        print('worker', name, 'step', number, 'ok')\n"
+        "        time.sleep(0)\n"
+        "threads = [threading.Thread(target=say, args=(name,)) for name in range(4)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = program(code, env={**os.environ, **buffering})
+    wished = {f"worker {name} step {number} ok" for name in range(4) for number in range(200)}
+    found = texts(ended.folders[0], after_kill=True)[1].splitlines()
+    assert (len(found), set(found)) == (800, wished)
+
+
+def test_what_python_prints_after_the_number_was_moved_goes_there(program, tmp_path):
+    code = (
+        f"file = os.open({str(tmp_path / 'moved')!r}, os.O_CREAT | os.O_WRONLY)\n"
+        "print('a', 'b')\n"
+        "kept = os.dup(1)\n"
+        "os.dup2(file, 1)\n"
+        "print('c', 'd')\n"
+        "os.dup2(kept, 1)\n"
+        "print('e' * 100_000)\n"
+        "run.finish()\n"
+        "print('write' in vars(sys.stdout.buffer.raw))\n"
+    )
+    ended = program(code)
+    assert (tmp_path / "moved").read_text() == "c d\n"
+    assert ended.out.decode() == "a b\n" + "e" * 100_000 + "\nFalse\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_workers_print_as_before(program, texts, method):

@@ -100,6 +100,19 @@ def test_lines_of_several_processes_and_threads_are_whole(on_terminal):
     assert sorted("".join(texts[1]).split("\n")) == sorted([*wished, ""])
 
 
+def test_what_others_wrote_before_a_print_is_shown_before_it(on_terminal):
+    # As GNU readline writes the line's end, before the program answers.
+    status, shown, _ = on_terminal(
+        "for number in range(30):\n"
+        "    os.write(1, b'typed\\n')\n"
+        "    print('got', number)\n"
+        "os.write(2, b'typed ')\n"
+        "print('end', end='', flush=True)\n"
+    )
+    assert status == 0
+    assert shown == "".join(f"typed\r\ngot {number}\r\n" for number in range(30)) + "typed end"
+
+
 @pytest.mark.parametrize("console", ["off", "wrap", "redirect"])
 def test_a_stream_that_the_program_moves_goes_where_it_says(on_terminal, console, tmp_path):
     file = tmp_path / "moved.txt"

@@ -144,7 +144,11 @@ def test_what_is_no_pattern_is_a_name(start, logged):
     ("arguments", "kind", "text"),
     [
         ({"glob_str": "../x"}, ValueError, "may not walk above"),
-        ({"glob_str": "out/a.txt", "base_path": "elsewhere"}, ValueError, "may not walk above"),
+        (
+            {"glob_str": "out/a.txt", "base_path": "elsewhere"},
+            ValueError,
+            "is not below its base_path",
+        ),
         ({"glob_str": ""}, ValueError, "is empty"),
         ({"glob_str": 3}, TypeError, "glob_str must be a path, got int"),
         ({"glob_str": "x", "base_path": 3}, TypeError, "base_path must be a path, got int"),
@@ -171,6 +175,69 @@ def test_links_never_lead_out_of_the_base(start, work, logged, *, capfd):
 
 
 @pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("pattern", ["out/**/*", "out/**", "out/*/*", "out/folder/*", "out/folder"])
+def test_a_folder_that_a_link_leads_out_to_is_told_of_once(
+    start, work, logged, *, pattern, capfd, monkeypatch
+):
+    for number in range(3):
+        (work.parent / f"secret{number}").write_bytes(b"secret")
+    (work / "out" / "folder").symlink_to(work.parent)
+    (work / "out" / "within").symlink_to("deep")
+    (work / "out" / "up").symlink_to(".")
+    listed = []
+    scandir, listdir = os.scandir, os.listdir
+
+    def listening(real):
+        def list_folder(path="."):
+            listed.append(str(pathlib.Path(path).resolve()))
+            return real(path)
+
+        return list_folder
+
+    monkeypatch.setattr(os, "scandir", listening(scandir))
+    monkeypatch.setattr(os, "listdir", listening(listdir))
+    run = start()
+    listed.clear()
+    run.save(pattern, policy="now")
+    assert str(work.parent) not in listed
+    run.finish()
+    assert {name for name, content in logged(run) if content == b"secret"} == set()
+    said = capfd.readouterr().err
+    assert (said.count("is not saved"), said.count("out/folder is not saved")) == (1, 1)
+    assert "has found no file" not in said
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("out/**/*.txt", ["out/a.txt", "out/deep/b.txt", "out/within/b.txt"]),
+        ("out/*/b.txt", ["out/deep/b.txt", "out/within/b.txt"]),
+        ("out/[!l]*", ["out/a.txt", "out/deep/b.txt"]),
+        ("**/b.t?t", ["out/deep/b.txt", "out/within/b.txt"]),
+        ("out/.h*", ["out/.hidden"]),
+        ("nothing/**/*", []),
+    ],
+)
+def test_patterns_are_those_of_glob(start, work, logged, *, pattern, names):
+    (work / "out" / ".hidden").write_bytes(b"h")
+    (work / "out" / "within").symlink_to("deep")
+    run = start()
+    run.save(pattern, policy="now")
+    run.finish()
+    assert sorted({name for name, _ in logged(run) if name.startswith("out/")}) == names
+
+
+def test_what_is_no_plain_file_is_called_so(start, work, capfd):
+    os.mkfifo(work / "pipe")
+    run = start()
+    assert run.save("pipe") == []
+    assert run.save("/dev/zero") == []
+    run.finish()
+    said = capfd.readouterr().err
+    assert said.count("is not saved: it is no plain file") == 2
+    assert "has found no file" not in said
+
+
 def test_the_runs_own_files_are_not_written_over(start, logged, capfd):
     pathlib.Path("config.yaml").write_text("mine")
     with start(config={"a": 1}) as run:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 from steplog import _branch, _containers, _resume, _settings
-from steplog._errors import UsageError
+from steplog._errors import ArgumentTypeError, UsageError
 from steplog._facts import Facts
 from steplog._notices import Notices
 from steplog._run import Ack, Run
@@ -58,6 +58,7 @@ def init(
     sync_tensorboard: bool | None = None,
     monitor_gym: bool | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
+    **unknown: NoReturn,
 ) -> Run:
     """Start a run and make it the current one of this context, and of contexts without one.
 
@@ -102,7 +103,9 @@ def init(
         tensorboard: See `force`.
         sync_tensorboard: See `force`.
         monitor_gym: See `force`.
-        settings: Everything else, and defaults for the above.
+        settings: Everything else, and defaults for the above, such as
+            `settings={"console": "redirect"}`.
+        unknown: There is no other argument.
 
     Raises:
         UsageError: An argument or setting is out of range.
@@ -112,6 +115,7 @@ def init(
             the run, which does not answer, or not as a steplog server does.
         StorageError: Neither the folder nor the temporary folder can be written.
     """
+    _refuse_unknown(unknown)
     how, way = _check_reinit(reinit), _resume.check_way(resume)
     back = _branch.Back.of(way, resume_from=resume_from, fork_from=fork_from)
     previous = _settle_previous(how, back.argument if back else f'resume="{way}"' * (way == "must"))
@@ -167,6 +171,14 @@ def init(
     prepare()
     run.start_capture()
     return run
+
+
+def _refuse_unknown(arguments: Iterable[str]) -> None:
+    for name in arguments:
+        said = f"init() got an unexpected keyword argument {name!r}"
+        if name in _settings.FIELDS:
+            said += f': it is a setting, settings={{"{name}": …}} or {_settings.VARIABLES[name]}'
+        raise ArgumentTypeError(said)
 
 
 def _settle_previous(how: str, must: str) -> Run | None:

@@ -4,7 +4,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal, final
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Buffer, Self, disjoint_base
 
 __all__ = [
     "Decoded",
@@ -12,6 +12,7 @@ __all__ = [
     "LeftFiles",
     "Outcome",
     "Pattern",
+    "RawWrite",
     "Recorder",
     "Rows",
     "RunLog",
@@ -26,6 +27,7 @@ __all__ = [
     "encode_png",
     "encode_rows",
     "give_output_back",
+    "has_unread_output",
     "histogram",
     "is_live",
     "is_output_given_back",
@@ -413,6 +415,21 @@ def encode_rows(
 
 def cut_output() -> None:
     """The program goes over to another stream: what it has written so far comes first."""
+
+@final
+class RawWrite:
+    """The `write` of a raw stream whose number is redirected.
+
+    It does not let go of the interpreter's lock for up to 16 KiB, so that the pieces of a `print`,
+    each of which is a call, stay as close together as without redirection. What cannot be appended
+    to the stream's file, as its number leads elsewhere or the disk is full, is given to `original`.
+    """
+
+    def __new__(cls, stream: int, original: Callable[[Buffer], int | None]) -> Self: ...
+    def __call__(self, data: Buffer, /) -> int | None: ...
+
+def has_unread_output() -> bool:
+    """Whether a terminal has been given something that is not forwarded yet; does not wait."""
 
 def give_output_back(stream: int) -> bool:
     """Give a stream its original back, as ours cannot be written; also in a forked child."""

@@ -83,7 +83,12 @@ class RunFiles:
             return []
         found, outside = wish.find()
         if not found and not outside:
-            self._notices.warn(wish.pattern, f"save() has found no file {wish.pattern}")
+            said = (
+                f"{wish.pattern} is not saved: it is no plain file"
+                if wish.is_no_plain_file
+                else f"save() has found no file {wish.pattern}"
+            )
+            self._notices.warn(wish.pattern, said)
         for path in outside:
             self._notices.warn(str(path), f"{path} is not saved: it leads out of {wish.base}")
         return self.save_found(found, wish.policy)

@@ -10,7 +10,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
+from steplog._own_terminal import OwnTerminal
 from steplog._writer import (
+    RawWrite,
     ask_output,
     cut_output,
     give_output_back,
@@ -79,8 +81,8 @@ class _Wrapped:
         self._original_flush: Callable[[], object] = getattr(stream, "flush", lambda: None)
         self._is_redirected = False
         self._is_given_back = False
-        self._terminal: _Terminal | None = None
-        self._inherited: _Terminal | None = None
+        self._terminal: OwnTerminal | None = None
+        self._inherited: OwnTerminal | None = None
         self._parent = 0
         self._takers: tuple[Taker, ...] = ()
         self._given: tuple[Taker, ...] = ()
@@ -91,12 +93,24 @@ class _Wrapped:
         def flush_both() -> None:
             self._original_flush()
             if self._terminal is not None:
+                self._terminal.let_others_first()
                 self._terminal.stream.flush()
 
         self._write, self._flush = write, flush_both
+        self._raw: Any = None
+        self._raw_write: object = None
         stream.write = write
         if self.is_backed:
             stream.flush = flush_both
+            self._wrap_raw()
+
+    def _wrap_raw(self) -> None:
+        """Have the pieces of one `print` written without those of other threads in between."""
+        buffer = getattr(self.stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)  # `python -u` has no buffer
+        if isinstance(raw, io.FileIO):
+            self._raw, self._raw_write = raw, RawWrite(self.number, raw.write)
+            raw.write = self._raw_write  # type: ignore[method-assign]  # what buffers write by
 
     def _print(self, text: str) -> int:
         """Write to a stream whose number is redirected."""
@@ -145,7 +159,7 @@ class _Wrapped:
             with contextlib.suppress(OSError):  # it is gone: whoever looked at it knows
                 known.stream.flush()
         if terminal is not None and self._terminal is None:
-            self._terminal = _Terminal(terminal, self.number, self.stream)
+            self._terminal = OwnTerminal(terminal, self.number, self.stream)
 
     def begin_in_child(self, parent: int) -> None:
         """Be as before in a forked child: what it prints is its parent's affair once it is flushed.
@@ -166,6 +180,8 @@ class _Wrapped:
         for name, own in owned.items():
             if vars(self.stream).get(name) is own:
                 delattr(self.stream, name)
+        if self._raw is not None and vars(self._raw).get("write") is self._raw_write:
+            del self._raw.write
 
     def _give(self, text: str) -> None:
         _thread.given += 1
@@ -176,6 +192,8 @@ class _Wrapped:
         terminal = self._terminal
         if terminal is not None and terminal.is_meant() and isinstance(text, str):
             self._original_flush()  # what was written to the stream's buffer comes first
+            if terminal.is_shown_at_once(text):
+                terminal.let_others_first()
             terminal.stream.write(text)
             self._give(text)
             return len(text)
@@ -216,39 +234,6 @@ class _Wrapped:
         for taker in told:
             taker.tell_given_back(self.number)
         return written
-
-
-class _Terminal:
-    """A terminal that children write to through another one, and Python by itself.
-
-    Line by line, as Python does, so that those of others stand between the lines only.
-    """
-
-    def __init__(self, descriptor: int, number: int, like: Any) -> None:  # noqa: ANN401  # as above
-        self.descriptor = descriptor
-        self._number = number
-        self._between = _which(number)
-        raw = io.FileIO(descriptor, "w", closefd=False)
-        self.stream = io.TextIOWrapper(
-            raw if like.write_through else io.BufferedWriter(raw),  # `python -u`
-            encoding=like.encoding,
-            errors=like.errors,
-            newline="",
-            line_buffering=like.line_buffering,
-            write_through=like.write_through,
-        )
-
-    def is_meant(self) -> bool:
-        """Whether the stream's number has not been given to another file since."""
-        return _which(self._number) == self._between
-
-
-def _which(number: int) -> tuple[int, int, int] | None:
-    try:
-        found = os.fstat(number)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_rdev
 
 
 def _number_of(stream: Any) -> int:  # noqa: ANN401  # as above

@@ -239,6 +239,47 @@ def test_a_run_page_shows_what_was_captured(online, tmp_path, gpus, *, way):
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+def test_a_run_page_says_where_code_is_that_no_commit_has(online, tmp_path):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    (folder / "train.py").write_text(CAPTURED)
+    environ = {
+        **online.environ,
+        **{f"STEPLOG_{name}": "true" for name in ("STATS", "MACHINE_INFO", "GIT", "REQUIREMENTS")},
+    }
+    command = [sys.executable, "train.py", "1", "over", "r"]
+    subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True)
+    files: dict[str, int] = {}
+    while not {"code/train.py", "requirements.txt"} <= files.keys():
+        status, _, body = online.ask("/api/v1/projects/local/p/runs/r/files")
+        files = {file["name"]: 1 for file in json.loads(body)["files"]} if status == 200 else {}
+    requirements = online.ask("/api/v1/projects/local/p/runs/r/files/requirements.txt")[2]
+    fetch = (
+        "import steplog; [file.download(replace=True) for file in "
+        'steplog.Api().run("local/p/r").files() if file.name.startswith("code/")]'
+    )
+    expected = {
+        "commands": [
+            f"python -c '{fetch}'",
+            "pip install -r requirements.txt",
+            "cd code",
+            "python train.py 1 over r",
+        ],
+        "code": ["code/train.py"],
+        "packages": len(requirements.splitlines()),
+        "cards": 1,
+        "heat": {},
+        "live": False,
+    }
+    run_page(online, "e2e/capture.mjs", "p", "r", json.dumps(expected))
+    again = tmp_path / "again"
+    again.mkdir()
+    subprocess.run([sys.executable, "-c", fetch], cwd=again, env=environ, check=True)
+    assert (again / "code" / "train.py").read_text() == CAPTURED
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_a_large_file_appears_on_a_run_page_as_it_comes(online, tmp_path):
     large, text = bytes(2 << 20), b"".join(b"line %d\n" % number for number in range(99_999))
     settings = {"base_url": online.url, "quiet": True, "finish_timeout_secs": 60.0}

@@ -5,7 +5,7 @@
  *
  * EXPECTED is JSON: `{"commands": [line], "patch": file, "added": text, "packages": count, "cards": GPUs that have
  * one, "heat": {key: rows}, "live": whether RUN goes on}`. `patch` is the name of a file in diff.patch, `added` a line
- * that it adds; without them nothing is asked of a patch.
+ * that it adds; without them nothing is asked of a patch. `code` are the files of saved code that are linked.
  */
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
@@ -15,7 +15,7 @@ if (!expected) {
   console.error('usage: node e2e/capture.mjs BASE_URL LOGIN_LINK ENTITY PROJECT RUN EXPECTED');
   process.exit(2);
 }
-const { commands, patch, added, packages, cards, heat, live } = JSON.parse(expected);
+const { commands, patch, added, packages, cards, heat, live, code } = JSON.parse(expected);
 const address = new URL(['p', entity, project, 'r', run].map(encodeURIComponent).join('/'), `${base}/`).href;
 const faults = [];
 
@@ -55,6 +55,15 @@ const steps = {
     await block.getByLabel('Copy the commands').click();
     const text = await page.evaluate(() => navigator.clipboard.readText());
     assert.deepEqual(text.split('\n'), commands);
+  },
+  async 'links the saved code that no commit has'() {
+    const links = page.locator('[data-testid=saved-code] a');
+    assert.deepEqual(await links.allTextContents(), code ?? []);
+    if (!code) return;
+    await links.first().click();
+    await page.locator('[data-testid=file-view]', { hasText: code[0] }).waitFor();
+    await page.goBack();
+    await page.locator('[data-testid=reproduce]').waitFor();
   },
   async 'downloads what the commands need'() {
     const links = page.locator('[data-testid=reproduce] [data-testid=download]');

@@ -32,8 +32,8 @@ mod _core {
     use crate::left_files::LeftFiles;
     #[pymodule_export]
     use crate::output::{
-        ask_output, cut_output, give_output_back, is_output_given_back, resume_output,
-        suspend_output, take_rests, wait_output,
+        RawWrite, ask_output, cut_output, give_output_back, has_unread_output,
+        is_output_given_back, resume_output, suspend_output, take_rests, wait_output,
     };
     #[pymodule_export]
     use crate::pattern::Pattern;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 #[cfg(target_os = "linux")]
 use steplog_core::output;
@@ -16,6 +17,12 @@ mod output {
     use std::time::Duration;
 
     pub(super) fn cut() {}
+    pub(super) fn append(_stream: u8, _bytes: &[u8]) -> Option<usize> {
+        None
+    }
+    pub(super) fn has_unread() -> bool {
+        false
+    }
     pub(super) fn give_back(_stream: u8) -> bool {
         false
     }
@@ -36,6 +43,44 @@ mod output {
 #[pyfunction]
 pub(crate) fn cut_output() {
     output::cut();
+}
+
+/// What is longer is written with the interpreter's lock let go: nobody waits long for the others.
+const LONG_BYTES: usize = 16 << 10;
+
+/// The `write` of a raw stream whose number is redirected.
+///
+/// It does not let go of the interpreter's lock: the pieces of a `print`, each a call, would have those of
+/// other threads between them.
+#[pyclass(frozen)]
+pub(crate) struct RawWrite {
+    stream: u8,
+    original: Py<PyAny>,
+}
+
+#[pymethods]
+impl RawWrite {
+    #[new]
+    fn new(stream: u8, original: Py<PyAny>) -> Self {
+        Self { stream, original }
+    }
+
+    fn __call__<'py>(&self, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = data.py();
+        let bytes = PyBuffer::<u8>::get(data)?;
+        if bytes.item_count() <= LONG_BYTES
+            && let Some(count) = output::append(self.stream, &bytes.to_vec(py)?)
+        {
+            return Ok(count.into_pyobject(py)?.into_any());
+        }
+        self.original.bind(py).call1((data,))
+    }
+}
+
+/// Whether children have written to a terminal what is not forwarded yet.
+#[pyfunction]
+pub(crate) fn has_unread_output() -> bool {
+    output::has_unread()
 }
 
 /// A stream cannot be written: it has its original back, also in a forked child.

@@ -81,6 +81,7 @@ test('the end of a run is explained when it is not as it should be', () => {
   const whole = endingText({ ...run, state: 'crashed', exit_code: null, is_whole: true });
   expect(whole).toMatch(/All of it is here\.$/);
   expect(whole).not.toMatch(/sync/);
+  expect(endingText({ ...run, state: 'crashed', exit_code: null }, true)).toMatch(/^The process broke down/);
 });
 
 test('lines of samples are called by what they are, and by their writer', () => {

@@ -135,9 +135,13 @@ export function emptyLogsText(
   return { title: 'No output captured', detail: 'The console was off, or the client is an older one.' };
 }
 
-/** What the end of a run means; null for one that went as it should, or still goes. */
+/**
+ * What the end of a run means; null for one that went as it should, or still goes. A process that broke down
+ * may have said so with its last words.
+ */
 export function endingText(
   run: Pick<Run, 'state' | 'exit_code' | 'updated'> & { is_whole?: boolean },
+  saysItBrokeDown = false,
 ): string | null {
   switch (run.state) {
     case 'failed':
@@ -145,7 +149,7 @@ export function endingText(
     case 'killed':
       return `A signal ended the program, such as SIGTERM of a scheduler or a closed terminal${codeText(run.exit_code)}.`;
     case 'crashed':
-      return crashText(formatInstant(run.updated), run.is_whole ?? false);
+      return crashText(formatInstant(run.updated), run.is_whole ?? false, saysItBrokeDown);
     case 'preempted':
       return 'The program was told that it will be stopped, and ended before it was done.';
     case 'preempting':
@@ -156,13 +160,18 @@ export function endingText(
 }
 
 /** A sync is proposed only where it may find something. */
-const crashText = (last: string, isWhole: boolean): string =>
-  isWhole
-    ? `The process was killed by force (often for want of memory), or the machine went down: its log ends at ` +
-      `${last} without a sign of an end. All of it is here.`
-    : `No sign of an end came, and the last sign of life was at ${last}: the process was killed by force ` +
-      '(often for want of memory), the machine went down, or it cannot reach the server. ' +
-      'Whether it logged more after that only its folder knows: steplog sync sends what is missing here.';
+function crashText(last: string, isWhole: boolean, saysItBrokeDown: boolean): string {
+  const rest = isWhole
+    ? 'All of it is here.'
+    : 'Whether it logged more after that only its folder knows: steplog sync sends what is missing here.';
+  if (saysItBrokeDown)
+    return `The process broke down, as its last words say; its last sign of life was at ${last}. ${rest}`;
+  const killed = 'was killed by force (often for want of memory)';
+  return isWhole
+    ? `The process ${killed}, or the machine went down: its log ends at ${last} without a sign of an end. ${rest}`
+    : `No sign of an end came, and the last sign of life was at ${last}: the process ${killed}, ` +
+        `the machine went down, or it cannot reach the server. ${rest}`;
+}
 
 const SIGNALS: Readonly<Record<number, string>> = {
   1: 'SIGHUP, a closed terminal',

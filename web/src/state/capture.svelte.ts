@@ -8,6 +8,8 @@ import { Polled } from './polled.svelte';
 const MOST_READ_BYTES = 4 * 2 ** 20;
 const METADATA = 'metadata.json';
 const REQUIREMENTS = 'requirements.txt';
+/** The folder of saved code. */
+const CODE = 'code/';
 export const PATCH = 'diff.patch';
 /** How it differs from a commit that others have as well. */
 const UPSTREAM_PATCH = /^diff_([0-9a-f]+)\.patch$/;
@@ -43,6 +45,9 @@ export class Capture extends Polled {
   /** Those of the writer that is looked at. */
   readonly requirements = $derived(this.fileOf(REQUIREMENTS));
   readonly patch = $derived(this.fileOf(PATCH));
+  readonly code = $derived(
+    this.stored.filter(({ name, writer }) => name.startsWith(CODE) && writer === this.writer?.writer),
+  );
   readonly upstreamPatches = $derived(
     this.stored.flatMap((file) => {
       const commit = UPSTREAM_PATCH.exec(file.name)?.[1];

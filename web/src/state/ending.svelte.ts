@@ -9,13 +9,14 @@ import {
   type XAxis,
 } from '../data/types';
 import {
+  breakdown,
   endedBadly,
   endOf,
   errorLine,
   memoryHint,
   nanHint,
   sampleHints,
-  TAIL_LINES,
+  shownLines,
   telling,
 } from './endingHints';
 
@@ -29,6 +30,8 @@ export class Ending {
   lines = $state.raw<readonly LogLine[]>([]);
   /** The number of the line that the error begins with. */
   errorLine = $state<number | null>(null);
+  /** The line that says that the process broke down. */
+  breakdown = $state.raw<LogLine | null>(null);
   hints = $state.raw<readonly string[]>([]);
   private asked = '';
 
@@ -44,7 +47,7 @@ export class Ending {
     if (this.asked === key) return;
     this.asked = key;
     if (!endedBadly(run)) {
-      [this.lines, this.errorLine, this.hints] = [[], null, []];
+      [this.lines, this.errorLine, this.breakdown, this.hints] = [[], null, null, []];
       return;
     }
     const [lines, nan, samples] = await Promise.all([
@@ -53,7 +56,8 @@ export class Ending {
       orNothing(this.samples()),
     ]);
     if (this.asked !== key) return;
-    this.lines = (lines ?? []).slice(-TAIL_LINES);
+    this.lines = shownLines(lines ?? []);
+    this.breakdown = breakdown(lines ?? []);
     this.errorLine = errorLine(lines ?? []);
     const said = sampleHints(samples ?? []);
     const isKnown = said.some((hint) => hint.startsWith('Out of memory'));

@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest';
 import type { KeyInfo, LogLine, Run, SeriesMeta } from '../data/types';
 import { endingText } from '../panels/describe';
-import { endedBadly, endOf, errorLine, memoryHint, nanHint, sampleHints, telling } from './endingHints';
+import {
+  breakdown,
+  endedBadly,
+  endOf,
+  errorLine,
+  memoryHint,
+  nanHint,
+  sampleHints,
+  shownLines,
+  telling,
+} from './endingHints';
 
 const meta = (metric: string, part: Partial<SeriesMeta>): SeriesMeta => ({
   i: 0,
@@ -103,4 +113,40 @@ test('the error begins with its traceback', () => {
   expect(errorLine(output('a', 'fatal: no', 'b'))).toBe(101);
   expect(errorLine(output('a', 'b'))).toBe(101);
   expect(errorLine([])).toBeNull();
+});
+
+const DUMP = [
+  'Fatal Python error: Segmentation fault',
+  '',
+  'Current thread 0x00007f (most recent call first):',
+  ...Array.from({ length: 20 }, (_, i) => `  File "/a.py", line ${i} in f`),
+  '',
+  'Extension modules: numpy (total: 1)',
+];
+
+test('a breakdown is told by its own words, and is what the lines begin with', () => {
+  const lines = output('Traceback (most recent call last):', 'ValueError: x', 'went on', ...DUMP);
+  expect(breakdown(lines)?.[0]).toBe(103);
+  expect(errorLine(lines)).toBe(103);
+  expect(shownLines(lines).map((line) => line[4])).toEqual(DUMP);
+  for (const word of [
+    '*** stack smashing detected ***: terminated',
+    'double free or corruption (out)',
+    'free(): invalid pointer',
+    "a.out: a.c:1: main: Assertion `0' failed.",
+    'Aborted (core dumped)',
+    '\x1b[31mSegmentation fault\x1b[0m',
+  ])
+    expect(breakdown(output('a', word))?.[0]).toBe(101);
+});
+
+test('a breakdown begins with the first of its words', () => {
+  const lines = output('a', "terminate called after throwing an instance of 'E'", '  what():  boom', ...DUMP);
+  expect(breakdown(lines)?.[0]).toBe(101);
+});
+
+test('a program that went on did not break down', () => {
+  expect(breakdown(output(...DUMP, 'b', 'c', 'd', 'e'))).toBeNull();
+  expect(breakdown(output('Traceback (most recent call last):', 'E: Aborted by the user'))).toBeNull();
+  expect(shownLines(output(...Array.from({ length: 40 }, String)))).toHaveLength(12);
 });

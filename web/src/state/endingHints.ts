@@ -87,8 +87,48 @@ export function memoryHint(
   return 'Nothing but a kill by force ends with this code: often the kernel’s, for want of memory.';
 }
 
+/** What is printed where a process breaks down: by faulthandler, glibc, C++, `assert` of C, a shell. */
+const BREAKDOWN = new RegExp(
+  [
+    '^Fatal Python error: ',
+    '^\\*\\*\\* .+ \\*\\*\\*: terminated',
+    '^terminate called ',
+    '^libc\\+\\+abi: terminating',
+    '^double free or corruption',
+    '^corrupted (size|double-linked)',
+    '^(free|malloc|realloc|munmap_chunk)[a-z_ ]*\\(\\): ',
+    ": Assertion `.*' failed\\.$",
+    '(^|: )(Segmentation fault|Aborted|Bus error|Illegal instruction|Floating point exception)( \\(core dumped\\))?$',
+  ].join('|'),
+);
+/** What stands below that: the message of C++, and faulthandler's list of threads. */
+const BELOW =
+  /^\s*$|^\s+what\(\):|^Python runtime state: |^(Current thread|Thread) 0x|^\s+(File "|\.\.\.|<|Garbage-collecting)|^Extension modules: /;
+/** Other lines below it, as of other processes; after more of them the program went on. */
+const MOST_OTHERS = 3;
+/** Lines between two words of one breakdown, as C++'s and then faulthandler's. */
+const APART = 3;
+
+/** The line with which the output ends for that the process broke down; null where it did not. */
+export function breakdown(lines: readonly LogLine[]): LogLine | null {
+  const texts = lines.map((line) => plainText(line[4]));
+  let at = texts.findLastIndex((text) => BREAKDOWN.test(text));
+  if (at < 0 || texts.slice(at + 1).filter((text) => !BELOW.test(text)).length > MOST_OTHERS) return null;
+  const before = () => texts.findIndex((text, i) => i < at && i >= at - APART && BREAKDOWN.test(text));
+  for (let first = before(); first >= 0; first = before()) at = first;
+  return lines[at] ?? null;
+}
+
+/** The lines that the banner shows: from a breakdown on, else the last ones. */
+export function shownLines(lines: readonly LogLine[]): readonly LogLine[] {
+  const first = breakdown(lines);
+  return first ? lines.slice(lines.indexOf(first)) : lines.slice(-TAIL_LINES);
+}
+
 /** The line at which the last error begins; else the last line. */
 export function errorLine(lines: readonly LogLine[]): number | null {
+  const broken = breakdown(lines);
+  if (broken) return broken[0];
   const texts = lines.map((line) => plainText(line[4]));
   const at = [
     /^\s*(?:\+ Exception Group )?Traceback \(most recent call last\)/,

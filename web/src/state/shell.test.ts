@@ -27,6 +27,7 @@ const facts: Reproducible = {
   upstream: null,
   hasPatch: true,
   hasRequirements: true,
+  codeOf: null,
 };
 
 test('a run is had again from its commit, its patch and its packages', () => {
@@ -47,6 +48,18 @@ test('what is not known is left out', () => {
   const none = { remote: null, commit: null, hasPatch: false, hasRequirements: false };
   expect(reproduceLines({ ...facts, ...none })).toEqual(["python train.py --note 'x y'"]);
   expect(reproduceLines({ ...facts, ...none, command: null })).toEqual([]);
+});
+
+test('without a commit the saved code is fetched', () => {
+  const saved = { ...facts, codeOf: 'local/my project/a"1' };
+  expect(reproduceLines(saved)).toEqual(reproduceLines(facts));
+  expect(reproduceLines({ ...saved, remote: null, commit: null, hasPatch: false })).toEqual([
+    "python -c 'import steplog; [file.download(replace=True) for file in " +
+      'steplog.Api().run("local/my project/a\\"1").files() if file.name.startswith("code/")]\'',
+    'pip install -r requirements.txt',
+    'cd code',
+    "python train.py --note 'x y'",
+  ]);
 });
 
 test('an address or a commit is not taken for an option', () => {

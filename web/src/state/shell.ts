@@ -20,6 +20,9 @@ export function quote(word: string): string {
 
 export const commandLine = (words: readonly string[]): string => words.map(quote).join(' ');
 
+/** An option is not a commit, however it is spelled. */
+const COMMIT = /^[0-9a-f]{7,64}$/;
+
 export interface Reproducible {
   remote: string | null;
   commit: string | null;
@@ -32,7 +35,22 @@ export interface Reproducible {
   /** Whether there is a patch that can be applied. */
   hasPatch: boolean;
   hasRequirements: boolean;
+  /** `entity/project/id` of a run that has saved its code; null for one that has not. */
+  codeOf: string | null;
 }
+
+/** Whether the saved code is the only one that is known of: no commit has it. */
+export const needsSavedCode = ({ commit }: Pick<Reproducible, 'commit'>): boolean =>
+  commit === null || !COMMIT.test(commit);
+
+/** Downloads a run's saved code into `code`. */
+const fetchLine = (run: string): string =>
+  commandLine([
+    'python',
+    '-c',
+    `import steplog; [file.download(replace=True) for file in steplog.Api().run(${JSON.stringify(run)}).files() ` +
+      'if file.name.startswith("code/")]',
+  ]);
 
 /** The folder that `git clone` makes. */
 function cloneFolder(remote: string): string {
@@ -43,9 +61,6 @@ function cloneFolder(remote: string): string {
       .at(-1) ?? '';
   return last.replace(/\.git$/, '');
 }
-
-/** An option is not a commit, however it is spelled. */
-const COMMIT = /^[0-9a-f]{7,64}$/;
 /** Where a login stood: the address works for whoever has one. */
 const MASKED_LOGIN = /^([a-z][\w+.-]*:\/\/)\*\*\*@/i;
 
@@ -53,7 +68,8 @@ const MASKED_LOGIN = /^([a-z][\w+.-]*:\/\/)\*\*\*@/i;
 export function reproduceLines(facts: Reproducible): string[] {
   const lines: string[] = [];
   const { remote, commit, top, folder } = facts;
-  const isCommit = commit !== null && COMMIT.test(commit);
+  const isCommit = !needsSavedCode(facts);
+  const code = isCommit ? null : facts.codeOf;
   if (remote) {
     const address = remote.replace(MASKED_LOGIN, '$1');
     const into = cloneFolder(address);
@@ -67,8 +83,10 @@ export function reproduceLines(facts: Reproducible): string[] {
     if (isCommit) lines.push(`git checkout ${commit}`);
     if (facts.hasPatch) lines.push('git apply diff.patch');
   }
+  if (code !== null) lines.push(fetchLine(code));
   if (facts.hasRequirements) lines.push('pip install -r requirements.txt');
   if (facts.command) {
+    if (code !== null) lines.push('cd code');
     const below = isCommit && top && folder?.startsWith(`${top}/`) ? folder.slice(top.length + 1) : null;
     if (below) lines.push(`cd ${quote(below.startsWith('-') ? `./${below}` : below)}`);
     lines.push(commandLine(facts.command));

@@ -392,6 +392,36 @@ fn write(original: c_int, mut bytes: &[u8]) -> bool {
     true
 }
 
+/// Appends to the file that stands in for a stream, also in a forked child, without a lock; none where
+/// something else is at the stream's number, or the disk does not take it.
+pub(super) fn append(number: u8, bytes: &[u8]) -> Option<usize> {
+    let target = c_int::from(number);
+    let is_ours = SLOTS.iter().any(|slot| {
+        let file = slot.file.load(Ordering::SeqCst);
+        slot.number.load(Ordering::SeqCst) == target && file != NONE && is_same(file, target)
+    });
+    if !is_ours {
+        return None;
+    }
+    // SAFETY: so many bytes are there.
+    let written = unsafe { libc::write(target, bytes.as_ptr().cast(), bytes.len()) };
+    usize::try_from(written).ok()
+}
+
+/// Whether two numbers stand for the same file.
+fn is_same(one: c_int, other: c_int) -> bool {
+    id(one).is_some_and(|id_of_one| id(other) == Some(id_of_one))
+}
+
+fn id(fd: c_int) -> Option<(libc::dev_t, libc::ino_t)> {
+    let mut found = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: writes into `found`, and fails where the number is that of no open file.
+    let status = unsafe { libc::fstat(fd, found.as_mut_ptr()) };
+    // SAFETY: all zeros is a valid `stat`, which the call may have filled.
+    let found = unsafe { found.assume_init() };
+    (status == 0).then_some((found.st_dev, found.st_ino))
+}
+
 /// Gives a stream its original back, also in a forked child: nothing more is recorded there.
 pub(super) fn give_back(number: u8) -> bool {
     let slot = SLOTS.iter().find(|slot| {

@@ -19,7 +19,8 @@ mod watch;
 
 pub(crate) use fatal::forward_rest;
 pub use process::{
-    Left, Way, ask, cut, give_back, has_given_back, leave, resume, suspend, take, wait,
+    Left, Way, append, ask, cut, give_back, has_given_back, has_unread, leave, resume, suspend,
+    take, wait,
 };
 pub use stream::Unforwarded;
 pub use taker::Log;

@@ -161,6 +161,20 @@ pub fn cut() {
     }
 }
 
+/// Appends to the file that stands in for a stream, and says how much; none where that cannot be: then
+/// whoever writes to the stream's number meets the reason.
+pub fn append(number: u8, bytes: &[u8]) -> Option<usize> {
+    fatal::append(number, bytes)
+}
+
+/// Whether a terminal has been given something that is not forwarded yet; does not wait.
+pub fn has_unread() -> bool {
+    present().is_some_and(|process| {
+        let state = process.state();
+        state.streams.iter().any(|stream| stream.has_unread())
+    })
+}
+
 /// Gives a stream its original back because ours cannot be written. Nothing more of it is recorded.
 pub fn give_back(number: u8) -> bool {
     fatal::give_back(number)
@@ -536,7 +550,7 @@ impl Process {
         stream.source.follow_size(stream.original.as_fd());
         let mut taken = 0;
         while taken < TURN {
-            let read = rustix::io::read(terminal, &mut *buffer);
+            let read = stream.read_terminal(terminal, buffer);
             let Ok(count @ 1..) = read else {
                 if read != Err(rustix::io::Errno::AGAIN) && !stream.is_active() {
                     stream.end();
@@ -545,6 +559,7 @@ impl Process {
             };
             let piece = buffer.get(..count).unwrap_or_default();
             stream.write(piece);
+            stream.has_forwarded();
             taken += count;
             let mut state = self.state();
             self.give_up(stream);

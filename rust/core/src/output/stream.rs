@@ -77,6 +77,8 @@ pub(super) struct Stream {
     is_active: AtomicBool,
     /// Nobody can print to its terminal any more.
     is_over: AtomicBool,
+    /// What was read from its terminal is not forwarded yet; set before the terminal is read.
+    is_forwarding: AtomicBool,
 }
 
 impl Stream {
@@ -104,6 +106,7 @@ impl Stream {
             has_given_up: AtomicBool::new(false),
             is_active: AtomicBool::new(true),
             is_over: AtomicBool::new(false),
+            is_forwarding: AtomicBool::new(false),
         }
     }
 
@@ -122,6 +125,38 @@ impl Stream {
     /// Nothing more comes from its terminal.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
+    }
+
+    /// Reads from its terminal what is to be forwarded next; see `has_forwarded`.
+    pub(super) fn read_terminal(
+        &self,
+        terminal: BorrowedFd<'_>,
+        buffer: &mut [u8],
+    ) -> Result<usize, Errno> {
+        self.is_forwarding.store(true, Ordering::SeqCst);
+        let read = rustix::io::read(terminal, buffer);
+        if !matches!(read, Ok(1..)) {
+            self.has_forwarded();
+        }
+        read
+    }
+
+    /// What was read last is forwarded.
+    pub(super) fn has_forwarded(&self) {
+        self.is_forwarding.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether its terminal has been given something that is not forwarded yet.
+    pub(super) fn has_unread(&self) -> bool {
+        let Some(terminal) = self.source.as_terminal() else {
+            return false;
+        };
+        let mut fds = [PollFd::from_borrowed_fd(terminal, PollFlags::IN)];
+        let ready = poll(&mut fds, Some(&Timespec::default()));
+        // Asked for after the terminal: what is no more there is forwarded, or about to be.
+        let [fd] = fds;
+        ready.is_ok() && fd.revents().contains(PollFlags::IN)
+            || self.is_forwarding.load(Ordering::SeqCst)
     }
 
     /// Whether both go to the same file or pipe.
