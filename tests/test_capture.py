@@ -106,6 +106,28 @@ def test_the_program_is_what_a_shell_calls_again(run_program, tmp_path, monkeypa
     assert facts["program"] == program
 
 
+def test_a_program_on_the_command_line_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPLOG_MACHINE_INFO", "true")
+    code = "import steplog, sys; steplog.init(mode='offline', dir=sys.argv[1]).finish()"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
+    (path,) = tmp_path.glob("steplog-runs/2*/files/metadata.json")
+    assert json.loads(path.read_text())["program"] == "-c"
+
+
+@pytest.mark.parametrize(
+    ("variables", "pod"), [({}, None), ({"HOSTNAME": "h"}, "h"), ({"POD_NAME": "p"}, "p")]
+)
+def test_a_pod_whose_name_is_not_known_has_none(start, monkeypatch, variables, *, pod):
+    for name in ("HOSTNAME", "POD_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"KUBERNETES_SERVICE_HOST": "10.0.0.1", **variables}.items():
+        monkeypatch.setenv(name, value)
+    with start(settings={"machine_info": True}) as run:
+        pass
+    facts = json.loads(files_of(run)["metadata.json"])
+    assert facts.get("kubernetes", {}).get("pod") == pod
+
+
 def test_an_end_in_a_forked_child_waits_for_nothing(run_program, monkeypatch):
     for name in ALL:
         monkeypatch.setenv(f"STEPLOG_{name.upper()}", "true")

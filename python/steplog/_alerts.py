@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 _WAIT_SECS = 60.0
+_MOST_TITLE = 200
+"""Letters of a title, which is one line of a page or of a chat."""
 _MAX_SECS = 1e9
 
 
@@ -32,6 +34,8 @@ def alert_of(
 ) -> tuple[str, str, str, int]:
     """Title, text, level, and the least time between two of the title in milliseconds.
 
+    A longer title is cut, and then ends with `…`.
+
     Raises:
         ArgumentTypeError: One is of a wrong type.
         UsageError: The title is empty, there is no such level, or the time is negative.
@@ -39,6 +43,8 @@ def alert_of(
     said = as_text("title", title)
     if not said.strip():
         raise UsageError("an alert needs a title")
+    if len(said) > _MOST_TITLE:
+        said = said[: _MOST_TITLE - 1] + "…"
     return said, as_text("text", text), _level(level), _millis(wait_duration)
 
 

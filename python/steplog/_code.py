@@ -35,16 +35,20 @@ class Program:
     Attributes:
         path: Of the script, or of the module's file; empty where there is none.
         module: The module's name, where it was called by that.
+        is_command: Whether it is the text behind `python -c`.
     """
 
     path: str
     module: str = ""
+    is_command: bool = False
 
     @property
     def name(self) -> str:
-        """The script's path, `-m` and the module's name, or `<interactive>`."""
+        """The script's path, `-m` and the module's name, `-c`, or `<interactive>`."""
         if self.module:
             return f"-m {self.module}"
+        if self.is_command:
+            return "-c"
         return str(_absolute(self.path)) if self.path else "<interactive>"
 
     @property
@@ -58,8 +62,10 @@ def program() -> Program:
     """What this process runs."""
     main = sys.modules.get("__main__")
     spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    if not isinstance(path, str) or hasattr(main, "get_ipython"):
+    if hasattr(main, "get_ipython"):
         return Program("")
+    if not isinstance(path, str):
+        return Program("", is_command=sys.argv[:1] == ["-c"])
     if spec is None or spec.name == "__main__":
         return Program(path)
     return Program(path, spec.name.removesuffix(".__main__"))

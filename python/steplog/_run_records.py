@@ -82,7 +82,7 @@ class Records(Ends):
         In the log when it returns; without a server people are told by `steplog sync`.
 
         Args:
-            title: What it is about.
+            title: What it is about; of more than 200 letters the first are kept, and `…`.
             text: More of it.
             level: `INFO`, which is the default, `WARN` or `ERROR`.
             wait_duration: Of one title no other alert is told within so many seconds; a minute by

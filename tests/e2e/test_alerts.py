@@ -37,6 +37,14 @@ def test_alerts_come_to_the_server_and_each_title_waits(server, online):
     ]
 
 
+def test_a_long_title_is_cut(server, online):
+    with online("r") as run:
+        run.alert("t" * 200)
+        run.alert("u" * 201)
+        run.alert("u" * 5000, "the same title, too soon")
+    assert alerts(server) == [("u" * 199 + "…", "", "INFO"), ("t" * 200, "", "INFO")]
+
+
 def test_alerts_of_a_killed_offline_run_come_once_by_sync(server, tmp_path):
     code = (
         "import os, signal, steplog\n"

@@ -133,7 +133,8 @@ def _torchrun(environ: Mapping[str, str]) -> dict[str, str]:
 def _kubernetes(environ: Mapping[str, str]) -> dict[str, Any]:
     if "KUBERNETES_SERVICE_HOST" not in environ:
         return {}
-    facts = {"pod": environ.get("POD_NAME") or environ.get("HOSTNAME", "")}
+    pod = environ.get("POD_NAME") or environ.get("HOSTNAME")
+    facts = {"pod": pod} if pod else {}
     with contextlib.suppress(OSError):
         facts["namespace"] = _NAMESPACE.read_text("utf-8").strip()
     return facts

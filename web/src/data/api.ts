@@ -2,6 +2,7 @@
 import type { ChartAnswer, ChartQuery, LoggedChart, SavedPanel, Spec } from './chartData';
 import { decodeArrow, decodeJson } from './arrow';
 import { parseExact } from './exactJson';
+import { plainText } from './plainText';
 import type { HistogramAnswer, HistogramsQuery, MediaIndex, MediaItem } from './media';
 import type { PanelFrame } from './panelData';
 import type {
@@ -153,8 +154,10 @@ export const getRunFile = async (
   file: RunFile,
   most: number,
 ): Promise<string> => {
-  const headers: HeadersInit = file.size > most ? { Range: `bytes=0-${most - 1}` } : {};
-  return await (await request(runFilePath(ref, run, file), { headers })).text();
+  const isBegin = file.size > most;
+  const headers: HeadersInit = isBegin ? { Range: `bytes=0-${most - 1}` } : {};
+  const response = await request(runFilePath(ref, run, file), { headers });
+  return plainText(new Uint8Array(await response.arrayBuffer()), isBegin);
 };
 
 /** A file's bytes. */
