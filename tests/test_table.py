@@ -12,6 +12,7 @@ import pytest
 
 import steplog
 from steplog._core import RunLog
+from steplog.data import table_columns
 
 
 def kinds_of(table):
@@ -287,3 +288,20 @@ def test_copies_stand_for_themselves(start):
     assert [(row["t"]["nrows"], row["t"]["increment_num"]) for row in rows] == [
         *((1, 0), (2, 0), (2, 0)),
     ]
+
+
+def test_each_column_of_a_wide_table_is_looked_at_once(monkeypatch):
+    looked: list[object] = []
+    find = table_columns._classes_of
+
+    def look(kind):
+        looked.append(kind)
+        return find(kind)
+
+    monkeypatch.setattr(table_columns, "_classes_of", look)
+    width = table_columns.MOST_COLUMNS - 1
+    table = steplog.Table([f"c{at}" for at in range(width)], [list(range(width))] * 100)
+    table.add_data(*range(width))
+    table.add_column("last", ["x"] * 101)
+    assert len(looked) <= 2 * width + 1  # at first, and when its first cells come
+    assert table.data[100][-2:] == [width - 1, "x"]

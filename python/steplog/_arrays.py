@@ -10,6 +10,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from steplog._loaded import is_of
 from steplog._spool import SPOOL
 
 if TYPE_CHECKING:
@@ -162,8 +163,7 @@ def read(value: Any) -> object:  # noqa: ANN401  # of any library
 
 
 def _is_numpy(value: object) -> bool:
-    np: Any = sys.modules.get("numpy")
-    return np is not None and isinstance(value, (np.ndarray, np.generic))
+    return is_of(value, "numpy", "ndarray", "generic")
 
 
 def _times(value: Any) -> object:  # noqa: ANN401  # NumPy
@@ -217,10 +217,9 @@ def _take_away(
     then: Callable[[Any], object],
 ) -> Taken:
     size_bytes = _size_bytes(value)
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and isinstance(value, torch.Tensor):
+    if is_of(value, "torch", "Tensor"):
         if value.device.type == "cuda":
-            return _take_cuda(value, torch, then)
+            return _take_cuda(value, sys.modules["torch"], then)
         kept = value.clone()  # in the order of the device's own work
         return Taken(lambda: then(kept.cpu()), size_bytes)
     if hasattr(value, "copy_to_host_async"):  # JAX: immutable, and it comes by itself

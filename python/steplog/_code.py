@@ -9,11 +9,12 @@ import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from steplog import _folder
 from steplog._errors import ArgumentTypeError, UsageError
 from steplog._save_paths import Found
+from steplog._terminal import shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,10 +77,10 @@ def source(running: Program, environ: Mapping[str, str]) -> Found | None:
 
 def notebook(environ: Mapping[str, str]) -> Path | None:
     """The notebook whose kernel this is, where Jupyter or an editor says so."""
-    shell = _shell()
-    if shell is None:
+    found = shell()
+    if found is None:
         return None
-    told = getattr(shell, "user_ns", {}).get("__vsc_ipynb_file__")
+    told = getattr(found, "user_ns", {}).get("__vsc_ipynb_file__")
     told = told or environ.get("JPY_SESSION_NAME") or ""
     path = Path(str(told)).absolute()
     return path if path.suffix == ".ipynb" and path.is_file() else None
@@ -90,8 +91,8 @@ def session() -> bytes | None:
 
     Format: https://nbformat.readthedocs.io, version 4.5.
     """
-    shell = _shell()
-    cells = [] if shell is None else list(getattr(shell, "user_ns", {}).get("In", []))
+    found = shell()
+    cells = [] if found is None else list(getattr(found, "user_ns", {}).get("In", []))
     if not cells:
         return None
     listed = [
@@ -108,10 +109,6 @@ def session() -> bytes | None:
     ]
     made = {"cells": listed, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(made, indent=1, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _shell() -> Any:  # noqa: ANN401  # IPython's, which is not imported here
-    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
 
 
 def name_of(path: Path) -> str:

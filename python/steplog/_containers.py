@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._loaded import is_of, name_in
 
 _DEFAULTS = "config-defaults.yaml"
 
@@ -88,21 +88,15 @@ def fields_of(value: Any) -> object:  # noqa: ANN401, PLR0911  # of any library,
         return value.model_dump()
     if hasattr(kind, "__fields__") and hasattr(kind, "dict"):  # pydantic 1
         return value.dict()
-    if _is_of(value, "omegaconf", "DictConfig", "ListConfig"):
-        return sys.modules["omegaconf"].OmegaConf.to_container(value, resolve=True)
-    if _is_of(value, "ml_collections", "ConfigDict"):
+    if is_of(value, "omegaconf", "DictConfig", "ListConfig"):
+        return name_in("omegaconf", "OmegaConf").to_container(value, resolve=True)
+    if is_of(value, "ml_collections", "ConfigDict"):
         return value.to_dict()
-    if _is_of(value, "argparse", "Namespace"):
+    if is_of(value, "argparse", "Namespace"):
         return dict(vars(value))
     if hasattr(kind, "flag_values_dict"):  # absl, and TensorFlow's wrapper of it
         return value.flag_values_dict()
     return None
-
-
-def _is_of(value: object, module: str, *names: str) -> bool:
-    loaded = sys.modules.get(module)
-    kinds = [getattr(loaded, name, None) for name in names]
-    return any(isinstance(kind, type) and isinstance(value, kind) for kind in kinds)
 
 
 def _attributes_of(config: Any) -> dict[str, object] | None:  # noqa: ANN401  # anything at all

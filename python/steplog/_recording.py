@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from steplog import _values
 from steplog._errors import RunClosedError, StorageError, UsageError
+from steplog._loaded import name_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,9 +59,9 @@ class Recording:
         Raises:
             UsageError: An artifact is inside of a value.
         """
-        module = sys.modules.get("steplog.artifacts.artifact")
-        if module is not None:
-            entries = self._with_artifacts(entries, module.Artifact)
+        kind = name_in("steplog.artifacts.artifact", "Artifact")
+        if kind is not None:
+            entries = self._with_artifacts(entries, kind)
         plain, skipped = _values.to_config(entries, self._place("config"))
         if plain.pop("", None) is not None:
             skipped.append(("", "a key must not be empty"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from steplog import _pending
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._loaded import name_in
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -74,10 +75,10 @@ def _watch_sys_exit() -> None:
 
 def _register_in_child() -> None:
     """Children of `multiprocessing` run their own finalizers, and no exit hook."""
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(None, _finish_all, exitpriority=0)
+    finalize = name_in("multiprocessing.util", "Finalize")
+    parent_process = name_in("multiprocessing.process", "parent_process")
+    if finalize is not None and parent_process is not None and parent_process() is not None:
+        finalize(None, _finish_all, exitpriority=0)
 
 
 def forget(run: Finishable) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
+from steplog._loaded import name_in
 from steplog._origin import is_the_programs
 
 
@@ -38,5 +40,10 @@ def count(number: int, noun: str) -> str:
 
 def is_notebook() -> bool:
     """Whether this process is a notebook's kernel, where cells are run again and again."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return hasattr(shell, "kernel")
+    return hasattr(shell(), "kernel")
+
+
+def shell() -> Any:  # noqa: ANN401  # of IPython
+    """The shell of IPython that this process runs in, or None."""
+    get_ipython = name_in("IPython", "get_ipython")
+    return None if get_ipython is None else get_ipython()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 
 from steplog._errors import UsageError
+from steplog._loaded import name_in
 
 _ROUND_SECS = 0.001
 """A loop comes round after this long, whatever number of tasks log: short against a frame of any UI
@@ -66,9 +66,8 @@ def check_loop() -> None:
 
 
 def _runs_a_loop() -> bool:
-    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
-    # Another thread may be importing it just now: then no loop of it runs here.
-    get_running_loop = getattr(asyncio, "get_running_loop", None)
+    # Another thread may be importing one just now: then no loop of it runs here.
+    get_running_loop = name_in("asyncio", "get_running_loop")
     if get_running_loop is not None:
         try:
             get_running_loop()
@@ -76,5 +75,5 @@ def _runs_a_loop() -> bool:
             pass
         else:
             return True
-    in_trio_run = getattr(getattr(trio, "lowlevel", None), "in_trio_run", None)
+    in_trio_run = name_in("trio.lowlevel", "in_trio_run")
     return in_trio_run is not None and bool(in_trio_run())

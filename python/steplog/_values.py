@@ -14,6 +14,7 @@ from steplog import _containers
 from steplog._arrays import Later, Lent, NotKeptError, is_array, take
 from steplog._errors import RunClosedError
 from steplog._frames import is_frame
+from steplog._loaded import is_of
 from steplog._names import whole_text
 from steplog._origin import is_the_programs
 
@@ -380,10 +381,9 @@ def _other(  # noqa: C901, PLR0911, PLR0912  # one a type
             raise NotStorableError("its bytes are not UTF-8 text") from None
     if _is_missing_of_pandas(type(value)):
         return None
-    dt: Any = sys.modules.get("datetime")
-    if dt is not None and isinstance(value, (dt.datetime, dt.date, dt.time)):
+    if is_of(value, "datetime", "datetime", "date", "time"):
         return value.isoformat()
-    if dt is not None and isinstance(value, dt.timedelta):
+    if is_of(value, "datetime", "timedelta"):
         return value.total_seconds()
     if isinstance(value, (complex, pathlib.PurePath)) or _is_text_like(value):
         return _spelled(value)
@@ -414,5 +414,4 @@ def _name_of(value: object) -> str:
 
 
 def _is_text_like(value: object) -> bool:
-    loaded = ((sys.modules.get(module), name) for module, name in _AS_TEXT.items())
-    return any(module and isinstance(value, getattr(module, name)) for module, name in loaded)
+    return any(is_of(value, module, name) for module, name in _AS_TEXT.items())

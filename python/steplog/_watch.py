@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._loaded import is_of
 from steplog._native import histogram
 from steplog._origin import is_the_programs
 from steplog._watch_graph import GraphHook
@@ -196,10 +197,9 @@ def _check(what: object, log_freq: object) -> None:
 
 
 def _listed(models: object) -> list[Any]:
-    torch: Any = sys.modules.get("torch")
     listed = list(models) if isinstance(models, (list, tuple)) else [models]
     for model in listed:
-        if torch is None or not isinstance(model, torch.nn.Module):
+        if not is_of(model, "torch.nn", "Module"):
             raise ArgumentTypeError(
                 f"watch() takes a torch.nn.Module, or a list of such, got {type(model).__name__}"
             )

@@ -20,7 +20,7 @@ from steplog._errors import (
     ServerError,
     UsageError,
 )
-from steplog._settings import check_name
+from steplog._setting_checks import check_name
 from steplog.client.connection import MSGPACK, Connection
 from steplog.client.download import download
 from steplog.client.files import FileFacts

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._loaded import is_of
 from steplog.data import given_file, json_text
 from steplog.data.media import Media, put
 
@@ -70,13 +70,11 @@ def _parsed(text: bytes, path: str | os.PathLike[str]) -> Mapping[str, Any]:
 
 
 def _content_of(value: Any) -> Mapping[str, Any]:  # noqa: ANN401  # of Bokeh
-    loaded: Any = sys.modules.get("bokeh.document")
-    models: Any = sys.modules.get("bokeh.model")
     content: Any
-    if loaded is not None and isinstance(value, loaded.Document):
+    if is_of(value, "bokeh.document", "Document"):
         content = value.to_json(deferred=False)
         return dict(content)
-    if models is not None and isinstance(value, models.Model):
+    if is_of(value, "bokeh.model", "Model"):
         from bokeh.embed.util import OutputDocumentFor  # noqa: PLC0415  # only who has it pays
 
         with OutputDocumentFor([value]) as document:

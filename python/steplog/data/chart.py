@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from steplog._loaded import is_of
 from steplog.data import figure
 from steplog.data.image import Image
 from steplog.data.media import Media, put
@@ -39,12 +39,10 @@ class Chart(Media):
 
 def chart_of(value: object) -> Media | None:
     """What is logged of a figure of Plotly or matplotlib; None for what is no figure."""
-    plotly: Any = sys.modules.get("plotly.basedatatypes")
-    if plotly is not None and isinstance(value, plotly.BaseFigure):
+    if is_of(value, "plotly.basedatatypes", "BaseFigure"):
         return Plotly(value)
-    drawn: Any = sys.modules.get("matplotlib.artist")
     is_pyplot = isinstance(value, types.ModuleType) and value.__name__ == "matplotlib.pyplot"
-    if is_pyplot or (drawn is not None and isinstance(value, drawn.Artist)):
+    if is_pyplot or is_of(value, "matplotlib.artist", "Artist"):
         found = figure.figure_of(value)
         return None if found is None else Chart(found)
     return None

@@ -7,10 +7,11 @@ import importlib
 import io
 import os
 import pickle
-import sys
 import threading
 import types
 from typing import Any
+
+from steplog._loaded import is_of, name_in
 
 __all__ = ["Snapshot", "figure_of", "snapshot_of"]
 
@@ -103,11 +104,9 @@ def snapshot_of(figure: Any) -> Snapshot | None:  # noqa: ANN401  # of matplotli
 
     So is what cannot be pickled, and what `savefig` would cut or colour by its settings.
     """
-    matplotlib: Any = sys.modules.get("matplotlib")
-    drawn: Any = sys.modules.get("matplotlib.figure")
-    if drawn is None or not isinstance(figure, drawn.Figure) or _canvas_class() is None:
+    if not is_of(figure, "matplotlib.figure", "Figure") or _canvas_class() is None:
         return None
-    settings = matplotlib.rcParams
+    settings = name_in("matplotlib", "rcParams")
     is_special = settings["savefig.transparent"] or settings["savefig.bbox"] == "tight"
     if is_special or settings["savefig.facecolor"] != "auto":
         return None
@@ -126,8 +125,7 @@ class _Pickler(pickle.Pickler):
     """Leaves out that a figure is pyplot's: read again, it would become pyplot's current one."""
 
     def reducer_override(self, value: Any) -> Any:  # noqa: ANN401  # as in `pickle`
-        drawn: Any = sys.modules.get("matplotlib.figure")
-        if not isinstance(value, drawn.Figure):
+        if not is_of(value, "matplotlib.figure", "Figure"):
             return NotImplemented
         make, arguments, state, *rest = value.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
         state = {name: part for name, part in state.items() if name != "_restore_to_pylab"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError, UsageError
+from steplog._loaded import is_of
 from steplog.data import figure, given_file, pixels, png
 from steplog.data.boxes import boxes_of
 from steplog.data.masks import masks_of
@@ -218,8 +218,7 @@ def _source_of(data: Any, wish: _Wish) -> Encoded | _Pixels:  # noqa: ANN401  # 
         return _read(data)
     if isinstance(data, (bytes, bytearray)):
         return _parse(bytes(data), "", "these bytes")
-    pillow: Any = sys.modules.get("PIL.Image")
-    if pillow is not None and isinstance(data, pillow.Image):
+    if is_of(data, "PIL.Image", "Image"):
         pixels.check_extent(data.width, data.height)
         kept = data.copy()
         size_bytes = kept.width * kept.height * len(kept.getbands())

@@ -11,7 +11,7 @@ from steplog.data.table_cells import FIXED, snapshot
 from steplog.data.table_rows import BLOCK_ROWS, BlockRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from steplog.data.table_rows import Block
     from steplog.data.table_types import Kind
@@ -35,12 +35,8 @@ class Columns:
         self.names = names
         self.kinds = kinds
         self.media_bytes = 0
-        self._taken: list[frozenset[type]] = []
-        self._look()
-
-    def _look(self) -> None:
-        """Find the classes of each column whose cells change nothing."""
-        self._taken = [_classes_of(kind) for kind in self.kinds]
+        # The classes of each column whose cells change nothing.
+        self._taken = [_classes_of(kind) for kind in kinds]
 
     def index_of(self, name: object) -> int:
         """Where a column stands.
@@ -67,11 +63,11 @@ class Columns:
         odd = [at for at, cell in enumerate(row) if type(cell) not in self._taken[at]]
         if not odd:
             return
-        kinds = list(self.kinds)
+        grown: dict[int, Kind] = {}
         for at in odd:
             row[at] = snapshot(row[at])
-            kinds[at] = self._grown(at, kinds[at], [row[at]])
-        self._commit(kinds, [row[at] for at in odd])
+            grown[at] = self._grown(at, self.kinds[at], [row[at]])
+        self._commit(grown, [row[at] for at in odd])
 
     def take_rows(self, rows: Sequence[Sequence[Any]]) -> BlockRows:
         """The same for many rows, which are lists or tuples; gives a copy of them.
@@ -96,9 +92,7 @@ class Columns:
 
     def _take_cells(self, at: int, cells: Sequence[Any], *, is_fixed: bool) -> Sequence[Any]:
         kept = cells if is_fixed else [snapshot(cell) for cell in cells]
-        kinds = list(self.kinds)
-        kinds[at] = self._grown(at, kinds[at], kept)
-        self._commit(kinds, () if is_fixed else kept)
+        self._commit({at: self._grown(at, self.kinds[at], kept)}, () if is_fixed else kept)
         return kept
 
     def take_column(self, name: Any, cells: list[Any], *, is_optional: bool) -> None:  # noqa: ANN401  # text or number
@@ -116,7 +110,9 @@ class Columns:
         elif not is_optional:
             raise ArgumentTypeError(f"column {name!r} holds nothing but None: say optional=True")
         self.names = names
-        self._commit([*self.kinds, kind], cells)
+        self.kinds.append(kind)
+        self._taken.append(frozenset())
+        self._commit({len(names) - 1: kind}, cells)
 
     def set_kind(self, at: int, kind: Kind, cells: Iterable[Any]) -> None:
         """Give a column another type.
@@ -124,15 +120,14 @@ class Columns:
         Raises:
             ArgumentTypeError: Its cells do not go with that.
         """
-        kinds = list(self.kinds)
-        kinds[at] = self._grown(at, kind, list(cells))
-        self._commit(kinds, ())
+        self._commit({at: self._grown(at, kind, list(cells))}, ())
 
-    def _commit(self, kinds: list[Kind], cells: Iterable[Any]) -> None:
+    def _commit(self, grown: Mapping[int, Kind], cells: Iterable[Any]) -> None:
+        """Give columns their new types: one at a time costs what that one costs."""
         self.media_bytes += sum(getattr(cell, "size_bytes", 0) for cell in cells)
-        if kinds != self.kinds:
-            self.kinds = kinds
-        self._look()
+        for at, kind in grown.items():
+            self.kinds[at] = kind
+            self._taken[at] = _classes_of(kind)
 
     def _grown(self, at: int, kind: Kind, cells: Sequence[Any], *, name: object = None) -> Kind:
         """A column's type with more cells in it."""

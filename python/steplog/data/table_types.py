@@ -13,6 +13,7 @@ from typing import Any
 
 from steplog import _arrays
 from steplog._errors import ArgumentTypeError
+from steplog._loaded import is_of, name_in
 from steplog.data.media import Value
 
 __all__ = [
@@ -254,8 +255,7 @@ def kind_of_dtype(dtype: Any) -> Kind:  # noqa: ANN401  # a class, a dtype of Nu
         return _kind_of_class(dtype)
     if isinstance(dtype, str) and dtype in _NAMES:
         return named(dtype)
-    np: Any = sys.modules.get("numpy")
-    if np is not None and isinstance(dtype, np.dtype):
+    if is_of(dtype, "numpy", "dtype"):
         return _NUMPY.get(dtype.kind, ANY)
     raise ArgumentTypeError(f"dtype is a type, such as int or str, got {dtype!r}")
 
@@ -266,14 +266,14 @@ _NAMES = {"any", "boolean", "none", "number", "string", "timestamp", "unknown"}
 def _kind_of_class(kind: type) -> Kind:  # noqa: PLR0911  # one a type
     if issubclass(kind, Value):
         return _kind_of_value(kind)
-    np: Any = sys.modules.get("numpy")
-    if np is not None and issubclass(kind, np.generic):
-        return _NUMPY.get(np.dtype(kind).kind, ANY)
+    scalar, array = name_in("numpy", "generic"), name_in("numpy", "ndarray")
+    if scalar is not None and issubclass(kind, scalar):
+        return _NUMPY.get(sys.modules["numpy"].dtype(kind).kind, ANY)
     if issubclass(kind, _LISTS):
         return named("list", element_type=UNKNOWN, length=None)
     if issubclass(kind, Mapping):
         return named("typedDict", type_map={})
-    if np is not None and issubclass(kind, np.ndarray):
+    if array is not None and issubclass(kind, array):
         return named("ndarray", shape=None)
     for base, known in PLAIN.items():
         if issubclass(kind, base):
