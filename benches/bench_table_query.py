@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PAGE = 100
+JUMPS = 8
+"""Between pages far apart until the order is whole, at most."""
 
 
 def frame_of(rows: int) -> pl.DataFrame:
@@ -119,12 +121,14 @@ def check_group(tables: Tables, name: str, frame: pl.DataFrame) -> dict[str, obj
     return body
 
 
-def in_the_middle(tables: Tables, by_text: list[int], places: Sequence[int]) -> list[float]:
+def in_the_middle(
+    tables: Tables, by_text: list[int], places: Sequence[int], *, way: str = "asc"
+) -> list[float]:
     """Milliseconds of pages deep in the order by a text."""
     took = []
     for at in places:
         start = time.perf_counter()
-        found = tables.ask("large", sort=[{"k": "text"}], offset=at, limit=PAGE)
+        found = tables.ask("large", sort=[{"k": "text", "dir": way}], offset=at, limit=PAGE)
         took.append((time.perf_counter() - start) * 1000)
         assert found["cells"][0] == by_text[at : at + PAGE]
     return took
@@ -168,8 +172,12 @@ def main() -> None:
             print(f"sorted by text, first page in the middle: {took:.0f} ms")
             near = [middle + number * PAGE for number in range(1, arguments.rounds)]
             print(spread("… pages after it", in_the_middle(tables, by_text, near), "ms"))
+            # Of an order of its own: after the second it is made whole beside those that follow.
             jumps = [far * number for number in range(1, arguments.rounds + 1)]
-            print(spread("… pages far apart", in_the_middle(tables, by_text, jumps), "ms"))
+            took = in_the_middle(tables, by_text[::-1], jumps, way="desc")
+            firsts = ", ".join(f"{one:.0f}" for one in took[:JUMPS])
+            print(f"… pages far apart: the first {firsts} ms")
+            print(spread("… further ones", took[JUMPS:], "ms"))
             start = time.perf_counter()
             tables.ask("large", limit=0, stats=True)
             print(f"statistics of all columns: {time.perf_counter() - start:.2f} s")

@@ -264,6 +264,14 @@ def test_conditions_leave_the_rows_that_polars_leaves(tables, asked):
     assert answer["matched"] == len(answer["rows"])
 
 
+def test_what_a_condition_says_again_changes_nothing(tables):
+    found = ask(tables, where="i is null and i is null", stats=True, select=["g"])
+    assert found["rows"] == FRAME.filter(pl.col("i").is_null())["r"].to_list()
+    once = ask(tables, where="i is null", stats=True, select=["g"])
+    assert found["stats"] == once["stats"]
+    assert sum(found["stats"][0]["histogram"]["counts"]) > 1
+
+
 @many
 @given(asked=numbers)
 def test_computed_columns_are_those_of_polars(tables, asked):
@@ -423,6 +431,21 @@ def test_a_group_without_finite_values_has_no_histogram(tables):
     assert found["cells"][2][1] is None
 
 
+def test_nothing_is_sorted_by_histograms_and_texts_have_none(tables):
+    path, sources = f"/api/v1{QUERY}", [{"run": "r", "key": "all"}]
+    aggs = {"g": ["mean", "hist"]}
+    for field, told, body in (
+        ("sort", "no column 'g.hist'", {"aggs": aggs, "sort": [{"k": "g.hist"}]}),
+        ("aggs", "'s' has no hist", {"aggs": {"s": ["hist"]}}),
+    ):
+        status, _, data = tables.ask(path, {"sources": sources, "group": ["s"], **body})
+        problem = json.loads(data)
+        assert (status, problem["field"]) == (400, field)
+        assert told in problem["detail"]
+    by_mean = ask(tables, group=["s"], aggs=aggs, sort=[{"k": "g.mean"}])
+    assert sorted(by_mean["cells"][2]) == by_mean["cells"][2]
+
+
 def test_groups_are_sorted_by_their_own_columns(tables):
     sort = [{"k": "g.mean", "dir": "desc"}]
     answer = ask(tables, group=["s"], aggs={"g": ["mean"]}, sort=sort, offset=1, limit=3)
@@ -510,14 +533,19 @@ def test_tables_one_after_another_say_of_which_they_are(tables):
     )
 
 
-def test_an_answer_in_arrow_is_that_in_json(tables):
+def in_arrow(tables, body):
+    """An answer as a table, and its header."""
     pa = pytest.importorskip("pyarrow")
-    body = {"sources": [{"run": "r", "key": "all"}], "limit": ROWS, "sort": [{"k": "f"}]}
     headers = {"Accept": "application/vnd.apache.arrow.stream"}
     status, _, data = tables.ask(f"/api/v1{QUERY}", body, headers=headers)
     assert status == 200
     table = pa.ipc.open_stream(data).read_all()
-    header = json.loads(table.schema.metadata[b"panel"])
+    return table, json.loads(table.schema.metadata[b"panel"])
+
+
+def test_an_answer_in_arrow_is_that_in_json(tables):
+    body = {"sources": [{"run": "r", "key": "all"}], "limit": ROWS, "sort": [{"k": "f"}]}
+    table, header = in_arrow(tables, body)
     answer = tables.get(QUERY, body)
     assert {name: answer[name] for name in ("rows", "columns", "matched")} == {
         name: header[name] for name in ("rows", "columns", "matched")
@@ -527,3 +555,16 @@ def test_an_answer_in_arrow_is_that_in_json(tables):
         if name == "w":
             found = [None if one is None else one.timestamp() * 1000 for one in found]
         assert same(found, cells)
+
+
+def test_histograms_are_texts_of_json_in_arrow(tables):
+    sources = [{"run": "r", "key": "all"}]
+    body = {"sources": sources, "group": ["b"], "aggs": {"f": ["hist"], "w": ["hist"]}}
+    for where in ("", "b is null or f > 1e308"):
+        table, header = in_arrow(tables, {**body, "where": where})
+        answer = tables.get(QUERY, {**body, "where": where})
+        assert header["columns"] == answer["columns"]
+        for name, cells in zip(table.column_names[-2:], answer["cells"][-2:], strict=True):
+            found = table[name].to_pylist()
+            assert [None if one is None else json.loads(one) for one in found] == cells
+        assert (None in answer["cells"][-2]) == bool(where)

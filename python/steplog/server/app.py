@@ -258,6 +258,7 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._table_files.stop()
+        await self._tables.aclose()
         await self._thumbnails.aclose()
         await self.store.aclose()
         await self.series.aclose()

@@ -26,7 +26,7 @@ from steplog.server.store.history import Page, count_rows, read_page
 from steplog.server.store.objects import TooMuchError
 from steplog.server.store.runs import RunRecords, config_of, run_value, summary_of
 from steplog.server.store.table_expr import ExprError
-from steplog.server.store.table_query import Asked, TableQueries
+from steplog.server.store.table_query import Asked
 from steplog.server.store.table_view import one
 from steplog.server.table_body import SourceBody
 from steplog.server.tables import told
@@ -87,7 +87,7 @@ class ChartData:
         self._series = series
         self._hub = hub
         self._tables = tables
-        self._queries = TableQueries(series)
+        self._queries = tables.queries
 
     def routes(self) -> list[web.RouteDef]:
         """The routes."""

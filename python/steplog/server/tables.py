@@ -50,7 +50,11 @@ class _Run:
 
 
 class Tables:
-    """The handlers of tables."""
+    """The handlers of tables.
+
+    Attributes:
+        queries: Also of who asks for rows of tables elsewhere: what is found out is kept once.
+    """
 
     def __init__(
         self, meta: MetaStore, series: SeriesStore, hub: Hub, *, files: TableFiles
@@ -61,7 +65,11 @@ class Tables:
         self._series = series
         self._hub = hub
         self._tables = files
-        self._queries = TableQueries(series)
+        self.queries = TableQueries(series)
+
+    async def aclose(self) -> None:
+        """Leave what queries have begun in the background."""
+        await self.queries.aclose()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes."""
@@ -156,24 +164,24 @@ class Tables:
     ) -> tuple[dict[str, Any], Sequence[Values]]:
         if body.group:
             values, total = await groups(
-                self._queries,
+                self.queries,
                 asked,
                 body.group,
                 aggregates=body.aggregates,
                 offset=body.offset,
                 limit=body.limit,
             )
-            matched = await self._queries.matched(asked)
+            matched = await self.queries.matched(asked)
             return {**_header(values), "matched": matched, "total": total, "rows": []}, values
         shown = body.shown(asked)
         matched, (values, rows) = await asyncio.gather(
-            self._queries.matched(asked),
-            self._queries.page(asked, shown, offset=body.offset, limit=body.limit),
+            self.queries.matched(asked),
+            self.queries.page(asked, shown, offset=body.offset, limit=body.limit),
         )
         answer = {**_header(values), "matched": matched, "total": matched, "rows": rows}
         if body.stats:
             names = [name for name in shown if body.stats_of is None or name in body.stats_of]
-            answer["stats"] = await stats(self._queries, asked, names, matched=matched)
+            answer["stats"] = await stats(self.queries, asked, names, matched=matched)
         return answer, values
 
     async def _run(self, where: tuple[str, str], run: str, key: str | None) -> _Run:

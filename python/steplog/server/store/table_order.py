@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steplog.server.store.engine import text_param
+from steplog.server.store.table_ahead import OrdersAhead
 from steplog.server.store.table_sql import float_bits
 from steplog.server.store.table_view import STORED
 
@@ -45,6 +46,11 @@ class _Part:
     rows: NDArray[np.uint32]
     is_last: bool
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of an order is here."""
+        return self.begin == 0 and self.is_last
+
     def page(self, offset: int, limit: int) -> NDArray[np.uint32] | None:
         """The rows of a page; None where not all of them are here."""
         at = offset - self.begin
@@ -56,12 +62,18 @@ class _Part:
 class TableOrders:
     """Finds the rows of pages; keeps the parts of orders that it has found.
 
+    An order in which pages lie far apart is made whole in the background: further ones are looked
+    up. `aclose` leaves what is being made.
+
     Args:
         read: Runs a query that has the parameters of what is asked.
+        read_aside: Likewise, behind all others.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, read_aside: Read) -> None:
         self._read = read
+        self._read_aside = read_aside
+        self._ahead = OrdersAhead()
         self._parts: OrderedDict[tuple[object, int], _Part] = OrderedDict()
         """By the order and the place where each begins."""
 
@@ -82,13 +94,29 @@ class TableOrders:
         if part is None or page is None:
             if (view.rows or 0) > _MOST_ORDERED:
                 return await self._counted(asked, offset, limit)
-            found = await self._read(asked, f"{_select(asked)} {asked.order()}")
-            part = _Part(0, found.uints("r").astype(np.uint32), is_last=True)
+            part = await _whole(asked, self._read)
             page = part.rows[offset : offset + limit]
+        elif (view.rows or 0) <= _MOST_ORDERED:
+            self._ahead.jumped(order, lambda: self._make_whole(order, asked))
+        self._keep(order, part)
+        return page
+
+    async def _make_whole(self, order: object, asked: Asked) -> None:
+        self._keep(order, await _whole(asked, self._read_aside))
+
+    def _keep(self, order: object, part: _Part) -> None:
+        if self._known(order, part.begin, part.rows.size) is not None:
+            return
+        if part.is_whole:
+            for key in [key for key in self._parts if key[0] == order]:
+                del self._parts[key]
         self._parts[order, part.begin] = part
         while sum(one.rows.nbytes for one in self._parts.values()) > _BYTES:
             self._parts.popitem(last=False)
-        return page
+
+    async def aclose(self) -> None:
+        """Leave what is being made in the background."""
+        await self._ahead.aclose()
 
     async def _counted(self, asked: Asked, offset: int, limit: int) -> NDArray[np.uint32]:
         words = (
@@ -204,6 +232,12 @@ def _param(sample: Columns, name: str, kind: str) -> Param:
         return text_param(sample.texts(name)[0].decode("utf-8", "replace"))
     value = sample.numbers(name)[0]
     return float_bits(float(value)) if kind == "float" else int(value)
+
+
+async def _whole(asked: Asked, read: Read) -> _Part:
+    found = await read(asked, f"{_select(asked)} {asked.order()}")
+    rows = await asyncio.to_thread(lambda: found.uints("r").astype(np.uint32))
+    return _Part(0, rows, is_last=True)
 
 
 def _select(asked: Asked) -> str:

@@ -99,16 +99,23 @@ class Asked:
 
 
 class TableQueries:
-    """Answers; keeps how many rows filters leave."""
+    """Answers; keeps how many rows filters leave. `aclose` before the store is closed."""
 
     def __init__(self, store: SeriesStore) -> None:
         self._store = store
         self._counts: OrderedDict[object, int] = OrderedDict()
-        self._orders = TableOrders(self.read)
+        self._orders = TableOrders(self.read, self._read_aside)
 
     async def read(self, asked: Asked, sql: str, **params: int | str) -> Columns:
         """Run a query of ours that has the parameters of what is asked."""
         return await self._store.read(sql, **asked.compiler.params, **params)
+
+    async def _read_aside(self, asked: Asked, sql: str, **params: int | str) -> Columns:
+        return await self._store.engine.read_aside(sql, **asked.compiler.params, **params)
+
+    async def aclose(self) -> None:
+        """Leave what is being found out in the background."""
+        await self._orders.aclose()
 
     async def matched(self, asked: Asked) -> int:
         """How many rows are left."""
