@@ -49,6 +49,25 @@ def test_steps_are_those_that_the_run_shows(server, online):
     assert server.get(f"{RUN}/steps/at?wall={masked[9] + 1e-3:.6f}")["step"] == 4
 
 
+def test_of_a_fork_relative_times_count_from_the_first_run(server, online):
+    with online("r") as run:
+        run.log({"loss": 1})
+    with online("f", fork_from="r?_step=0") as run:
+        run.log({"loss": 2})
+    parent, fork = (server.get(f"/projects/local/p/runs/{name}") for name in ("r", "f"))
+    assert parent["relative_zero"] == parent["created"] == fork["relative_zero"] < fork["created"]
+    panel = {"id": "1", "series": [{"metric": "loss"}], "runs": {"ids": ["f"]}, "px": 100}
+    drawn = [
+        server.get("/projects/local/p/series:query", {"panels": [{**panel, "x": x}]})["panels"][0]
+        for x in ("wall", "relative")
+    ]
+    walls, relative = (one["columns"]["x"] for one in drawn)
+    zero = fork["relative_zero"] * 1e3
+    assert [wall - zero for wall in walls] == pytest.approx(relative, abs=1e-2)
+    found = server.get("/projects/local/p/runs/f/steps/at?step=0")
+    assert found["wall"] == pytest.approx(walls[0], abs=1e-3)
+
+
 @pytest.mark.parametrize("asked", ["", "?wall=1&step=1", "?step=-1", "?step=x", "?wall=x"])
 def test_what_is_asked_wrongly_is_refused(server, online, asked):
     with online("r") as run:

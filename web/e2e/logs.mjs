@@ -87,7 +87,7 @@ const steps = {
   },
   async 'puts the line that is clicked into the address'() {
     await line(bar.line + 1)
-      .locator('a')
+      .locator('a.at')
       .click();
     assert.equal(new URL(page.url()).hash, `#L${bar.line + 1}`);
     await page.reload();
@@ -157,7 +157,7 @@ const steps = {
     const last = list.locator(`[data-place="${errors - 1}"]`);
     assert.match(await last.innerText(), /error/i);
     const number = await last.getAttribute('data-line');
-    await last.locator('a').click();
+    await last.locator('a.at').click();
     await page.locator('[data-testid=log-level]').selectOption('all');
     await list.locator(`[data-line="${number}"][aria-current=true]`).waitFor();
     await page.goto(logs);
