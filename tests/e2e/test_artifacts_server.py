@@ -258,6 +258,46 @@ def test_a_name_has_one_type(server):
     assert settled(server, log.log("data", {"a": b"2"}))["version"] == "v1"
 
 
+def test_what_is_said_of_a_collection_changes_and_nothing_else_does(server):
+    _, keys = versions(server, 1)
+    said = change(server, "/data", {"description": "digits", "tags": ["a", "b"]})
+    assert (said["description"], said["tags"], said["name"]) == ("digits", ["a", "b"], "data")
+    assert change(server, "/data", {"tags_add": ["c", "a"], "tags_remove": ["b"]})["tags"] == [
+        *("a", "c")
+    ]
+    (listed,) = get(server, "")["collections"]
+    assert (listed["description"], listed["tags"]) == ("digits", ["a", "c"])
+    version = get(server, "/data/v0")
+    assert (version["id"], version["description"], version["tags"]) == (keys[0], "", [])
+    many = {"tags_add": [f"tag {number}" for number in range(999)]}
+    assert refused(ask(server, "/data", many, method="PATCH")) == (400, "invalid", "tags")
+    for body, field in (
+        ({"tags_remove": "a"}, "tags_remove"),
+        ({"description": 1}, "description"),
+        ({"aliases": []}, "aliases"),
+    ):
+        assert refused(ask(server, "/data", body, method="PATCH")) == (400, "invalid", field)
+    assert get(server, "/data")["tags"] == ["a", "c"]
+
+
+def test_a_deleted_collection_takes_its_versions_and_their_links_along(server):
+    log, keys = versions(server, 2)
+    other = settled(server, log.log("other", {"a": b"0"}))
+    for key, to in ((keys[1], "shelf"), (other["id"], "data")):
+        answer = ask(server, f"/{to}/links", {"artifact": key}, method="POST")
+        assert answer[0] == 200
+    delete(server, "/data")
+    assert [one["name"] for one in get(server, "")["collections"]] == ["other", "shelf"]
+    assert refused(ask(server, "/data"))[0] == 404
+    assert get(server, "/shelf")["list"] == []
+    assert [by_id(server, key)["state"] for key in keys] == ["deleted"] * 2
+    # What it linked to is as it was.
+    assert get(server, "/other/v0")["id"] == other["id"]
+    assert refused(ask(server, "/data", method="DELETE"))[:2] == (404, "not_found")
+    # A log of the same name begins anew.
+    assert settled(server, log.log("data", {"a": b"new"}))["state"] == "committed"
+
+
 def test_a_version_is_linked_to_another_collection(server):
     log, keys = versions(server, 3)
     log.link(keys[1], "local/shelf/best", ["prod"])

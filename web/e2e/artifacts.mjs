@@ -151,12 +151,35 @@ const steps = {
     await page.getByRole('button', { name: 'Edit the description' }).click();
     await page.keyboard.type('of the paper');
     await page.keyboard.press('Control+Enter');
-    await id('text-shown').filter({ hasText: 'of the paper' }).waitFor();
+    await id('version-panel').getByTestId('text-shown').filter({ hasText: 'of the paper' }).waitFor();
     const found = await (await page.request.get(api('/model/prod'))).json();
     assert.deepEqual(
       [found.version, found.aliases, found.tags, found.description],
       ['v1', ['latest', 'prod'], ['small net'], 'of the paper'],
     );
+  },
+  async 'takes changes of what is said of the collection, and leaves its versions as they are'() {
+    const header = id('collection-header');
+    await add('collection tag', 'baseline');
+    await names('collection-tag').filter({ hasText: 'baseline' }).waitFor();
+    await add('collection tag', 'old');
+    await names('collection-tag').filter({ hasText: 'old' }).waitFor();
+    await page.getByRole('button', { name: 'Remove the collection tag old' }).click();
+    await names('collection-tag').filter({ hasText: 'old' }).waitFor({ state: 'detached' });
+    refused = 1;
+    await add('collection tag', 'x'.repeat(65));
+    await header.getByTestId('name-error').waitFor();
+    await page.getByLabel('New collection tag').fill('');
+    await header.getByRole('button', { name: 'Edit the collection description' }).click();
+    await page.keyboard.type('small nets, one per paper');
+    await header.getByRole('button', { name: 'Save' }).click();
+    await header.getByTestId('text-shown').filter({ hasText: 'one per paper' }).waitFor();
+    const found = await (await page.request.get(api('/model'))).json();
+    assert.deepEqual([found.tags, found.description], [['baseline'], 'small nets, one per paper']);
+    assert.deepEqual(await names('tag').allInnerTexts(), ['small net']);
+    await assertAccessible(page, 'a collection');
+    await shot('collection');
+    await fitsIn(360);
   },
   async 'hears of changes that others make'() {
     const answer = await page.request.patch(api('/model/v0'), { data: { aliases_add: ['elsewhere'] } });
@@ -305,6 +328,22 @@ const steps = {
     await version('v0').waitFor({ state: 'detached' });
     assert.match(page.url(), /artifacts\/model$/);
     assert.equal((await page.request.get(api('/model/v0'))).status(), 404);
+  },
+  async 'deletes a collection once it was confirmed by its name'() {
+    await page.goto(at('artifacts', 'many'));
+    await id('delete-collection').click();
+    await id('delete-dialog').getByRole('heading', { name: 'Delete the collection many?' }).waitFor();
+    await assertAccessible(page, 'the question of a collection');
+    await shot('delete-collection');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await id('delete-dialog').waitFor({ state: 'detached' });
+    assert.equal((await page.request.get(api('/many'))).status(), 200);
+    await id('delete-collection').click();
+    await page.getByRole('button', { name: 'Delete many' }).click();
+    await collection('cifar').waitFor();
+    await collection('many').waitFor({ state: 'detached' });
+    assert.match(page.url(), /artifacts$/);
+    assert.equal((await page.request.get(api('/many'))).status(), 404);
   },
   async 'says when there is no such artifact or version'() {
     refused = 1;

@@ -11,7 +11,12 @@ from steplog.server.body import read_exact, read_json
 from steplog.server.query import versioned
 from steplog.server.schema import API, Code, Problem
 from steplog.server.store import artifact_rules as rules
-from steplog.server.store.artifact_edits import ArtifactEdits, VersionChange, Words
+from steplog.server.store.artifact_edits import (
+    ArtifactEdits,
+    CollectionChange,
+    VersionChange,
+    Words,
+)
 from steplog.server.store.artifact_reads import ArtifactReads
 
 if TYPE_CHECKING:
@@ -76,8 +81,8 @@ class ArtifactChanges:
     async def change_collection(self, request: web.Request) -> web.Response:
         """Change a collection's name, description, tags or type."""
         entity, project, name = collection_of(request)
-        values = _checked(await read_json(request), _COLLECTION)
-        renamed = await self._edits.change_collection((entity, project, name), values)
+        change = _collection_change(await read_json(request))
+        renamed = await self._edits.change_collection((entity, project, name), change)
         self._changed((entity, project, name))
         found = await self._reads.collection((entity, project, renamed), limit=1, before=None)
         if found is None:
@@ -118,7 +123,6 @@ _OF_LISTS = ("list", "next", "unfinished")
 _COLLECTION: dict[str, Callable[[Any], object]] = {
     "name": rules.check_name,
     "description": rules.check_text,
-    "tags": rules.check_tags,
     "type": rules.check_type,
 }
 _VERSION: dict[str, Callable[[Any], object]] = {
@@ -135,15 +139,20 @@ def _check_known(body: dict[str, Any], names: tuple[str, ...]) -> None:
 
 
 def _checked(body: dict[str, Any], rules_of: dict[str, Callable[[Any], object]]) -> dict[str, Any]:
-    _check_known(body, tuple(rules_of))
-    return {name: rules_of[name](value) for name, value in body.items()}
+    return {name: rule(body[name]) for name, rule in rules_of.items() if name in body}
+
+
+def _collection_change(body: dict[str, Any]) -> CollectionChange:
+    _check_known(body, (*_COLLECTION, *(f"tags{how}" for how in _LISTS)))
+    tags = _words(body, "tags", rules.check_tags)
+    return CollectionChange(_checked(body, _COLLECTION), tags)
 
 
 def _version_change(body: dict[str, Any]) -> VersionChange:
     lists = [f"{what}{how}" for what in ("aliases", "tags") for how in _LISTS]
     _check_known(body, (*_VERSION, *lists))
     return VersionChange(
-        values={name: rule(body[name]) for name, rule in _VERSION.items() if name in body},
+        values=_checked(body, _VERSION),
         aliases=_words(body, "aliases", rules.check_aliases),
         tags=_words(body, "tags", rules.check_tags),
     )

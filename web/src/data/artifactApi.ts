@@ -2,6 +2,7 @@
 import { exactJson, json, projectPath, request, runPath, type ProjectRef } from './api';
 import type {
   Collection,
+  CollectionChange,
   CollectionVersions,
   EntriesPage,
   Lineage,
@@ -51,12 +52,22 @@ export const getEntries = (
 export const getLineage = (of: VersionRef, depth: number): Promise<Lineage> =>
   exactJson<Lineage>(`${versionPath(of)}/lineage?depth=${depth}`);
 
-export const changeVersion = (of: VersionRef, change: VersionChange): Promise<Version> =>
-  exactJson<Version>(versionPath(of), {
+const change = <T>(path: string, what: CollectionChange | VersionChange): Promise<T> =>
+  exactJson<T>(path, {
     method: 'PATCH',
-    body: JSON.stringify(change),
+    body: JSON.stringify(what),
     headers: { 'Content-Type': 'application/json' },
   });
+
+export const changeVersion = (of: VersionRef, what: VersionChange): Promise<Version> =>
+  change(versionPath(of), what);
+
+export const changeCollection = (of: CollectionRef, what: CollectionChange): Promise<Collection> =>
+  change(collectionPath(of), what);
+
+/** Deletes a collection with all that was logged to it, its links elsewhere too. */
+export const deleteCollection = async (of: CollectionRef): Promise<void> =>
+  void (await request(collectionPath(of), { method: 'DELETE' }));
 
 /** Deletes a version, its aliases with it. */
 export const deleteVersion = async (of: VersionRef): Promise<void> =>

@@ -117,11 +117,15 @@ export interface RunArtifacts {
   }[];
 }
 
-/** What can be changed of a version. */
-export interface VersionChange {
+/** What can be changed of a collection. */
+export interface CollectionChange {
   description?: string;
-  aliases_add?: string[];
-  aliases_remove?: string[];
   tags_add?: string[];
   tags_remove?: string[];
+}
+
+/** What can be changed of a version. */
+export interface VersionChange extends CollectionChange {
+  aliases_add?: string[];
+  aliases_remove?: string[];
 }

@@ -50,6 +50,14 @@ class VersionChange:
     tags: Words
 
 
+@dataclass(frozen=True)
+class CollectionChange:
+    """What of a collection changes: columns and tags."""
+
+    values: dict[str, Any]
+    tags: Words
+
+
 class ArtifactEdits:
     """Changes artifacts; each change in one transaction."""
 
@@ -66,11 +74,7 @@ class ArtifactEdits:
             at = await _member(connection, where, ref)
             is_it = ARTIFACTS.c.id == at.artifact_id
             before = await connection.scalar(sa.select(ARTIFACTS.c.tags).where(is_it))
-            tags = change.tags.of(before or [])
-            if len(tags) > MAX_TAGS:
-                detail = f"a version has at most {MAX_TAGS:,} tags"
-                raise Problem(Code.INVALID, detail, field="tags")
-            values = {**change.values, "tags": tags}
+            values = {**change.values, "tags": _tags(change.tags, before, whose="a version")}
             await connection.execute(sa.update(ARTIFACTS).where(is_it).values(**values))
             await self._alias(connection, at, change.aliases)
 
@@ -143,12 +147,14 @@ class ArtifactEdits:
                 raise Problem(Code.INVALID, detail, field="ref")
             await unlink(connection, at.collection_id, at.version)
 
-    async def change_collection(self, where: Where, values: dict[str, Any]) -> str:
+    async def change_collection(self, where: Where, change: CollectionChange) -> str:
         """Change a collection; returns its name.
 
         Raises:
-            Problem: There is none, its new name is taken, or links would have another type.
+            Problem: There is none, its new name is taken, links would have another type, or it
+                would have too many tags.
         """
+        values = change.values
         async with self._meta.write() as connection:
             row = await _collection(connection, where)
             name, kind = values.get("name", row.name), values.get("type", row.type)
@@ -156,8 +162,10 @@ class ArtifactEdits:
                 await _rename(connection, row, name)
             if kind != row.type:
                 await _retype(connection, row, kind)
-            now = {**values, "updated": time.time_ns()}
             is_it = COLLECTIONS.c.id == row.id
+            before = await connection.scalar(sa.select(COLLECTIONS.c.tags).where(is_it))
+            tags = _tags(change.tags, before, whose="a collection")
+            now = {**values, "tags": tags, "updated": time.time_ns()}
             await connection.execute(sa.update(COLLECTIONS).where(is_it).values(**now))
         return str(name)
 
@@ -170,6 +178,13 @@ class ArtifactEdits:
         async with self._meta.write() as connection:
             row = await _collection(connection, where)
             await delete_collection(self._meta, connection, row.id)
+
+
+def _tags(change: Words, before: Sequence[str] | None, *, whose: str) -> list[str]:
+    tags = change.of(before or [])
+    if len(tags) > MAX_TAGS:
+        raise Problem(Code.INVALID, f"{whose} has at most {MAX_TAGS:,} tags", field="tags")
+    return tags
 
 
 async def _collection(connection: AsyncConnection, where: Where) -> Row:
