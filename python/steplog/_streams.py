@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from steplog._own_terminal import OwnTerminal
+from steplog._tees import put_write, write_of
 from steplog._writer import (
     RawWrite,
     ask_output,
@@ -77,7 +78,7 @@ class _Wrapped:
         self.stream = stream
         self.number = number
         self.is_backed = _number_of(stream) == number and hasattr(stream, "flush")
-        self._original: Callable[[str], int] = stream.write
+        self._original: Callable[[str], int] = write_of(stream)
         self._original_flush: Callable[[], object] = getattr(stream, "flush", lambda: None)
         self._is_redirected = False
         self._is_given_back = False
@@ -99,7 +100,7 @@ class _Wrapped:
         self._write, self._flush = write, flush_both
         self._raw: Any = None
         self._raw_write: object = None
-        stream.write = write
+        put_write(stream, write)
         if self.is_backed:
             stream.flush = flush_both
             self._wrap_raw()
@@ -180,6 +181,8 @@ class _Wrapped:
         for name, own in owned.items():
             if vars(self.stream).get(name) is own:
                 delattr(self.stream, name)
+        if write_of(self.stream) is self._write:
+            put_write(self.stream, self._original)
         if self._raw is not None and vars(self._raw).get("write") is self._raw_write:
             del self._raw.write
 
