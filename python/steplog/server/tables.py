@@ -22,7 +22,7 @@ from steplog.server.store.table_expr import ExprError
 from steplog.server.store.table_query import Asked, TableQueries
 from steplog.server.store.table_stats import stats
 from steplog.server.store.table_view import JoinError, Source, View, concat, join, one
-from steplog.server.table_body import TableBody, table_body
+from steplog.server.table_body import MAX_STATS, TableBody, table_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,6 +167,9 @@ class Tables:
         answer = {**_header(values), "matched": matched, "total": matched, "rows": rows}
         if body.stats:
             names = [name for name in shown if body.stats_of is None or name in body.stats_of]
+            if len(names) > MAX_STATS:
+                detail = f"`stats` are of at most {MAX_STATS:,} columns: name or select some"
+                raise Problem(Code.TOO_LARGE, detail, field="stats")
             answer["stats"] = await stats(self._queries, asked, names, matched=matched)
         return answer, values
 
@@ -284,6 +287,8 @@ def told(error: StorageError) -> Exception:
     text = str(error)
     if "CANNOT_COMPILE_REGEXP" in text:
         return Problem(Code.INVALID, "a pattern of `matches` is none of RE2", field="where")
+    if "TOO_BIG_AST" in text:
+        return Problem(Code.TOO_LARGE, "the query is of too many columns at once")
     if "TIMEOUT_EXCEEDED" in text or "MEMORY_LIMIT_EXCEEDED" in text:
         return Problem(Code.TOO_LARGE, "the query takes too long, or too much memory")
     return error
