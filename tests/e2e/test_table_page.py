@@ -57,7 +57,7 @@ def test_tables_in_the_browser(server, online):
         run.log({"long": RawTable(text, ncols=3, nrows=LONG, log_mode="IMMUTABLE")})
     with online("r-wide") as run:
         names = [f"c{number}" for number in range(WIDE)]
-        run.log({"wide": steplog.Table(columns=names, data=[range(WIDE), range(1, WIDE + 1)])})
+        run.log({"wide.one": steplog.Table(columns=names, data=[range(WIDE), range(1, WIDE + 1)])})
     with online("r-empty") as run:
         run.log({"loss": 1})
     run_page(server, "e2e/tables.mjs", "p", "r")

@@ -254,6 +254,7 @@ const steps = {
   async 'goes through ten thousand columns'() {
     await page.goto(`${address}-wide?tab=tables`);
     await counted('2 rows');
+    assert.equal(await id('table-key').locator('option').innerText(), 'wide.one');
     assert.equal(await grid.getAttribute('aria-colcount'), '10001');
     await column('c0').locator('svg').waitFor();
     assert.ok((await id('table-column').count()) < 30);

@@ -12,7 +12,7 @@ from steplog._errors import StorageError
 from steplog.server.arrow import cells_stream
 from steplog.server.body import read_json
 from steplog.server.query import find_run, project_of, versioned
-from steplog.server.schema import API, ARROW, KIND_OBJECT, MAX_INT64, Code, Problem
+from steplog.server.schema import API, ARROW, KIND_OBJECT, MAX_INT64, Code, Problem, join_path
 from steplog.server.store.keys import KeyRecords
 from steplog.server.store.objects import Asked as Wanted
 from steplog.server.store.objects import Objects, Place, TooMuchError
@@ -123,7 +123,7 @@ class Tables:
             Problem: There is no such run, or the run has too many to look into.
         """
         found = await self._logged(where, run, key)
-        return [Place(one.run, key, one.label, at) for one in found.series for at in one.steps]
+        return [Place(one.run, one.key, one.label, at) for one in found.series for at in one.steps]
 
     async def post(self, request: web.Request) -> web.Response:
         """Rows, or groups, or what columns hold."""
@@ -141,6 +141,7 @@ class Tables:
             raise told(error) from error
         header = {
             "sources": [{"run": one.run, "step": one.step} for one in sources],
+            **({"source_columns": asked.view.of} if asked.view.of else {}),
             **answer,
         }
         headers = {"X-Data-Version": str(version), "Vary": "Accept"}
@@ -182,11 +183,11 @@ class Tables:
         lineage = await self._runs.lineage([stored.number])
         sources = {source for those in lineage.sources.values() for source in those}
         kinds = await self._keys.kinds(sources)
-        keys = {
-            name: 1 << KIND_OBJECT
-            for name, bits in kinds.items()
-            if bits >> KIND_OBJECT & 1 and key in (None, name)
-        }
+        names = {name for name, bits in kinds.items() if bits >> KIND_OBJECT & 1}
+        if key is not None:
+            # One that has dots in it may be told as it was logged.
+            names &= {key if key in names else join_path([key])}
+        keys = dict.fromkeys(names, 1 << KIND_OBJECT)
         wanted = Wanted(
             runs=[stored.number],
             keys=keys,

@@ -16,6 +16,8 @@ export class TableRows {
   /** Whether what is shown is of the query before. */
   old = $state(false);
   columns = $state.raw<readonly TableColumn[]>([]);
+  /** The column that says of which run a row is. */
+  runColumn = $state('');
   total = $state(0);
   matched = $state(0);
   readonly stats = new SvelteMap<string, ColumnStats>();
@@ -41,6 +43,7 @@ export class TableRows {
     this.pages.set(0, answer);
     this.stats.clear();
     [this.columns, this.total, this.matched] = [answer.columns, answer.total, answer.matched];
+    this.runColumn = answer.source_columns?.run ?? '';
     [this.status, this.error, this.old] = ['ready', null, false];
     void this.count();
   }

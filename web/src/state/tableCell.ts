@@ -14,8 +14,8 @@ export interface MediaCell {
   caption: string;
 }
 
-/** Where a cell leads and what stands there instead, null for nowhere; a column may only have such a name. */
-export type LinkOf = (column: string, cell: Cell) => { text: string; href: string } | null;
+/** Where the cell leads that says of which run a row is, and what stands there instead; null for nowhere. */
+export type LinkOf = (cell: Cell) => { text: string; href: string } | null;
 
 /** In one line; missing values have none. */
 export function cellText(cell: Cell, kind: CellKind): string {
