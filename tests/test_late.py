@@ -203,6 +203,27 @@ def test_large_arrays_are_histograms_of_what_was_there(start, dtype):
     assert RunLog(run.sync_dir).summary()["w"] == row["w"]
 
 
+def test_a_series_of_polars_is_what_one_of_pandas_is(start):
+    pl, pd = pytest.importorskip("polars"), pytest.importorskip("pandas")
+    some, many, words = [1, 2, 3], np.arange(500) / 7, ["a", "b"]
+    with start() as run:
+        for make in (pl.Series, pd.Series):
+            run.log({"n": make([some[0]]), "some": make(some), "in": {"m": [make(many)]}})
+            run.log({"words": make(words), "gap": make([1.5, None])})
+    polars, polars_words, pandas, pandas_words = rows(run)
+    assert run.status()["skipped"] == 0
+    assert polars["some"] == some
+    assert polars["n"] == 1
+    assert polars["in"]["m"][0]["_type"] == "histogram"
+    assert polars_words["words"] == words
+
+    def values(row):
+        return str({name: value for name, value in row.items() if name[0] != "_"})
+
+    assert values(polars) == values(pandas)
+    assert values(polars_words) == values(pandas_words)
+
+
 def test_what_is_not_finite_is_counted_beside_the_histogram(start):
     array = np.ones(100)
     array[:6] = [math.nan, math.nan, math.inf, -math.inf, -math.inf, -math.inf]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
 import pickle
@@ -338,6 +339,27 @@ def test_a_batch_becomes_a_grid(logged):
     assert np.array_equal(shown(steplog.Image(batch[:1]), logged), batch[0])
 
 
+@pytest.mark.parametrize("file_type", ["png", "jpg", "bmp"])
+def test_no_mode_of_pillow_is_left_out(start, file_type):
+    more = ["La", "LAB", "RGBa", "RGBX", "I;16L", "I;16B", "I;16N"]
+    modes = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "I;16", "F"]
+    with start() as run:
+        for mode in [*modes, *more]:
+            image = PIL.Image.new(mode, (4, 3))
+            run.log({"i": steplog.Image(image, file_type=file_type)})
+    assert run.status()["skipped"] == 0
+    assert len(rows(run)) == len(modes + more)
+
+
+def test_what_grey_of_pillow_is_kept(logged):
+    half = PIL.Image.fromarray(PIXELS).convert("LA")
+    assert np.array_equal(
+        shown(steplog.Image(half.convert("La")), logged)[:, :, 1], np.asarray(half)[:, :, 1]
+    )
+    deep = PIL.Image.new("I;16N", (4, 3), 777)
+    assert shown(steplog.Image(deep), logged).tolist() == [[777] * 4] * 3
+
+
 @pytest.mark.parametrize(
     "mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "I;16", "F", "PA"]
 )
@@ -535,6 +557,10 @@ def test_what_is_no_image_is_refused(arguments, kind, text):
     assert isinstance(caught.value, steplog.UsageError)
 
 
+def nan_box(**position):
+    return {"p": {"box_data": [{"position": position, "class_id": 1}]}}
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -544,6 +570,9 @@ def test_what_is_no_image_is_refused(arguments, kind, text):
         ({"boxes": {"p": {}}}, "box_data must be a list"),
         ({"boxes": {"p": {"box_data": [3]}}}, "a box must be a dict"),
         ({"boxes": {"p": {"box_data": [{"position": {"minX": 1}}]}}}, "the position of a box"),
+        ({"boxes": nan_box(minX=0, maxX=math.nan, minY=0, maxY=1)}, "all finite numbers"),
+        ({"boxes": nan_box(middle=[1, -math.inf], width=1, height=1)}, "all finite numbers"),
+        ({"boxes": nan_box(middle=[1, 1], width=math.nan, height=1)}, "all finite numbers"),
         ({"masks": {"p": {}}}, "mask_data, or the path"),
         ({"masks": {"p": {"mask_data": np.zeros((2, 2))}}}, "must be integers"),
         ({"masks": {"p": {"mask_data": np.full((2, 2), 256)}}}, "must be 0 to 255"),

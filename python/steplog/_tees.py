@@ -3,6 +3,7 @@
 While a cell runs, IPython has a function of its own as `write` of `sys.stdout` and `sys.stderr`,
 and puts back behind the cell what it found before it. What takes the place of `write` within a cell
 would be gone with the cell.
+"""
 
 from __future__ import annotations
 

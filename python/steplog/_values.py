@@ -372,6 +372,8 @@ def _other(  # noqa: C901, PLR0911, PLR0912  # one a type
         from steplog.data.table import Table  # noqa: PLC0415  # where a program logs such
 
         return Table(dataframe=value).taken()
+    if is_of(value, "polars", "Series"):
+        return take(value.to_numpy())
     if isinstance(value, (int, float)):  # subclasses: the number itself
         return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, (bytes, bytearray)):

@@ -671,6 +671,7 @@ def test_files_of_before_hashes_were_kept_have_them(server, online):
             "DROP TABLE charts",
             "ALTER TABLE writers DROP COLUMN uploaded",
             "ALTER TABLE writers DROP COLUMN last_logged",
+            "ALTER TABLE writers DROP COLUMN closed",
             "UPDATE alembic_version SET version_num = '0011'",
         ):
             database.execute(change)

@@ -14,6 +14,7 @@ LABELS = ("cat", "dog", "bird")
 TYPES = {"image": "image-file", "label": "string", "score": "number", "time": "timestamp"}
 COLUMNS = ["id", "image", "label", "score", "ok", "time", "detail", "long/text"]
 LONG = 1_000_000
+WIDE = 10_000
 
 
 class Predictions(Media):
@@ -54,6 +55,9 @@ def test_tables_in_the_browser(server, online):
         data = ",".join(f"[{number},{number % 1000 / 10},null]" for number in range(LONG))
         text = '{"columns": ["n", "x", "nothing"], "data": [' + data + "]}"
         run.log({"long": RawTable(text, ncols=3, nrows=LONG, log_mode="IMMUTABLE")})
+    with online("r-wide") as run:
+        names = [f"c{number}" for number in range(WIDE)]
+        run.log({"wide.one": steplog.Table(columns=names, data=[range(WIDE), range(1, WIDE + 1)])})
     with online("r-empty") as run:
         run.log({"loss": 1})
     run_page(server, "e2e/tables.mjs", "p", "r")

@@ -568,3 +568,65 @@ def test_histograms_are_texts_of_json_in_arrow(tables):
             found = table[name].to_pylist()
             assert [None if one is None else json.loads(one) for one in found] == cells
         assert (None in answer["cells"][-2]) == bool(where)
+
+
+@pytest.mark.timeout(120)
+def test_a_table_has_ten_thousand_columns(server, online):
+    names = [f"c{number}" for number in range(10_000)]
+    table = steplog.Table(columns=names, data=[range(10_000), range(1, 10_001)])
+    with online("wide") as run:
+        run.log({"wide": table})
+        run.log({"some": steplog.Table(columns=names[:250], data=[range(250)])})
+    source = {"run": "wide", "key": "wide"}
+    body = {"sources": [source], "select": ["c9999", "c1"], "stats": True}
+    body |= {"where": "c5000 > 0", "sort": [{"k": "c7000", "dir": "desc"}]}
+    answer = server.get(QUERY, body)
+    assert answer["cells"] == [[10_000, 9_999], [2, 1]]
+    assert [one["max"] for one in answer["stats"]] == [10_000, 2]
+    answer = server.get(QUERY, {"sources": [source]})
+    assert [one["name"] for one in answer["columns"]] == names
+    assert [cells[1] for cells in answer["cells"]] == list(range(1, 10_001))
+    some = {"run": "wide", "key": "some"}
+    answer = server.get(QUERY, {"sources": [some], "stats": True})
+    assert [one["min"] for one in answer["stats"]] == list(range(250))
+    for wrong, words in (
+        ({"sources": [source], "stats": True}, "at most 1,000 columns"),
+        ({"sources": [source, source]}, "too many columns"),
+    ):
+        status, _, data = server.ask(f"/api/v1{QUERY}", wrong)
+        assert status == 413, data
+        assert words in json.loads(data)["detail"]
+
+
+def test_a_table_is_found_by_the_key_as_it_was_logged(server, online):
+    with online("dots") as run:
+        run.log({"val.pred": steplog.Table(columns=["a"], data=[[1]])})
+        run.log({"both.x": steplog.Table(columns=["a"], data=[[2]])})
+        run.log({"both": {"x": steplog.Table(columns=["a"], data=[[3]])}})
+
+    def found(key):
+        return server.get(QUERY, {"sources": [{"run": "dots", "key": key}]})["cells"]
+
+    assert found("val.pred") == found("val\\.pred") == [[1]]
+    # Where a key is there as it is spelled, it is that one.
+    assert found("both.x") == [[3]]
+    assert found("both\\.x") == [[2]]
+    path = "/projects/local/p/runs/dots/tables/val.pred"
+    assert [one["nrows"] for one in server.get(path)["versions"]] == [1]
+
+
+def test_tables_one_after_another_keep_columns_that_are_named_run(server, online):
+    columns = ["run", "_run", "step", "x"]
+    with online("named") as run:
+        run.log({"t": steplog.Table(columns=columns, data=[["mine", "own", 7, 1]])})
+    sources = [{"run": "named", "key": "t"}] * 2
+    answer = server.get(QUERY, {"sources": sources})
+    assert columns_of(answer) == {
+        "run": ["mine"] * 2,
+        "_run": ["own"] * 2,
+        "step": [7] * 2,
+        "x": [1] * 2,
+        "__run": ["named"] * 2,
+        "_step": [0] * 2,
+    }
+    assert answer["source_columns"] == {"run": "__run", "step": "_step"}

@@ -4,7 +4,7 @@
  *   node e2e/tables.mjs BASE_URL LOGIN_LINK ENTITY PROJECT RUN [SHOTS_FOLDER]
  *
  * The run has the tables that `test_tables_in_the_browser` logs: `eval/preds` at steps 0 to 2 and `long`;
- * the run `second` has `eval/preds` as well.
+ * the run `second` has `eval/preds` as well, and RUN`-wide` a table of 10,000 columns.
  */
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
@@ -254,6 +254,28 @@ const steps = {
     await rows.first().getByRole('link', { name: 'second' }).click();
     await page.waitForURL(/\/r\/second\?tab=tables$/);
     await counted('100 rows');
+  },
+  async 'goes through ten thousand columns'() {
+    await page.goto(`${address}-wide?tab=tables`);
+    await counted('2 rows');
+    assert.equal(await id('table-key').locator('option').innerText(), 'wide.one');
+    assert.equal(await grid.getAttribute('aria-colcount'), '10001');
+    await column('c0').locator('svg').waitFor();
+    assert.ok((await id('table-column').count()) < 30);
+    await grid.evaluate((one) => (one.scrollLeft = one.scrollWidth));
+    await column('c9999').locator('svg').waitFor();
+    assert.ok((await id('table-column').count()) < 30);
+    assert.equal(await column('c9999').getAttribute('aria-colindex'), '10001');
+    assert.equal((await cells(0)).length, 2);
+    const last = rows.first().locator('[role=gridcell]').last();
+    assert.equal((await last.innerText()).trim(), '9999');
+    const left = (locator) => locator.evaluate((one) => Math.round(one.getBoundingClientRect().left));
+    assert.equal(await left(last), await left(column('c9999')));
+    await assertAccessible(page, 'a wide table');
+    await shot('wide');
+    await id('table-columns').click();
+    await page.getByLabel('c9998', { exact: true }).uncheck();
+    await column('c9998').waitFor({ state: 'detached' });
   },
   async 'says when a run has no tables'() {
     await page.goto(`${address}-empty?tab=tables`);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -104,14 +105,14 @@ def _box(box: object) -> dict[str, Any]:
 
 def _position(position: object) -> dict[str, Any]:
     if isinstance(position, Mapping):
-        if all(_is_number(position.get(name)) for name in _CORNERS):
+        if all(_is_place(position.get(name)) for name in _CORNERS):
             return {name: _plain(position[name]) for name in _CORNERS}
         middle = position.get("middle")
         sides = {name: position.get(name) for name in ("width", "height")}
         if (
             isinstance(middle, Sequence)
             and len(middle) == 2  # noqa: PLR2004  # x and y
-            and all(map(_is_number, [*middle, *sides.values()]))
+            and all(map(_is_place, [*middle, *sides.values()]))
         ):
             return {
                 "middle": [_plain(part) for part in middle],
@@ -119,12 +120,16 @@ def _position(position: object) -> dict[str, Any]:
             }
     raise ArgumentTypeError(
         "the position of a box has minX, maxX, minY and maxY, or middle [x, y], width and height, "
-        f"all numbers, got {position!r}"
+        f"all finite numbers, got {position!r}"
     )
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real)
+
+
+def _is_place(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _plain(number: Any) -> int | float:  # noqa: ANN401  # a number of any library

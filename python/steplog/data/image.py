@@ -36,7 +36,7 @@ _AS_THEY_ARE = {
     "bmp": {"1", "L", "P", "RGB", "RGBA"},
 }
 """Modes of Pillow that a file can hold; others become RGB, or RGBA."""
-_DEEP = {"I", "I;16", "I;16B", "I;16L"}
+_DEEP = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _MOST_FILE_BYTES = 256 << 20
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
@@ -286,6 +286,8 @@ def _parse(content: bytes, suffix: str, what: str) -> Encoded:
 def _encode_pillow(image: Any, wish: _Wish, warn: Callable[[str], object]) -> bytes:  # noqa: ANN401
     """The file of an image of Pillow, or of what it becomes in the mode that is wished for."""
     kind = _FILE_TYPES[wish.format]
+    if image.mode == "La":  # which Pillow converts to nothing else
+        image = image.convert("LA")
     if wish.mode is not None:
         image = image.convert(wish.mode)
     if image.mode == "F" or image.mode in _DEEP:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_SOURCES = 50
 MAX_ROWS = 10_000
 """Of one answer."""
+MAX_STATS = 1_000
+"""Columns of which one answer says what they hold: each is a query or two of its own."""
 _DEFAULT_ROWS = 200
 _MAX_NAMES = 10_000
 _MAX_SORTS = 8
@@ -225,4 +227,4 @@ def _sorts(sort: object) -> list[SortKey]:
     return found
 
 
-__all__ = ["SourceBody", "TableBody", "table_body"]
+__all__ = ["MAX_STATS", "SourceBody", "TableBody", "table_body"]

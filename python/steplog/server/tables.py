@@ -12,7 +12,7 @@ from steplog._errors import StorageError
 from steplog.server.arrow import cells_stream
 from steplog.server.body import read_json
 from steplog.server.query import find_run, project_of, versioned
-from steplog.server.schema import API, ARROW, KIND_OBJECT, MAX_INT64, Code, Problem
+from steplog.server.schema import API, ARROW, KIND_OBJECT, MAX_INT64, Code, Problem, join_path
 from steplog.server.store.keys import KeyRecords
 from steplog.server.store.objects import Asked as Wanted
 from steplog.server.store.objects import Objects, Place, TooMuchError
@@ -23,7 +23,7 @@ from steplog.server.store.table_groups import groups
 from steplog.server.store.table_query import Asked, TableQueries
 from steplog.server.store.table_stats import stats
 from steplog.server.store.table_view import JoinError, Source, View, concat, join, one
-from steplog.server.table_body import TableBody, table_body
+from steplog.server.table_body import MAX_STATS, TableBody, table_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,7 +132,7 @@ class Tables:
             Problem: There is no such run, or the run has too many to look into.
         """
         found = await self._logged(where, run, key)
-        return [Place(one.run, key, one.label, at) for one in found.series for at in one.steps]
+        return [Place(one.run, one.key, one.label, at) for one in found.series for at in one.steps]
 
     async def post(self, request: web.Request) -> web.Response:
         """Rows, or groups, or what columns hold."""
@@ -150,6 +150,7 @@ class Tables:
             raise told(error) from error
         header = {
             "sources": [{"run": one.run, "step": one.step} for one in sources],
+            **({"source_columns": asked.view.of} if asked.view.of else {}),
             **answer,
         }
         headers = {"X-Data-Version": str(version), "Vary": "Accept"}
@@ -181,6 +182,9 @@ class Tables:
         answer = {**_header(values), "matched": matched, "total": matched, "rows": rows}
         if body.stats:
             names = [name for name in shown if body.stats_of is None or name in body.stats_of]
+            if len(names) > MAX_STATS:
+                detail = f"`stats` are of at most {MAX_STATS:,} columns: name or select some"
+                raise Problem(Code.TOO_LARGE, detail, field="stats")
             answer["stats"] = await stats(self.queries, asked, names, matched=matched)
         return answer, values
 
@@ -193,11 +197,11 @@ class Tables:
         lineage = await self._runs.lineage([stored.number])
         sources = {source for those in lineage.sources.values() for source in those}
         kinds = await self._keys.kinds(sources)
-        keys = {
-            name: 1 << KIND_OBJECT
-            for name, bits in kinds.items()
-            if bits >> KIND_OBJECT & 1 and key in (None, name)
-        }
+        names = {name for name, bits in kinds.items() if bits >> KIND_OBJECT & 1}
+        if key is not None:
+            # One that has dots in it may be told as it was logged.
+            names &= {key if key in names else join_path([key])}
+        keys = dict.fromkeys(names, 1 << KIND_OBJECT)
         wanted = Wanted(
             runs=[stored.number],
             keys=keys,
@@ -298,6 +302,8 @@ def told(error: StorageError) -> Exception:
     text = str(error)
     if "CANNOT_COMPILE_REGEXP" in text:
         return Problem(Code.INVALID, "a pattern of `matches` is none of RE2", field="where")
+    if "TOO_BIG_AST" in text:
+        return Problem(Code.TOO_LARGE, "the query is of too many columns at once")
     if "TIMEOUT_EXCEEDED" in text or "MEMORY_LIMIT_EXCEEDED" in text:
         return Problem(Code.TOO_LARGE, "the query takes too long, or too much memory")
     return error

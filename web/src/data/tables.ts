@@ -77,5 +77,7 @@ export interface TableAnswer {
   total: number;
   /** The number of each row; empty for groups and more than one table. */
   rows: number[];
+  /** Of several tables one after another, in which column the run of each row is. */
+  source_columns?: { run: string; step: string };
   stats?: ColumnStats[];
 }

@@ -16,6 +16,8 @@ export class TableRows {
   /** Whether what is shown is of the query before. */
   old = $state(false);
   columns = $state.raw<readonly TableColumn[]>([]);
+  /** The column that says of which run a row is. */
+  runColumn = $state('');
   total = $state(0);
   matched = $state(0);
   readonly stats = new SvelteMap<string, ColumnStats>();
@@ -23,6 +25,8 @@ export class TableRows {
   private readonly asked = new SvelteMap<number, AbortController>();
   private query: TableQuery | null = null;
   private counting: AbortController | null = null;
+  /** Of the columns in sight. */
+  private seen: readonly string[] = [];
 
   constructor(private readonly ref: ProjectRef) {}
 
@@ -39,8 +43,15 @@ export class TableRows {
     this.pages.set(0, answer);
     this.stats.clear();
     [this.columns, this.total, this.matched] = [answer.columns, answer.total, answer.matched];
+    this.runColumn = answer.source_columns?.run ?? '';
     [this.status, this.error, this.old] = ['ready', null, false];
-    if (!query.group?.length) void this.count(query, answer.columns);
+    void this.count();
+  }
+
+  /** Asks what the columns hold that come into sight. */
+  tell(names: readonly string[]): void {
+    this.seen = names;
+    if (this.status === 'ready' && !this.old && !this.counting) void this.count();
   }
 
   /** Once more, after an error. */
@@ -98,20 +109,28 @@ export class TableRows {
     [this.status, this.error, this.old] = ['error', error, false];
   }
 
-  private async count(query: TableQuery, columns: readonly TableColumn[]): Promise<void> {
+  private async count(): Promise<void> {
+    const query = this.query;
+    if (!query || query.group?.length) return;
     const controller = new AbortController();
     this.counting = controller;
     const base = { ...query, sort: [], offset: 0, limit: 0 };
+    let known = this.columns.map(({ name }) => name);
     try {
-      for (let at = 0; at < columns.length; at += STATS_AT_ONCE) {
-        const stats = columns.slice(at, at + STATS_AT_ONCE).map(({ name }) => name);
-        const answer = await queryTable(this.ref, { ...base, stats }, controller.signal);
+      for (;;) {
+        const untold = this.seen.filter((name) => known.includes(name) && !this.stats.has(name));
+        const stats = untold.slice(0, STATS_AT_ONCE);
+        if (stats.length === 0) return;
+        known = known.filter((name) => !stats.includes(name));
+        const answer = await queryTable(this.ref, { ...base, select: stats, stats }, controller.signal);
         if (controller.signal.aborted) return;
         for (const one of answer.stats ?? []) this.stats.set(one.name, one);
       }
     } catch (error) {
       // The rows are there; a header without its picture is still a header.
       if (!controller.signal.aborted && !(error instanceof ApiError)) throw error;
+    } finally {
+      if (this.counting === controller) this.counting = null;
     }
   }
 
@@ -119,6 +138,7 @@ export class TableRows {
     for (const controller of this.asked.values()) controller.abort();
     this.asked.clear();
     this.counting?.abort();
+    this.counting = null;
   }
 
   close(): void {

@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest';
 import { Exact } from '../data/exactJson';
-import { cellText, isValue, mediaOf, wholeText } from './tableCell';
+import { barsIn, cellText, isValue, mediaOf, wholeText } from './tableCell';
 
 const HASH = 'ab'.repeat(32);
+
+test('a histogram in a cell has bars', () => {
+  const cell = '{"_type": "histogram", "values": [1], "bins": [0, 1]}';
+  expect(barsIn(cell, 'json')?.counts).toEqual([1]);
+  expect(barsIn('{"_type": "histogram", "values": [NaN]', 'json')).toBeNull();
+  expect(barsIn('["histogram"]', 'json')).toBeNull();
+  expect(barsIn(cell, 'text')).toBeNull();
+});
 
 test('cells are what they say', () => {
   expect(cellText(null, 'float')).toBe('');

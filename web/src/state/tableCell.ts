@@ -2,6 +2,7 @@
 import { formatInstant, formatValue } from '../chart/format';
 import { exactText, numberOf } from '../data/exactJson';
 import type { Cell, CellKind, Histogram } from '../data/tables';
+import { barsOf, type Bars } from '../media/value/bars';
 
 /** Of floats in a line; all of them are in the row's own view. */
 const DIGITS = 6;
@@ -14,8 +15,8 @@ export interface MediaCell {
   caption: string;
 }
 
-/** Where a cell leads and what stands there instead, null for nowhere; a column may only have such a name. */
-export type LinkOf = (column: string, cell: Cell) => { text: string; href: string } | null;
+/** Where the cell leads that says of which run a row is, and what stands there instead; null for nowhere. */
+export type LinkOf = (cell: Cell) => { text: string; href: string } | null;
 
 export const histogramOf = (cell: Cell): Histogram | null =>
   cell !== null && typeof cell === 'object' && 'counts' in cell ? cell : null;
@@ -64,6 +65,16 @@ const instantOf = (millis: number, format: (millis: number) => string): string =
 
 /** Whatever a row says, an address is made of nothing else. */
 const HASH = /^[0-9a-f]{64}$/;
+
+/** The bars of a cell that is a histogram. */
+export function barsIn(cell: Cell, kind: CellKind): Bars | null {
+  if (kind !== 'json' || typeof cell !== 'string' || !cell.includes('"histogram"')) return null;
+  try {
+    return barsOf(JSON.parse(cell));
+  } catch {
+    return null;
+  }
+}
 
 /** The file that a cell stands for. */
 export function mediaOf(cell: Cell): MediaCell | null {

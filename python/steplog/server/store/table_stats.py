@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TOP = 10
 _EXACT_ROWS = 100_000
 """Up to so many rows different values are counted; beyond, their number is estimated."""
+_COLUMNS_AT_ONCE = 200
+"""Of one query: the engine takes some 1,000 of them."""
 _COUNTED = frozenset({"text", "bool", "json"})
 
 
@@ -30,8 +32,18 @@ async def stats(
     Of numbers and times a histogram of the finite ones as well, of others the most frequent ones.
     """
     columns = [asked.columns[name] for name in names]
-    if not columns:
-        return []
+    return [
+        answer
+        for start in range(0, len(columns), _COLUMNS_AT_ONCE)
+        for answer in await _stats(
+            queries, asked, columns[start : start + _COLUMNS_AT_ONCE], matched=matched
+        )
+    ]
+
+
+async def _stats(
+    queries: TableQueries, asked: Asked, columns: Sequence[ViewColumn], *, matched: int
+) -> list[dict[str, Any]]:
     is_exact = matched <= _EXACT_ROWS
     cells = [cell for n, column in enumerate(columns) for cell in _cells(n, column, is_exact)]
     found = await queries.read(
@@ -50,7 +62,7 @@ async def stats(
                 "kind": kind,
                 "nulls": int(found.uints(f"nulls{number}")[0]),
                 "nans": int(found.uints(f"nans{number}")[0]),
-                "distinct": int(found.uints(f"distinct{number}")[0]),
+                "distinct": min(int(found.uints(f"distinct{number}")[0]), matched),
                 "is_estimate": not is_exact,
                 "min": ends[0],
                 "max": ends[1],

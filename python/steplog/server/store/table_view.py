@@ -9,7 +9,7 @@ from steplog.server.store.engine import ints_param, texts_param
 from steplog.server.store.table_sql import Sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from steplog.server.store.table_cache import StoredTable, TableColumn
 
@@ -59,6 +59,7 @@ class View:
         rows: How many rows there are at least; None: only counting tells.
         numbered: Whether `r` is a row's number, from 0 on, and rows lie in that order.
         tables: What they are of, for what is remembered of it.
+        of: Of several tables, which columns say of which `run` and `step` a row is.
     """
 
     source: str
@@ -68,6 +69,7 @@ class View:
     params: Mapping[str, int | str] = field(default_factory=dict)
     rows: int | None = None
     numbered: bool = False
+    of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def by_name(self) -> dict[str, ViewColumn]:
@@ -127,14 +129,14 @@ def concat(sources: Sequence[Source]) -> View:
         ViewColumn(name, Sql(f"c{to}", kind), said[name], f"d{to}" if has_digits[name] else "")
         for to, (name, kind) in enumerate(kinds.items())
     ]
-    run, step = (name if name not in kinds else f"_{name}" for name in ("run", "step"))
+    of = {name: _free(name, kinds) for name in ("run", "step")}
     columns += [
-        ViewColumn(run, Sql("arrayElement({source_runs:Array(String)}, s)", "text")),
-        ViewColumn(step, Sql("arrayElement({source_steps:Array(Int64)}, s)", "int")),
+        ViewColumn(of["run"], Sql("arrayElement({source_runs:Array(String)}, s)", "text")),
+        ViewColumn(of["step"], Sql("arrayElement({source_steps:Array(Int64)}, s)", "int")),
     ]
     return View(
         f"({' UNION ALL '.join(parts)})",
-        list({column.name: column for column in columns}.values()),
+        columns,
         "s, r",
         tuple((source.table.name, source.run, source.step) for source in sources),
         params={
@@ -142,7 +144,14 @@ def concat(sources: Sequence[Source]) -> View:
             "source_steps": ints_param([source.step for source in sources]),
         },
         rows=sum(source.table.rows for source in sources),
+        of=of,
     )
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    while name in taken:
+        name = f"_{name}"
+    return name
 
 
 def _joined(one_kind: str, other: str) -> str:
