@@ -168,3 +168,42 @@ def test_progress_bars_and_logging_go_on_as_before(tmp_path, printed):
     assert done.stderr == "INFO:root:hello\n"
     (folder,) = (tmp_path / "steplog-runs").glob("2*")
     assert "".join(text for stream, text in printed(folder) if stream == 2) == "INFO:root:hello\n"
+
+
+CELLS = """
+import steplog, sys; run = steplog.init(id="one"); print("same cell")
+print("next cell"); print("wrong", file=sys.stderr)
+%run script.py
+1 / 0
+run.finish(); print("in the last cell")
+import atexit; atexit.register(lambda out=sys.stdout: print("behind", type(out.write).__name__))
+run = steplog.init(id="two"); print("again")
+print("and next")
+run.finish()
+"""
+
+
+def test_what_is_printed_in_cells_of_ipython_is_in_the_log(tmp_path, printed, monkeypatch):
+    for name, value in {"MODE": "offline", "QUIET": "1", "CONSOLE": "auto"}.items():
+        monkeypatch.setenv(f"STEPLOG_{name}", value)
+    (tmp_path / "script.py").write_text("print('by a script')")
+    command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--quick"]
+    done = subprocess.run(
+        [*command, "--colors=NoColor"],
+        check=True,
+        input=CELLS,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "behind builtin_function_or_method" in done.stdout
+    one, two = (
+        ["".join(text for stream, text in printed(folder) if stream == wanted) for wanted in (1, 2)]
+        for folder in sorted((tmp_path / "steplog-runs").glob("2*-*"))
+    )
+    for said in ("same cell\n", "next cell\n", "by a script\n", "ZeroDivisionError: division"):
+        assert one[0].count(said) == done.stdout.count(said), said
+    assert one[1].count("wrong\n") == 1
+    assert "last cell" not in one[0]
+    for said in ("again\n", "and next\n"):
+        assert two[0].count(said) == 1
