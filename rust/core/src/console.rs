@@ -159,6 +159,14 @@ mod tests {
             ("a\nb\n\nc", vec!["a", "b", "", "c"]),
             ("  1%\r 50%\r100%\n", vec!["100%"]),
             ("abc\rX\n", vec!["Xbc"]),
+            // Of letters that take two columns no half stays.
+            ("漢字x\rAB\n", vec!["AB字x"]),
+            ("😀 wide\rAB\n", vec!["AB wide"]),
+            ("漢字\r\x1b[1Cx\n", vec![" x字"]),
+            ("漢字\rx\n", vec!["x 字"]),
+            ("a字b\r漢\n", vec!["漢 b"]),
+            ("漢字\x1b[3D\x1b[K\n", vec![""]),
+            ("漢字\x1b[4D\x1b[1K\n", vec!["  字"]),
             ("a\r\nb\r\n", vec!["a", "b"]),
             ("loading\r\x1b[2Kdone\n", vec!["done"]),
             ("abcdef\x1b[3D\x1b[K\n", vec!["abc"]),
@@ -261,7 +269,7 @@ mod tests {
             Just("\x1b[0m".to_owned()),
             Just("\x1b]0;t\x07".to_owned()),
             Just("\x1b_".to_owned()),
-            Just("é☃".to_owned()),
+            Just("é☃漢".to_owned()),
         ];
         prop::collection::vec(part, 0..30).prop_map(|parts| parts.concat())
     }

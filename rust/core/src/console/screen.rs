@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use unicode_width::UnicodeWidthChar as _;
+
 use super::Line;
 use crate::error::Result;
 use crate::sgr::Style;
@@ -120,12 +122,36 @@ impl Row {
                 out.push('m');
                 style = look;
             }
-            out.push(letter);
+            if letter != SECOND_HALF {
+                out.push(letter);
+            }
         }
         if style != Style::default() {
             out.push_str("\x1b[0m");
         }
         out
+    }
+
+    /// The letters alone.
+    fn plain(&self) -> String {
+        let letters = self.letters.iter().map(|&(letter, _)| letter);
+        letters.filter(|&letter| letter != SECOND_HALF).collect()
+    }
+
+    /// Leaves no half of a letter on either side of a column at which something else begins.
+    pub(super) fn part_at(&mut self, column: usize) {
+        let is_parted = self
+            .letters
+            .get(column)
+            .is_some_and(|&(letter, _)| letter == SECOND_HALF);
+        if !is_parted {
+            return;
+        }
+        for half in [column.checked_sub(1), Some(column)].into_iter().flatten() {
+            if let Some(place) = self.letters.get_mut(half) {
+                *place = BLANK;
+            }
+        }
     }
 
     pub(super) fn line(self, stream: u8) -> Line {
@@ -137,7 +163,7 @@ impl Row {
             }
         }
         let mut text = row.text();
-        let mut plain: String = row.letters.iter().map(|&(letter, _)| letter).collect();
+        let mut plain = row.plain();
         if row.cut > 0 {
             let note = format!(" … {} more letters", row.cut);
             text.push_str(&note);
@@ -172,7 +198,7 @@ impl Row {
     /// Keeps what the line is, since it is about to be another.
     pub(super) fn keep_version(&mut self) {
         self.rewrites = self.rewrites.saturating_add(1);
-        let text: String = self.letters.iter().map(|&(letter, _)| letter).collect();
+        let text = self.plain();
         self.versions.push_back(text.trim_end().to_owned());
         let bytes =
             |versions: &VecDeque<String>| versions.iter().map(|one| one.len() + 1).sum::<usize>();
@@ -184,6 +210,14 @@ impl Row {
 }
 
 pub(super) const BLANK: (char, Style) = (' ', Style::NONE);
+
+/// Stands in the second column of a letter that takes two.
+pub(super) const SECOND_HALF: char = '\0';
+
+/// Whether a terminal gives two columns to a letter, as to those of Chinese and most emoji.
+pub(super) fn is_wide(letter: char) -> bool {
+    letter >= '\u{1100}' && letter.width() == Some(2)
+}
 
 fn style_of(params: &str) -> Style {
     let mut style = Style::default();
@@ -199,18 +233,18 @@ fn style_of(params: &str) -> Style {
 fn letters_of(text: &str) -> Vec<(char, Style)> {
     let mut letters = Vec::new();
     let mut style = Style::default();
-    let mut parts = text.split("\x1b[");
-    letters.extend(
-        parts
-            .next()
-            .unwrap_or("")
-            .chars()
-            .map(|letter| (letter, style)),
-    );
-    for part in parts {
-        let (params, rest) = part.split_once('m').unwrap_or(("", part));
-        style = style_of(params);
-        letters.extend(rest.chars().map(|letter| (letter, style)));
+    for (number, part) in text.split("\x1b[").enumerate() {
+        let mut rest = part;
+        if number > 0 {
+            let (params, behind) = part.split_once('m').unwrap_or(("", part));
+            (style, rest) = (style_of(params), behind);
+        }
+        for letter in rest.chars() {
+            letters.push((letter, style));
+            if is_wide(letter) {
+                letters.push((SECOND_HALF, style));
+            }
+        }
     }
     letters
 }

@@ -3,7 +3,7 @@
 use vte::{Params, Perform};
 
 use super::Line;
-use super::screen::{BLANK, MAX_LETTERS, Row, Screen, WINDOW};
+use super::screen::{BLANK, MAX_LETTERS, Row, SECOND_HALF, Screen, WINDOW, is_wide};
 use crate::sgr::Style;
 
 /// The screen while a piece of text is written onto it.
@@ -68,6 +68,7 @@ impl Writing<'_> {
         let (column, wall) = (self.screen.column, self.wall);
         let row = self.row();
         row.touched = wall;
+        row.part_at(column + usize::from(how == 1));
         let letters = &mut row.letters;
         match how {
             0 => letters.truncate(column),
@@ -111,11 +112,17 @@ impl Perform for Writing<'_> {
         if row.letters.len() < column {
             row.letters.resize(column, BLANK);
         }
-        match row.letters.get_mut(column) {
-            Some(place) => *place = (letter, style),
-            None => row.letters.push((letter, style)),
+        let halves = [Some(letter), is_wide(letter).then_some(SECOND_HALF)];
+        let end = column + halves.iter().flatten().count();
+        row.part_at(column);
+        row.part_at(end);
+        for (at, half) in (column..).zip(halves.into_iter().flatten()) {
+            match row.letters.get_mut(at) {
+                Some(place) => *place = (half, style),
+                None => row.letters.push((half, style)),
+            }
         }
-        self.screen.column += 1;
+        self.screen.column = end.min(MAX_LETTERS);
     }
 
     fn execute(&mut self, byte: u8) {
