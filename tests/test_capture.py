@@ -414,7 +414,7 @@ def test_git_says_where_the_code_is(repository):
     clean = read_git()
     assert clean.facts.keys() == {"root", "commit", "branch", "remote", "dirty"}
     assert (clean.facts["branch"], clean.facts["dirty"]) == ("main", False)
-    assert clean.facts["remote"] == "https://***@example.com/x.git"
+    assert clean.facts["remote"] == "https://me@example.com/x.git"
     assert clean.patches == {}
     (repository / "train.py").write_text("lr = 2\n")
     (repository / "nötig.txt").write_text("new")
@@ -426,6 +426,29 @@ def test_git_says_where_the_code_is(repository):
     (repository / "train.py").write_text("token = 'ghp_abcdefghijklmnopqrstuvwx'  # \n")
     patch = read_git().patches["diff.patch"]
     assert b"+token = '***'" in patch
+
+
+@pytest.mark.parametrize(
+    ("remote", "kept"),
+    [
+        ("ssh://git@host/x.git", "ssh://git@host/x.git"),
+        ("ssh://git:SEKRET@host:22/x.git", "ssh://git@host:22/x.git"),
+        ("ssh://svc0123456789abcdefghij@host/x.git", "ssh://svc0123456789abcdefghij@host/x.git"),
+        ("git@host:team/x.git", "git@host:team/x.git"),
+        ("https://me@bitbucket.org/t/x.git", "https://me@bitbucket.org/t/x.git"),
+        ("https://me:SEK@RET@host/x.git", "https://me@host/x.git"),
+        ("https://oauth2:SEKRET@gitlab.com/x.git", "https://oauth2@gitlab.com/x.git"),
+        ("https://:SEKRET@host/x.git", "https://***@host/x.git"),
+        ("https://ghp_abcdefghijklmnopqrstuvwx@host/x.git", "https://***@host/x.git"),
+        ("https://ghp_abcdefghijklmnopqrstuvwx:x@host/x.git", "https://***@host/x.git"),
+        (f"https://{'0123456789abcdef' * 2}01234567@host/x.git", "https://***@host/x.git"),
+        ("https://SEKRET:x-oauth-basic@github.com/x.git", "https://***@github.com/x.git"),
+        ("https://host/y.git?access_token=abc", "https://host/y.git?access_token=***"),
+    ],
+)
+def test_a_remote_keeps_its_user_and_no_secret(repository, remote, kept):
+    run_git(repository, "remote", "add", "origin", remote)
+    assert read_git(max_secs=20).facts["remote"] == kept
 
 
 def test_a_git_that_hangs_is_ended_with_what_it_started(tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def _optional(git: _Git, secrets: Secrets, root: str) -> dict[str, object]:
     if remote.startswith(("./", "../")):  # relative to the repository
         remote = os.path.normpath(os.path.join(root, remote))  # noqa: PTH118  # it is a text
     if remote:
-        facts["remote"] = secrets.mask(remote)
+        facts["remote"] = secrets.mask_remote(remote)
     return facts
 
 
