@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -515,6 +516,96 @@ def test_where_git_cannot_say_there_is_a_reason(repository, tmp_path, monkeypatc
     }
 
 
+def install(site, name, origin):
+    folder = site / f"{name.replace('-', '_')}-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    if origin:
+        (folder / "direct_url.json").write_text(json.dumps(origin))
+
+
+def editable(folder):
+    return {"url": folder.as_uri(), "dir_info": {"editable": True}}
+
+
+def frozen(site):
+    """What pip itself writes, without its remarks."""
+    command = [sys.executable, "-m", "pip", "freeze", "--path", str(site)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [line for line in found.stdout.splitlines() if not line.startswith("#")]
+
+
+def lines_of(environ=os.environ, **arguments):
+    found = packages.installed(SECRETS)
+    folders = [folder for _, folder in found.folders.values()]
+    found.spell_checkouts(git.checkouts(folders, SECRETS, environ, **arguments))
+    return found.text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        *("https://host/me/pkg.git", "https://me@host/pkg.git", "git@host:me/pkg.git"),
+        *("ssh://git@host/me/pkg.git", "/", ""),
+    ],
+)
+def test_editable_checkouts_are_spelled_as_pip_freezes_them(
+    repository, tmp_path, monkeypatch, *, remote
+):
+    if remote:
+        run_git(repository, "remote", "add", "origin", remote)
+    below = repository / "libs" / "two"
+    below.mkdir(parents=True)
+    (below / "pyproject.toml").write_text("[project]\n")
+    (repository / "pyproject.toml").write_text("[project]\n")
+    run_git(repository, "add", ".")
+    run_git(repository, "commit", "-m", "two")
+    install(tmp_path / "site", "pkg-one", editable(repository))
+    install(tmp_path / "site", "pkg-two", editable(below))
+    install(tmp_path / "site", "plain", None)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    monkeypatch.chdir(tmp_path)
+    lines = lines_of(max_secs=20)
+    if remote:
+        assert lines == frozen(tmp_path / "site")
+        assert lines[1].endswith("#egg=pkg_two&subdirectory=libs/two")
+        # A hook of another repository's runs with this.
+        assert lines_of({**os.environ, "GIT_DIR": "/nowhere"}, max_secs=20) == lines
+    else:
+        assert lines[:2] == [f"-e {repository.as_uri()}", f"-e {below.as_uri()}"]
+
+
+def test_an_editable_package_that_no_commit_has_is_its_folder(repository, tmp_path, monkeypatch):
+    run_git(repository, "remote", "add", "origin", "https://me:SEKRET@host/pkg.git")
+    new, plain = repository / "new", tmp_path / "plain"
+    new.mkdir()
+    plain.mkdir()
+    install(tmp_path / "site", "held", editable(repository))
+    install(tmp_path / "site", "new", editable(new))
+    install(tmp_path / "site", "plain", editable(plain))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    held, *others = lines_of(max_secs=20)
+    assert re.fullmatch(r"-e git\+https://me@host/pkg\.git@[0-9a-f]{40}#egg=held", held)
+    assert others == [f"-e {new.as_uri()}", f"-e {plain.as_uri()}"]
+    assert lines_of(max_secs=0.0)[0] == f"-e {repository.as_uri()}"
+
+
+def test_a_run_lists_an_editable_checkout_by_its_commit(
+    start, repository, tmp_path, *, monkeypatch
+):
+    run_git(repository, "remote", "add", "origin", "https://me:SEKRET@host/pkg.git")
+    install(tmp_path / "site", "pkg", editable(repository))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    with start(settings={"requirements": True, "git": True}) as run:
+        pass
+    found = pathlib.Path(run.dir, "requirements.txt").read_text()
+    assert "-e git+https://me@host/pkg.git@" in found
+    assert "SEKRET" not in found
+    with start(settings={"requirements": True, "git": False}) as run:
+        pass
+    assert f"-e {repository.as_uri()}\n" in pathlib.Path(run.dir, "requirements.txt").read_text()
+
+
 def test_packages_are_spelled_so_that_pip_installs_them(tmp_path, monkeypatch):
     origins = {
         "plain": None,
@@ -525,18 +616,19 @@ def test_packages_are_spelled_so_that_pip_installs_them(tmp_path, monkeypatch):
             "vcs_info": {"vcs": "git", "commit_id": "abc"},
             "subdirectory": "py",
         },
+        "hidden": {
+            "url": "https://ghp_abcdefghijklmnopqrstuvwx@example.com/y.git",
+            "vcs_info": {"vcs": "git", "commit_id": "def"},
+        },
     }
     for name, origin in origins.items():
-        folder = tmp_path / f"{name}-1.0.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n")
-        if origin:
-            (folder / "direct_url.json").write_text(json.dumps(origin))
+        install(tmp_path, name, origin)
     (tmp_path / "broken-1.0.dist-info").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    assert packages.requirements(SECRETS).splitlines() == [
-        "cloned @ git+https://***@example.com/x.git@abc#subdirectory=py",
+    assert packages.installed(SECRETS).text().splitlines() == [
+        "cloned @ git+https://u@example.com/x.git@abc#subdirectory=py",
         "-e file:///home/me/a%20b",
+        "hidden @ git+https://example.com/y.git@def",
         "plain==1.0",
         "source @ file:///home/me/c",
     ]
