@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -414,7 +415,7 @@ def test_git_says_where_the_code_is(repository):
     clean = read_git()
     assert clean.facts.keys() == {"root", "commit", "branch", "remote", "dirty"}
     assert (clean.facts["branch"], clean.facts["dirty"]) == ("main", False)
-    assert clean.facts["remote"] == "https://***@example.com/x.git"
+    assert clean.facts["remote"] == "https://me@example.com/x.git"
     assert clean.patches == {}
     (repository / "train.py").write_text("lr = 2\n")
     (repository / "nötig.txt").write_text("new")
@@ -426,6 +427,29 @@ def test_git_says_where_the_code_is(repository):
     (repository / "train.py").write_text("token = 'ghp_abcdefghijklmnopqrstuvwx'  # \n")
     patch = read_git().patches["diff.patch"]
     assert b"+token = '***'" in patch
+
+
+@pytest.mark.parametrize(
+    ("remote", "kept"),
+    [
+        ("ssh://git@host/x.git", "ssh://git@host/x.git"),
+        ("ssh://git:SEKRET@host:22/x.git", "ssh://git@host:22/x.git"),
+        ("ssh://svc0123456789abcdefghij@host/x.git", "ssh://svc0123456789abcdefghij@host/x.git"),
+        ("git@host:team/x.git", "git@host:team/x.git"),
+        ("https://me@bitbucket.org/t/x.git", "https://me@bitbucket.org/t/x.git"),
+        ("https://me:SEK@RET@host/x.git", "https://me@host/x.git"),
+        ("https://oauth2:SEKRET@gitlab.com/x.git", "https://oauth2@gitlab.com/x.git"),
+        ("https://:SEKRET@host/x.git", "https://***@host/x.git"),
+        ("https://ghp_abcdefghijklmnopqrstuvwx@host/x.git", "https://***@host/x.git"),
+        ("https://ghp_abcdefghijklmnopqrstuvwx:x@host/x.git", "https://***@host/x.git"),
+        (f"https://{'0123456789abcdef' * 2}01234567@host/x.git", "https://***@host/x.git"),
+        ("https://SEKRET:x-oauth-basic@github.com/x.git", "https://***@github.com/x.git"),
+        ("https://host/y.git?access_token=abc", "https://host/y.git?access_token=***"),
+    ],
+)
+def test_a_remote_keeps_its_user_and_no_secret(repository, remote, kept):
+    run_git(repository, "remote", "add", "origin", remote)
+    assert read_git(max_secs=20).facts["remote"] == kept
 
 
 def test_a_git_that_hangs_is_ended_with_what_it_started(tmp_path, monkeypatch):
@@ -492,6 +516,96 @@ def test_where_git_cannot_say_there_is_a_reason(repository, tmp_path, monkeypatc
     }
 
 
+def install(site, name, origin):
+    folder = site / f"{name.replace('-', '_')}-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    if origin:
+        (folder / "direct_url.json").write_text(json.dumps(origin))
+
+
+def editable(folder):
+    return {"url": folder.as_uri(), "dir_info": {"editable": True}}
+
+
+def frozen(site):
+    """What pip itself writes, without its remarks."""
+    command = [sys.executable, "-m", "pip", "freeze", "--path", str(site)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [line for line in found.stdout.splitlines() if not line.startswith("#")]
+
+
+def lines_of(environ=os.environ, **arguments):
+    found = packages.installed(SECRETS)
+    folders = [folder for _, folder in found.folders.values()]
+    found.spell_checkouts(git.checkouts(folders, SECRETS, environ, **arguments))
+    return found.text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        *("https://host/me/pkg.git", "https://me@host/pkg.git", "git@host:me/pkg.git"),
+        *("ssh://git@host/me/pkg.git", "/", ""),
+    ],
+)
+def test_editable_checkouts_are_spelled_as_pip_freezes_them(
+    repository, tmp_path, monkeypatch, *, remote
+):
+    if remote:
+        run_git(repository, "remote", "add", "origin", remote)
+    below = repository / "libs" / "two"
+    below.mkdir(parents=True)
+    (below / "pyproject.toml").write_text("[project]\n")
+    (repository / "pyproject.toml").write_text("[project]\n")
+    run_git(repository, "add", ".")
+    run_git(repository, "commit", "-m", "two")
+    install(tmp_path / "site", "pkg-one", editable(repository))
+    install(tmp_path / "site", "pkg-two", editable(below))
+    install(tmp_path / "site", "plain", None)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    monkeypatch.chdir(tmp_path)
+    lines = lines_of(max_secs=20)
+    if remote:
+        assert lines == frozen(tmp_path / "site")
+        assert lines[1].endswith("#egg=pkg_two&subdirectory=libs/two")
+        # A hook of another repository's runs with this.
+        assert lines_of({**os.environ, "GIT_DIR": "/nowhere"}, max_secs=20) == lines
+    else:
+        assert lines[:2] == [f"-e {repository.as_uri()}", f"-e {below.as_uri()}"]
+
+
+def test_an_editable_package_that_no_commit_has_is_its_folder(repository, tmp_path, monkeypatch):
+    run_git(repository, "remote", "add", "origin", "https://me:SEKRET@host/pkg.git")
+    new, plain = repository / "new", tmp_path / "plain"
+    new.mkdir()
+    plain.mkdir()
+    install(tmp_path / "site", "held", editable(repository))
+    install(tmp_path / "site", "new", editable(new))
+    install(tmp_path / "site", "plain", editable(plain))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    held, *others = lines_of(max_secs=20)
+    assert re.fullmatch(r"-e git\+https://me@host/pkg\.git@[0-9a-f]{40}#egg=held", held)
+    assert others == [f"-e {new.as_uri()}", f"-e {plain.as_uri()}"]
+    assert lines_of(max_secs=0.0)[0] == f"-e {repository.as_uri()}"
+
+
+def test_a_run_lists_an_editable_checkout_by_its_commit(
+    start, repository, tmp_path, *, monkeypatch
+):
+    run_git(repository, "remote", "add", "origin", "https://me:SEKRET@host/pkg.git")
+    install(tmp_path / "site", "pkg", editable(repository))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    with start(settings={"requirements": True, "git": True}) as run:
+        pass
+    found = pathlib.Path(run.dir, "requirements.txt").read_text()
+    assert "-e git+https://me@host/pkg.git@" in found
+    assert "SEKRET" not in found
+    with start(settings={"requirements": True, "git": False}) as run:
+        pass
+    assert f"-e {repository.as_uri()}\n" in pathlib.Path(run.dir, "requirements.txt").read_text()
+
+
 def test_packages_are_spelled_so_that_pip_installs_them(tmp_path, monkeypatch):
     origins = {
         "plain": None,
@@ -502,18 +616,19 @@ def test_packages_are_spelled_so_that_pip_installs_them(tmp_path, monkeypatch):
             "vcs_info": {"vcs": "git", "commit_id": "abc"},
             "subdirectory": "py",
         },
+        "hidden": {
+            "url": "https://ghp_abcdefghijklmnopqrstuvwx@example.com/y.git",
+            "vcs_info": {"vcs": "git", "commit_id": "def"},
+        },
     }
     for name, origin in origins.items():
-        folder = tmp_path / f"{name}-1.0.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n")
-        if origin:
-            (folder / "direct_url.json").write_text(json.dumps(origin))
+        install(tmp_path, name, origin)
     (tmp_path / "broken-1.0.dist-info").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    assert packages.requirements(SECRETS).splitlines() == [
-        "cloned @ git+https://***@example.com/x.git@abc#subdirectory=py",
+    assert packages.installed(SECRETS).text().splitlines() == [
+        "cloned @ git+https://u@example.com/x.git@abc#subdirectory=py",
         "-e file:///home/me/a%20b",
+        "hidden @ git+https://example.com/y.git@def",
         "plain==1.0",
         "source @ file:///home/me/c",
     ]

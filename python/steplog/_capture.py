@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from steplog._settings import Settings
     from steplog._writer import Writer
     from steplog.capture.metadata import Metadata
+    from steplog.capture.packages import Packages
     from steplog.capture.secrets import Secrets
     from steplog.capture.system import System
 
 _MAKE_IMAGES = ("numpy", "PIL")
 """A program that has one of these when a run starts may log images."""
 
+_REQUIREMENTS = "requirements.txt"
 MAX_WAIT_SECS = 3.0
 """Of a run that ends at once: what is still being gathered gets this time."""
 
@@ -59,6 +62,7 @@ class Capture:
         self._sampled = threading.Event()
         """Also the GPUs, which answer late, have been asked."""
         self._tasks: list[Future[None]] = []
+        self._packages: Packages | None = None
         wanted = ("stats", "machine_info", "requirements", "git", "watch_files", "save_code")
         if any(getattr(settings, name) for name in wanted):
             self._program = _code.program()
@@ -109,6 +113,8 @@ class Capture:
             self._try("code", metadata, lambda: self._save_code(metadata, environ))
         if self._settings.git:
             self._try("git", metadata, lambda: self._read_git(metadata, secrets, environ=environ))
+            spell = functools.partial(self._spell_checkouts, metadata, secrets, environ=environ)
+            self._try(_REQUIREMENTS, metadata, spell)
         if system is None:
             self._sampled.set()
         else:
@@ -147,7 +153,8 @@ class Capture:
             metadata.write()
 
         def list_packages() -> None:
-            metadata.put("requirements.txt", packages.requirements(secrets).encode())
+            self._packages = packages.installed(secrets)
+            metadata.put(_REQUIREMENTS, self._packages.text().encode())
 
         if settings.stats:
             self._try("system", metadata, sample)
@@ -187,6 +194,20 @@ class Capture:
         metadata.write()
         for name, patch in found.patches.items():
             metadata.put(name, patch)
+
+    def _spell_checkouts(
+        self, metadata: Metadata, secrets: Secrets, *, environ: Mapping[str, str]
+    ) -> None:
+        """List packages anew if some are editable and of a repository that others have as well."""
+        from steplog.capture import git  # noqa: PLC0415  # loaded by `_begin`
+
+        if self._packages is None or not self._packages.folders:
+            return
+        folders = [folder for _, folder in self._packages.folders.values()]
+        checkouts = git.checkouts(folders, secrets, environ)
+        if checkouts:
+            self._packages.spell_checkouts(checkouts)
+            metadata.put(_REQUIREMENTS, self._packages.text().encode())
 
     def _try(self, what: str, metadata: Metadata, gather: Callable[[], None]) -> None:
         """Gather one part; where that fails, the others are gathered all the same."""

@@ -219,7 +219,7 @@ def test_a_run_page_shows_what_was_captured(online, tmp_path, gpus, *, way):
     packages = len(online.ask(f"{ask}/requirements.txt")[2].splitlines())
     expected = {
         "commands": [
-            "git clone https://example.com/x.git && cd x",
+            "git clone https://me@example.com/x.git && cd x",
             f"git checkout {commit}",
             "git apply diff.patch",
             "pip install -r requirements.txt",

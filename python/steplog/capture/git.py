@@ -12,18 +12,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from steplog.capture.secrets import Secrets
 
 MAX_SECS = 2.0
 """All of it together; a repository on a slow disk is left alone then."""
+MAX_CHECKOUT_SECS = 0.8
+"""Of the installed packages' folders: with the above less than a run waits for at its end."""
 _MAX_PATCH_BYTES = 900_000
 _MAX_OUTPUT_BYTES = 1_000_000
 _MAX_ERROR_BYTES = 10_000
 _MAX_UNTRACKED = 100
 # Nothing of the repository's own is run, nothing is asked, and its index stays as it is.
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "--no-optional-locks")
+_BRANCH = ("symbolic-ref", "--short", "-q", "HEAD")
+_GIT_PLACE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
 _DIFF = (
     *("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--submodule=diff", "--binary"),
     *("--src-prefix=a/", "--dst-prefix=b/"),
@@ -73,9 +78,67 @@ def read(
     return found
 
 
+@dataclass(frozen=True)
+class Checkout:
+    """Where somebody else gets what is in a folder: its repository's address has no password.
+
+    `subdirectory` is the folder's path in the repository; empty at its top.
+    """
+
+    remote: str
+    commit: str
+    subdirectory: str
+
+
+def checkouts(
+    folders: Iterable[Path],
+    secrets: Secrets,
+    environ: Mapping[str, str],
+    *,
+    max_secs: float = MAX_CHECKOUT_SECS,
+) -> dict[Path, Checkout]:
+    """Those of some folders whose commit holds them and whose repository has a remote.
+
+    All of it takes `max_secs` at most; never raises for git.
+    """
+    # Of a hook of git's these name the repository that it runs in.
+    elsewhere = {name: text for name, text in environ.items() if name not in _GIT_PLACE}
+    until = time.monotonic() + max_secs
+    found: dict[Path, Checkout] = {}
+    for folder in folders:
+        with contextlib.suppress(_Failed):
+            checkout = _checkout(_Git(elsewhere, until, folder), secrets)
+            if checkout is not None:
+                found[folder] = checkout
+        if time.monotonic() >= until:
+            break
+    return found
+
+
+def _checkout(git: _Git, secrets: Secrets) -> Checkout | None:
+    commit = git.text("rev-parse", "HEAD")
+    is_in_commit = git.maybe("rev-parse", "-q", "--verify", "HEAD:./")
+    root = git.text("rev-parse", "--show-toplevel")
+    remote = _remote(git, git.maybe(*_BRANCH), root) if is_in_commit else ""
+    if not remote:
+        return None
+    below = git.text("rev-parse", "--show-prefix").rstrip("/")
+    return Checkout(secrets.mask_remote(remote), commit, below)
+
+
 def _optional(git: _Git, secrets: Secrets, root: str) -> dict[str, object]:
     facts: dict[str, object] = {}
-    branch = git.maybe("symbolic-ref", "--short", "-q", "HEAD")
+    branch = git.maybe(*_BRANCH)
+    remote = _remote(git, branch, root)
+    if branch:
+        facts["branch"] = branch
+    if remote:
+        facts["remote"] = secrets.mask_remote(remote)
+    return facts
+
+
+def _remote(git: _Git, branch: str, root: str) -> str:
+    """That of the branch's upstream, else `origin`; it may hold a password."""
     # The commit may be in that of the upstream branch alone; `.` is this repository.
     upstream = git.maybe("config", "--get", f"branch.{branch}.remote") if branch else ""
     remote = ""
@@ -83,13 +146,9 @@ def _optional(git: _Git, secrets: Secrets, root: str) -> dict[str, object]:
         remote = git.maybe("config", "--get", f"remote.{name}.url") if name not in {"", "."} else ""
         if remote:
             break
-    if branch:
-        facts["branch"] = branch
     if remote.startswith(("./", "../")):  # relative to the repository
-        remote = os.path.normpath(os.path.join(root, remote))  # noqa: PTH118  # it is a text
-    if remote:
-        facts["remote"] = secrets.mask(remote)
-    return facts
+        return os.path.normpath(os.path.join(root, remote))  # noqa: PTH118  # it is a text
+    return remote
 
 
 def _read_changes(git: _Git, facts: dict[str, object]) -> None:
@@ -140,9 +199,12 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 class _Git:
-    """Runs git until a time of `time.monotonic`."""
+    """Runs git until a time of `time.monotonic`, in the working directory or in `folder`."""
 
-    def __init__(self, environ: Mapping[str, str], until: float) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], until: float, folder: Path | None = None
+    ) -> None:
+        self._place = () if folder is None else ("-C", str(folder))
         self._environ = {**environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         self._until = until
 
@@ -154,7 +216,7 @@ class _Git:
         """
         try:
             process = subprocess.Popen(
-                [*_GIT, *arguments],
+                [*_GIT, *self._place, *arguments],
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 MASK = "***"
 # Each begins where a word does: else a long word would be looked through from each of its letters.
-_LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s\"']+@")
+_LOGIN = re.compile(
+    r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<login>[^/\s\"']+)@"
+)
 # Keys that say by their beginning whose they are, and tokens of three parts in base64.
 _KEYS = re.compile(
     r"\b(?:(?:gh[opsu]|github_pat|glpat|hf|sk|xox[abp]|npm|pypi)[_-][A-Za-z0-9_-]{16,}"
@@ -20,6 +22,8 @@ _KEYS = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*KEY-----|\Z)",
     re.DOTALL,
 )
+# Tokens of hosts that mark theirs by nothing: 20 letters and digits or more.
+_LOOKS_DRAWN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_-]{20,}")
 # A name with its value, as in JSON, in a query, behind a flag.
 _PAIR = re.compile(
     r"(?<![\w.-])-*(?P<name>[A-Za-z][\w.-]*)[\"']?\s*[=:]\s*[\"']?(?=(?P<value>[^\s\"'&,;}]+))"
@@ -60,6 +64,25 @@ class Secrets:
                     at = pair.end() + len(pair["value"])
             text = "".join([*parts, text[at:]])
         return self.mask_patch(text)
+
+    def mask_remote(self, address: str) -> str:
+        """The address of a repository, which its user is a part of.
+
+        A password goes. The user of SSH is an account's name, whatever it looks like, unless a
+        password follows; any other that looks like a token is masked.
+        """
+        found = _LOGIN.search(address)
+        if found is None:
+            return self.mask(address)
+        user, colon, password = found["login"].partition(":")
+        is_ssh = "ssh" in found["scheme"].lower()
+        # A token takes the user's place, with this or nothing as its password.
+        is_token = not user or password == "x-oauth-basic"  # noqa: S105  # it is none
+        if not is_ssh or colon:
+            is_token |= bool(_KEYS.search(user) or _LOOKS_DRAWN.fullmatch(user))
+        before, behind = address[: found.start()], address[found.end() :]
+        kept = MASK if is_token else user
+        return f"{self.mask(before)}{found['scheme']}{kept}@{self.mask(behind)}"
 
     def mask_patch(self, text: str) -> str:
         """The same but for what only its name makes one: code is full of names."""

@@ -39,10 +39,12 @@ test('git says how many files it did not name', () => {
 
 test('packages are names with their versions, or where they came from', () => {
   const text =
-    'numpy==2.1.0\n-e /home/x/llm-pretrain\nflash @ https://x/y.whl\n\n# no\nodd line\n__proto__==1\n';
+    'numpy==2.1.0\n-e /home/x/llm-pretrain\n-e git+https://x/me/pkg.git@abc#egg=my_pkg&subdirectory=py\n' +
+    'flash @ https://x/y.whl\n\n# no\nodd line\n__proto__==1\n';
   expect(Object.entries(packagesOf(text))).toEqual([
     ['numpy', '2.1.0'],
     ['llm-pretrain', '-e /home/x/llm-pretrain'],
+    ['my_pkg', '-e git+https://x/me/pkg.git@abc#egg=my_pkg&subdirectory=py'],
     ['flash', 'https://x/y.whl'],
     ['odd line', ''],
     ['__proto__', '1'],

@@ -154,10 +154,12 @@ export function packagesOf(requirements: string): Record<string, string> {
   const found: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const line of requirements.split('\n').map((text) => text.trim())) {
     if (line === '' || line.startsWith('#')) continue;
-    const pinned = /^([^\s=@]+)(?:==| @ )(.+)$/.exec(line);
+    const pinned = !line.startsWith('-e ') && /^([^\s=@]+)(?:==| @ )(.+)$/.exec(line);
     if (pinned) found[pinned[1] as string] = pinned[2] as string;
-    else if (line.startsWith('-e ')) found[line.slice(3).split('/').at(-1) || line] = line;
-    else found[line] = '';
+    else if (line.startsWith('-e ')) {
+      const name = /#(?:.*&)?egg=([^&]+)/.exec(line)?.[1] ?? line.slice(3).split('/').at(-1);
+      found[name || line] = line;
+    } else found[line] = '';
   }
   return found;
 }

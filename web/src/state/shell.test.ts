@@ -44,6 +44,17 @@ test('a run is had again from its commit, its patch and its packages', () => {
   );
 });
 
+test.each([
+  ['ssh://git@host/x.git', 'git clone ssh://git@host/x.git && cd x'],
+  ['https://host/y.git?access_token=***', 'git clone https://host/y.git && cd y'],
+  ['https://host/y.git?access_token=***&a=1', "git clone 'https://host/y.git?a=1' y && cd y"],
+  ['https://host/a&b.git?t=***&s=***', "git clone 'https://host/a&b.git' && cd 'a&b'"],
+  ['https://host/y.git?a=1&token=***#z', "git clone 'https://host/y.git?a=1#z' y && cd y"],
+  ['/mnt/is it?/y.git', "git clone '/mnt/is it?/y.git' && cd y"],
+])('%s is cloned into what its path says', (remote, line) => {
+  expect(reproduceLines({ ...facts, remote })[0]).toBe(line);
+});
+
 test('what is not known is left out', () => {
   const none = { remote: null, commit: null, hasPatch: false, hasRequirements: false };
   expect(reproduceLines({ ...facts, ...none })).toEqual(["python train.py --note 'x y'"]);

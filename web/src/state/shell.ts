@@ -52,17 +52,39 @@ const fetchLine = (run: string): string =>
       'if file.name.startswith("code/")]',
   ]);
 
-/** The folder that `git clone` makes. */
-function cloneFolder(remote: string): string {
+/** Where a login stood: the address works for whoever has one. */
+const MASKED_LOGIN = /^([a-z][\w+.-]*:\/\/)\*\*\*@/i;
+/** Where a query had a secret, likewise. */
+const MASKED_PAIR = /(?<=[?&])[^?&=#]*=\*\*\*(?:&|(?=#|$))/g;
+/** The query of an address, and what follows it; a path has none. */
+const QUERY = /^([a-z][\w+.-]*:\/\/[^?#]*)[?#].*$/i;
+
+/** An address without what was masked in it. */
+const unmasked = (remote: string): string => {
+  const bare = remote.replace(MASKED_LOGIN, '$1');
+  return QUERY.test(bare) ? bare.replaceAll(MASKED_PAIR, '').replace(/[?&](?=#|$)/, '') : bare;
+};
+
+/** The last part of an address's path: what `git clone` calls the folder, where there is no query. */
+function cloneFolder(address: string): string {
   const last =
-    remote
+    address
+      .replace(QUERY, '$1')
       .replace(/[/\\]+$/, '')
       .split(/[/:\\]/)
       .at(-1) ?? '';
   return last.replace(/\.git$/, '');
 }
-/** Where a login stood: the address works for whoever has one. */
-const MASKED_LOGIN = /^([a-z][\w+.-]*:\/\/)\*\*\*@/i;
+
+/** Clones a repository, and goes into it. */
+function cloneLine(remote: string): string {
+  const address = unmasked(remote);
+  const into = cloneFolder(address);
+  const clone = `git clone ${address.startsWith('-') ? '-- ' : ''}${quote(address)}`;
+  if (!into || into.startsWith('-')) return clone;
+  // Git would take the query for a part of the name.
+  return `${clone}${QUERY.test(address) ? ` ${quote(into)}` : ''} && cd ${quote(into)}`;
+}
 
 /** The lines with which the run can be had again; a line says what is not known. */
 export function reproduceLines(facts: Reproducible): string[] {
@@ -70,12 +92,7 @@ export function reproduceLines(facts: Reproducible): string[] {
   const { remote, commit, top, folder } = facts;
   const isCommit = !needsSavedCode(facts);
   const code = isCommit ? null : facts.codeOf;
-  if (remote) {
-    const address = remote.replace(MASKED_LOGIN, '$1');
-    const into = cloneFolder(address);
-    const clone = `git clone ${address.startsWith('-') ? '-- ' : ''}${quote(address)}`;
-    lines.push(into && !into.startsWith('-') ? `${clone} && cd ${quote(into)}` : clone);
-  }
+  if (remote) lines.push(cloneLine(remote));
   if (facts.upstream) {
     lines.push(`git checkout ${facts.upstream}`);
     if (facts.hasPatch) lines.push(`git apply diff_${facts.upstream}.patch`);
