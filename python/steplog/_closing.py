@@ -29,13 +29,15 @@ def write_files(folder: Path, *, config_file: ConfigFile, writer: Writer) -> Non
 
 
 def note_cursor(folder: Path, writer_id: str, status: Mapping[str, Any]) -> None:
-    """Write how far the server has come with a writer's log.
+    """Write how far the server has come with a writer's log, and how many files it still wants.
 
     Raises:
         OSError: The folder cannot be written.
     """
     if status["server"]:
         writer_dir = folder / "wal" / writer_id
+        # First what it lacks: whoever is killed in between must not take all for done.
+        _folder.write_owed(writer_dir, status["server"], status["files_waiting"])
         _folder.write_cursor(writer_dir, status["server"], status["acknowledged"])
 
 

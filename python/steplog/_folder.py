@@ -14,6 +14,7 @@ from typing import Any
 ROOT = "steplog-runs"
 _CURSOR = "cursor.json"
 _LEFT_OUT = "left-out.json"
+_OWED = "owed.json"
 _NOTE = "resume.json"
 _SEGMENT = re.compile(r"[0-9]{8,10}\.wal")
 
@@ -145,6 +146,23 @@ def write_left_out(writer_dir: Path, server: str, files: dict[str, int]) -> None
         OSError: The folder cannot be written.
     """
     write_json(writer_dir / _LEFT_OUT, {**read_left_out(writer_dir), server: files})
+
+
+def read_owed(writer_dir: Path) -> dict[str, int]:
+    """How many large files of a writer each server lacked, by server id; a broken file is none."""
+    owed = _read_notes(writer_dir / _OWED)
+    return {server: files for server, files in owed.items() if isinstance(files, int)}
+
+
+def write_owed(writer_dir: Path, server: str, files: int) -> None:
+    """Note how many large files a server lacks; there is no note where none has ever lacked any.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    before = read_owed(writer_dir)
+    if files != before.get(server, 0):
+        write_json(writer_dir / _OWED, {**before, server: files})
 
 
 def segments(writer_dir: Path) -> set[str]:

@@ -119,7 +119,7 @@ class LocalRun:
         return "pending", None
 
     def synced(self) -> bool:
-        """Whether one server is known to have acknowledged every record."""
+        """Whether one server is known to have every record, and every file that it wanted."""
         return any(not self._lacks(server) for server in self._servers())
 
     def synced_in_part(self) -> bool:
@@ -127,9 +127,11 @@ class LocalRun:
         return not self.synced() and bool(self._servers())
 
     def _servers(self) -> set[str]:
-        """Those that are known to have come to the end of each log."""
+        """Those that are known to have come to the end of each log, and lack no file."""
         filled = [writer for writer in self.writers if writer["records"]]
-        cursors = [_folder.read_cursor(self.writer_dir(writer["writer"])) for writer in filled]
+        folders = [self.writer_dir(writer["writer"]) for writer in filled]
+        cursors = [_folder.read_cursor(folder) for folder in folders]
+        owed = [_folder.read_owed(folder) for folder in folders]
         servers = {server for cursor in cursors for server in cursor}
         return {
             server
@@ -138,6 +140,7 @@ class LocalRun:
                 cursor.get(server, 0) >= writer["last"]
                 for cursor, writer in zip(cursors, filled, strict=True)
             )
+            and not any(files.get(server) for files in owed)
         }
 
     def _lacks(self, server: str) -> bool:

@@ -717,6 +717,11 @@ def test_what_nobody_names_stays_for_the_grace_time_and_not_longer(running_serve
         until(lambda: objects(server) == {f"{hash_of(other)[:2]}/{hash_of(other)}"})
 
 
+def synced_said_by_ls(server, run):
+    (entry,) = map(json.loads, server.cli("ls", "--json", run.sync_dir).stdout.splitlines())
+    return entry["synced"], entry["synced_in_part"]
+
+
 def test_what_is_over_a_limit_is_refused_clearly_and_the_rest_goes_on(
     running_server, tmp_path, monkeypatch
 ):
@@ -745,9 +750,11 @@ def test_what_is_over_a_limit_is_refused_clearly_and_the_rest_goes_on(
             reason = str(run.status()["files_reason"])
             assert reason.startswith("a file was not taken: ")
             assert "this server takes 3,145,728 of a file" in reason
+        assert synced_said_by_ls(server, run) == (False, False)
         synced = server.cli("sync", run.sync_dir)
         assert synced.returncode == 1
         assert "this server takes 3,145,728 of a file" in synced.stdout + synced.stderr
+        assert synced_said_by_ls(server, run) == (False, False)
         states = {name: file["state"] for name, file in files_of(server, "own").items()}
         assert (states["large.bin"], states["other.bin"]) == ("wanted", "stored")
         assert [row["a"] for row in server.rows("own")] == [1]
@@ -756,6 +763,7 @@ def test_what_is_over_a_limit_is_refused_clearly_and_the_rest_goes_on(
     with running_server(tmp_path, "--max-blob-mib", "0") as server:
         assert server.cli("sync", run.sync_dir).returncode == 0
         assert read(server, "large.bin", "own")[2] == large
+        assert synced_said_by_ls(server, run) == (True, False)
 
 
 def test_the_files_of_a_run_have_a_limit_together(running_server, tmp_path):
