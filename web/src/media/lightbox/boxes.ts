@@ -25,6 +25,8 @@ export interface ClassOf {
 export interface BoxSet {
   boxes: Box[];
   classes: ClassOf[];
+  /** How many are not there: they have no place. */
+  left: number;
 }
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
@@ -40,44 +42,50 @@ function cornersOf(position: Record<string, unknown>): [number, number, number, 
   return isNumber(x) && isNumber(y) ? [x - width / 2, y - height / 2, width, height] : null;
 }
 
+/** A text in quotes, or a number that JSON does not have and Python writes. */
+const ODD_NUMBER = /"(?:[^"\\]|\\[^])*"|-?\b(?:NaN|Infinity)\b/g;
+
+/** As `JSON.parse`, but NaN and the infinities are null. */
+const parseLenient = (text: string): unknown =>
+  JSON.parse(text.replace(ODD_NUMBER, (found) => (found.startsWith('"') ? found : 'null')));
+
 /**
- * Reads the file of a set of boxes; one without a place is left out.
+ * Reads the file of a set of boxes; one without a place is left out, a score that is no finite number as well.
  *
  * @throws SyntaxError when the text is no JSON.
  */
 export function parseBoxes(set: string, text: string): BoxSet {
-  const file = recordOf(JSON.parse(text));
+  const file = recordOf(parseLenient(text));
   const labels = recordOf(file['class_labels']);
   const nameOf = (id: number): string => String(labels[String(id)] ?? `class ${id}`);
-  const boxes = (Array.isArray(file['box_data']) ? (file['box_data'] as unknown[]) : []).flatMap(
-    (one): Box[] => {
-      const box = recordOf(one);
-      const corners = cornersOf(recordOf(box['position']));
-      if (!corners) return [];
-      const [x, y, width, height] = corners;
-      const classId = isNumber(box['class_id']) ? box['class_id'] : 0;
-      const caption = box['box_caption'];
-      const scores = Object.entries(recordOf(box['scores'])).filter((entry): entry is [string, number] =>
-        isNumber(entry[1]),
-      );
-      return [
-        {
-          set,
-          classId,
-          text: typeof caption === 'string' && caption ? caption : nameOf(classId),
-          ...{ x, y, width, height },
-          isPixels: box['domain'] === 'pixel',
-          scores: Object.fromEntries(scores),
-        },
-      ];
-    },
-  );
+  const all: unknown[] = Array.isArray(file['box_data']) ? file['box_data'] : [];
+  const boxes = all.flatMap((one): Box[] => {
+    const box = recordOf(one);
+    const corners = cornersOf(recordOf(box['position']));
+    if (!corners) return [];
+    const [x, y, width, height] = corners;
+    const classId = isNumber(box['class_id']) ? box['class_id'] : 0;
+    const caption = box['box_caption'];
+    const scores = Object.entries(recordOf(box['scores'])).filter((entry): entry is [string, number] =>
+      isNumber(entry[1]),
+    );
+    return [
+      {
+        set,
+        classId,
+        text: typeof caption === 'string' && caption ? caption : nameOf(classId),
+        ...{ x, y, width, height },
+        isPixels: box['domain'] === 'pixel',
+        scores: Object.fromEntries(scores),
+      },
+    ];
+  });
   const counts = new Map<number, number>();
   for (const { classId } of boxes) counts.set(classId, (counts.get(classId) ?? 0) + 1);
   const classes = [...counts]
     .sort(([a], [b]) => a - b)
     .map(([id, count]) => ({ set, id, name: nameOf(id), count }));
-  return { boxes, classes };
+  return { boxes, classes, left: all.length - boxes.length };
 }
 
 export interface ScoreRange {

@@ -22,7 +22,8 @@ const FILE = JSON.stringify({
 });
 
 test('boxes of both forms are read, and what has no place is left out', () => {
-  const { boxes, classes } = parseBoxes('s', FILE);
+  const { boxes, classes, left } = parseBoxes('s', FILE);
+  expect(left).toBe(2);
   expect(
     boxes.map(({ x, y, width, height }) => [x, y, width, height].map((n) => Math.round(n * 100) / 100)),
   ).toEqual([
@@ -50,6 +51,22 @@ test('boxes are filtered by class and score; one without the score stays', () =>
   expect(texts([], [['acc', 0.5]])).toEqual([1, 40]);
   expect(texts(['s\n1'], [])).toEqual([450]);
   expect(texts(['other\n1'], [])).toEqual([1, 450, 40]);
+});
+
+test('a score that is no number is missing, a place that is none leaves its box out, and the rest is read', () => {
+  const file = `{"box_data": [
+    {"position": {"middle": [5, 5], "width": 2, "height": 2}, "scores": {"a": NaN, "b": 0.5}, "class_id": 1},
+    {"position": {"middle": [5, -Infinity], "width": 2, "height": 2}, "class_id": 1},
+    {"position": {"minX": 0, "maxX": NaN, "minY": 0, "maxY": 1}, "class_id": 1},
+    {"position": {"minX": 0, "maxX": 1, "minY": 0, "maxY": 1}, "box_caption": "\\"NaN\\", Infinity"}
+  ], "class_labels": {"1": "NaN"}}`;
+  const { boxes, left } = parseBoxes('s', file);
+  expect(boxes.map(({ text, scores }) => [text, scores])).toEqual([
+    ['NaN', { b: 0.5 }],
+    ['"NaN", Infinity', {}],
+  ]);
+  expect(left).toBe(2);
+  expect(() => parseBoxes('s', '{"box_data": [')).toThrow(SyntaxError);
 });
 
 test('a mask has its classes, and hidden ones are not painted', () => {

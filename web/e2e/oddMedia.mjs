@@ -1,0 +1,69 @@
+/**
+ * Checks media that are not as they should be: marks that cannot be read.
+ *
+ *   node e2e/oddMedia.mjs BASE_URL LOGIN_LINK ENTITY PROJECT [SHOTS_FOLDER]
+ *
+ * The project has the run `odd` that tests/e2e/test_browser_odd_media.py logs.
+ */
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+import { assertAccessible } from './accessible.mjs';
+
+const [base, login, entity, project, shots] = process.argv.slice(2);
+if (!project) {
+  console.error('usage: node e2e/oddMedia.mjs BASE_URL LOGIN_LINK ENTITY PROJECT [SHOTS_FOLDER]');
+  process.exit(2);
+}
+const address = new URL(['p', entity, project, 'r', 'odd'].map(encodeURIComponent).join('/'), `${base}/`)
+  .href;
+const faults = [];
+
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
+const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+page.setDefaultTimeout(60_000);
+page.on('console', (message) => {
+  if (message.type() === 'error') faults.push(message.text());
+});
+page.on('pageerror', (error) => faults.push(error.stack));
+const lightbox = page.locator('[data-testid=lightbox]');
+const picture = lightbox.locator('[data-testid=picture]');
+const note = lightbox.locator('[data-testid=picture-note]');
+const open = (query) => page.goto(`${address}?tab=media${query}`);
+const shot = (name) => (shots ? page.screenshot({ path: `${shots}/${name}.png` }) : undefined);
+
+const steps = {
+  async 'a box without a place is left out, a score that is NaN is none'() {
+    await open('&m=nan_boxes,odd,,0,0');
+    await note.getByText('1 box of “found” has no place and is not drawn.').waitFor();
+    assert.equal(await picture.getAttribute('data-boxes'), '1');
+    assert.equal(await lightbox.locator('[data-testid=score]').count(), 1);
+    await assertAccessible(page, 'the lightbox with a note');
+    await shot('nan-boxes');
+  },
+  async 'marks that cannot be read do not hide the picture'() {
+    await open('&m=broken_marks,odd,,0,0');
+    await note.getByText('The boxes “found” cannot be read:').waitFor();
+    await note.getByText('The mask “truth” cannot be read:').waitFor();
+    assert.equal(await picture.getAttribute('data-boxes'), '1');
+    await lightbox.getByText('cat', { exact: true }).waitFor();
+    await shot('broken-marks');
+  },
+};
+
+try {
+  await page.goto(login);
+  for (const [name, step] of Object.entries(steps)) {
+    try {
+      await step();
+    } catch (error) {
+      throw new Error(`the page does not do this: ${name}`, { cause: error });
+    }
+  }
+} finally {
+  await browser.close();
+}
+for (const fault of faults) console.error(fault);
+process.exitCode = faults.length ? 1 : 0;
