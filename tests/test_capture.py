@@ -452,6 +452,26 @@ def test_a_remote_keeps_its_user_and_no_secret(repository, remote, kept):
     assert read_git(max_secs=20).facts["remote"] == kept
 
 
+def test_git_says_whether_it_has_the_program(repository, tmp_path):
+    (repository / ".gitignore").write_text("*.ignored.py\n")
+    (repository / "sub").mkdir()
+    found = {
+        repository / "train.py": True,
+        repository / "new.py": False,
+        repository / "a.ignored.py": False,
+        repository / "sub" / "train.py": False,
+        tmp_path / "train.py": False,
+    }
+    for path, is_there in found.items():
+        if not is_there:
+            path.write_text("lr = 1\n")
+        assert read_git(program=path, max_secs=20).facts["has_program"] is is_there, path
+    run_git(repository, "add", "new.py")
+    staged = read_git(program=repository / "new.py", max_secs=20)
+    assert staged.facts["has_program"] is True
+    assert b"+++ b/new.py" in staged.patches["diff.patch"]
+
+
 def test_a_git_that_hangs_is_ended_with_what_it_started(tmp_path, monkeypatch):
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()

@@ -44,7 +44,8 @@ class Found:
     """What git said.
 
     Attributes:
-        facts: `commit`, `branch`, `remote`, `dirty`, `untracked`, `root`, `cut`; or `reason`.
+        facts: `commit`, `branch`, `remote`, `dirty`, `untracked`, `root`, `cut`, `has_program`
+            (whether git tracks the program); or `reason`.
         patches: Files of the run by their names.
     """
 
@@ -57,9 +58,12 @@ def read(
     environ: Mapping[str, str],
     *,
     with_patches: bool,
+    program: Path | None = None,
     max_secs: float = MAX_SECS,
 ) -> Found:
     """What git says of the working directory, within `max_secs`; never raises for git.
+
+    `program` is the script that runs, which may be anywhere.
 
     Differences to the commit are in `patches` as `diff.patch`, those to the upstream branch as
     `diff_<its commit>.patch`; one that is too large is cut, and says so at its end.
@@ -70,6 +74,9 @@ def read(
         found.facts["root"] = git.text("rev-parse", "--show-toplevel")
         found.facts["commit"] = git.text("rev-parse", "HEAD")
         found.facts |= _optional(git, secrets, str(found.facts["root"]))
+        if program is not None:
+            tracked = git.maybe("ls-files", "--error-unmatch", "--", str(program))
+            found.facts["has_program"] = bool(tracked)
         _read_changes(git, found.facts)
         if with_patches:
             _read_patches(git, found, secrets)
