@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -452,6 +453,26 @@ def test_a_remote_keeps_its_user_and_no_secret(repository, remote, kept):
     assert read_git(max_secs=20).facts["remote"] == kept
 
 
+def test_git_says_whether_it_has_the_program(repository, tmp_path):
+    (repository / ".gitignore").write_text("*.ignored.py\n")
+    (repository / "sub").mkdir()
+    found = {
+        repository / "train.py": True,
+        repository / "new.py": False,
+        repository / "a.ignored.py": False,
+        repository / "sub" / "train.py": False,
+        tmp_path / "train.py": False,
+    }
+    for path, is_there in found.items():
+        if not is_there:
+            path.write_text("lr = 1\n")
+        assert read_git(program=path, max_secs=20).facts["has_program"] is is_there, path
+    run_git(repository, "add", "new.py")
+    staged = read_git(program=repository / "new.py", max_secs=20)
+    assert staged.facts["has_program"] is True
+    assert b"+++ b/new.py" in staged.patches["diff.patch"]
+
+
 def test_a_git_that_hangs_is_ended_with_what_it_started(tmp_path, monkeypatch):
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
@@ -483,6 +504,26 @@ def test_a_patch_against_upstream_and_one_that_is_cut(repository, tmp_path, monk
     assert len(patch) < 1 << 20
     assert b"# cut here" in patch[-100:]
     assert read_git(max_secs=20).facts["cut"] == [name]
+
+
+def test_of_a_difference_that_takes_too_long_there_is_what_came(repository, tmp_path, monkeypatch):
+    (repository / "train.py").write_text("lr = 2\n")
+    slow, real = tmp_path / "bin" / "git", shutil.which("git")
+    slow.parent.mkdir()
+    # All that git says of it but for the end, and then no more.
+    slow.write_text(f"""#!/bin/sh
+case " $* " in *" diff "*) {real} "$@"; printf '+half a li'; exec sleep 600;; esac
+exec {real} "$@"
+""")
+    slow.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{slow.parent}:{os.environ['PATH']}"}
+    monkeypatch.setenv("PATH", environ["PATH"])
+    found = git.read(SECRETS, environ, with_patches=True, max_secs=5.0)
+    assert found.facts["reason"] == "git diff took too long"
+    assert found.facts["cut"] == ["diff.patch"]
+    before, after = found.patches["diff.patch"].split(b"\n# cut here, ")
+    assert before.endswith(b"+lr = 2\n")
+    assert after == f"after {len(before)} bytes: git took too long\n".encode()
 
 
 def test_the_remote_is_that_of_the_upstream_branch(repository, tmp_path, monkeypatch):

@@ -187,7 +187,12 @@ class Capture:
     ) -> None:
         from steplog.capture import git  # noqa: PLC0415  # loaded by `_begin`
 
-        found = git.read(secrets, environ, with_patches=self._settings.save_code)
+        source = _code.source(self._program, environ)
+        found = git.read(
+            *(secrets, environ),
+            with_patches=self._settings.save_code,
+            program=None if source is None else source.path,
+        )
         metadata.add(git=found.facts)
         if "reason" in found.facts:
             metadata.not_available("git", str(found.facts["reason"]))

@@ -109,8 +109,13 @@ class ConfigFile:
         last, text = self._last
         if values is last:
             return text
-        from steplog import _yaml  # noqa: PLC0415  # only a run with a config pays for it
-
-        text = _yaml.dump({key: {"value": value} for key, value in values.items()})
+        text = text_of(values)
         self._last = values, text
         return text
+
+
+def text_of(config: Mapping[str, object]) -> str:
+    """What the file holds of a config: YAML, with sorted keys."""
+    from steplog import _yaml  # noqa: PLC0415  # only a run with a config pays for it
+
+    return _yaml.dump({key: {"value": value} for key, value in config.items()})

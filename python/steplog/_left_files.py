@@ -7,22 +7,30 @@ import math
 from typing import TYPE_CHECKING
 
 from steplog._blob_folder import BlobFolder
+from steplog._config_file import text_of
+from steplog._panels import KEY
 from steplog._tracked_file import MOST_WRITTEN, SMALL_BYTES, written
 from steplog._writer import LeftFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
 
 def take_left_files(
-    run_dir: Path, writers: Sequence[dict[str, Any]], warn: Callable[[str], None]
+    run_dir: Path,
+    writers: Sequence[dict[str, Any]],
+    warn: Callable[[str], None],
+    *,
+    config: Mapping[str, object],
 ) -> bool:
     """Append to the log of a run's last process, if it was killed, the files that it has left.
 
-    `writers` are as of `RunLog.writers`. On the disk when it returns. Whoever is killed in it has
-    appended all of them, or nothing. What cannot be read is warned about.
+    `writers` are as of `RunLog.writers`, `config` is what the log says of it: a `config.yaml` of
+    another content is the program's own, which a run that ends does not take either. On the disk
+    when it returns. Whoever is killed in it has appended all of them, or nothing. What cannot be
+    read is warned about.
 
     Returns:
         Whether there were any.
@@ -41,6 +49,8 @@ def take_left_files(
     for path in itertools.islice(written(files), MOST_WRITTEN):
         name = path.relative_to(files).as_posix()
         try:
+            if _is_programs(name, path, config):
+                continue
             is_any |= _take(log, name, path, blobs=blobs)
         except UnicodeEncodeError:
             warn(f"{name!r} is not taken: its name is no text")
@@ -48,6 +58,16 @@ def take_left_files(
             warn(f"{path} is not taken: {error.strerror or error}")
     log.show()
     return is_any
+
+
+def _is_programs(name: str, path: Path, config: Mapping[str, object]) -> bool:
+    """Whether it took the place of a file that the run itself writes."""
+    if name == "summary.json":  # the run writes it at its end, and to its log
+        return True
+    if name != "config.yaml":
+        return False
+    known = {key: value for key, value in config.items() if key != KEY}
+    return path.read_bytes() != text_of(known).encode()
 
 
 def _take(log: LeftFiles, name: str, path: Path, *, blobs: BlobFolder) -> bool:

@@ -280,6 +280,62 @@ def test_a_run_page_says_where_code_is_that_no_commit_has(online, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+def test_a_run_page_has_the_program_that_git_does_not_track(online, tmp_path):
+    folder = tmp_path / "repository"
+    (folder / "jobs").mkdir(parents=True)
+    (folder / "jobs" / "model.py").write_text("layers = 3\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
+    for arguments in (
+        *(["init"], ["remote", "add", "origin", str(folder)]),
+        *(["add", "."], ["commit", "-m", "one"]),
+    ):
+        subprocess.run([*git, *arguments], cwd=folder, check=True, capture_output=True)
+    (folder / "jobs" / "train.py").write_text(CAPTURED)
+    environ = {
+        **online.environ,
+        **{f"STEPLOG_{name}": "true" for name in ("STATS", "MACHINE_INFO", "GIT", "REQUIREMENTS")},
+    }
+    command = [sys.executable, "train.py", "1", "over", "r"]
+    subprocess.run(command, cwd=folder / "jobs", env=environ, check=True, capture_output=True)
+    files: dict[str, int] = {}
+    ask = "/api/v1/projects/local/p/runs/r/files"
+    while not {"code/train.py", "requirements.txt", "metadata.json"} <= files.keys():
+        status, _, body = online.ask(ask)
+        files = {file["name"]: 1 for file in json.loads(body)["files"]} if status == 200 else {}
+    commit = json.loads(online.ask(f"{ask}/metadata.json")[2])["git"]["commit"]
+    fetch = (
+        'import steplog; [file.download("saved", replace=True) for file in '
+        'steplog.Api().run("local/p/r").files() if file.name.startswith("code/")]'
+    )
+    commands = [
+        f"git clone {folder} && cd repository",
+        f"git checkout {commit}",
+        "pip install -r requirements.txt",
+        "cd jobs",
+        f"python -c '{fetch}'",
+        "cp saved/code/train.py train.py",
+        "python train.py 1 over r",
+    ]
+    expected = {
+        "commands": commands,
+        "code": ["code/train.py"],
+        "packages": len(online.ask(f"{ask}/requirements.txt")[2].splitlines()),
+        "cards": 1,
+        "heat": {},
+        "live": False,
+    }
+    run_page(online, "e2e/capture.mjs", "p", "r", json.dumps(expected))
+    again = tmp_path / "again"
+    again.mkdir()
+    lines = [line for line in commands[:-1] if not line.startswith("pip ")]
+    environ["PATH"] = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    script = "\n".join(["set -e", *lines])
+    subprocess.run(["sh", "-c", script], cwd=again, env=environ, check=True, capture_output=True)
+    assert (again / "repository" / "jobs" / "train.py").read_text() == CAPTURED
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_a_large_file_appears_on_a_run_page_as_it_comes(online, tmp_path):
     large, text = bytes(2 << 20), b"".join(b"line %d\n" % number for number in range(99_999))
     settings = {"base_url": online.url, "quiet": True, "finish_timeout_secs": 60.0}

@@ -187,6 +187,39 @@ def test_what_a_killed_program_has_left_is_taken_by_sync(server, tmp_path, mode,
     assert len(server.rows("r")) == 1
 
 
+CONFIGURED = """
+import os, pathlib, steplog, sys, time
+import numpy as np
+config = {"lr": 0.1, "layers": (1, 2), "name": "ü", "seed": np.int64(7), "none": None}
+run = steplog.init(project="p", id="r", mode="offline", config=config, settings={"silent": True})
+run.log({"a": 1})
+run.config.later = {"b": [1.5, True]}
+path = pathlib.Path(run.dir, "config.yaml")
+while "later" not in path.read_text("utf-8"):
+    time.sleep(0.01)
+for name in sys.argv[1:]:
+    pathlib.Path(run.dir, name).write_text("mine")
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("own", [[], ["config.yaml", "summary.json"]])
+def test_a_killed_run_has_its_own_config_and_not_the_programs(server, tmp_path, own):
+    server.python(tmp_path, CONFIGURED, *own).communicate()
+    (folder,) = (tmp_path / "steplog-runs").glob("2*")
+    written = (folder / "files" / "config.yaml").read_text("utf-8")
+    for _ in range(2):
+        done = server.cli("sync", str(folder))
+        assert done.returncode == 0, done.stderr
+    with steplog.Api(server.url, server.key) as api:
+        files = api.run("p/r").files(all_writers=True)
+        (config,) = (file.read().decode() for file in files)
+    assert "lr:" in config
+    assert ("later:" in config) is (not own)
+    if not own:
+        assert config == written
+
+
 WRITTEN_INTO = """
 import os, pathlib, steplog, sys, time
 settings = {"silent": True, "watch_files": True}

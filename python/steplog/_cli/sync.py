@@ -196,7 +196,7 @@ def _sync_run(
                 "from the folder itself, once nobody writes it any more"
             )
         run = _runs.read(folder)
-        if take_left_files(folder, run.writers, say):
+        if take_left_files(folder, run.writers, say, config=run.log.config()):
             run = _runs.read(folder)
         report["run"] = run.id
         warn_of_damage(run)

@@ -27,6 +27,7 @@ _MAX_ERROR_BYTES = 10_000
 _MAX_UNTRACKED = 100
 # Nothing of the repository's own is run, nothing is asked, and its index stays as it is.
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "--no-optional-locks")
+_TOO_LONG = "took too long"
 _BRANCH = ("symbolic-ref", "--short", "-q", "HEAD")
 _GIT_PLACE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
 _DIFF = (
@@ -36,7 +37,11 @@ _DIFF = (
 
 
 class _Failed(Exception):  # noqa: N818  # of this file; its text is the reason
-    """Git did not answer."""
+    """Git did not answer; `printed` is what it had said by then."""
+
+    def __init__(self, reason: str, printed: bytes = b"") -> None:
+        super().__init__(reason)
+        self.printed = printed
 
 
 @dataclass
@@ -44,12 +49,15 @@ class Found:
     """What git said.
 
     Attributes:
-        facts: `commit`, `branch`, `remote`, `dirty`, `untracked`, `root`, `cut`; or `reason`.
+        facts: `commit`, `branch`, `remote`, `dirty`, `untracked`, `root`, `cut`, `has_program`
+            (whether git tracks the program); or `reason`.
         patches: Files of the run by their names.
+        cut: Names of those that are not whole.
     """
 
     facts: dict[str, object] = field(default_factory=dict)
     patches: dict[str, bytes] = field(default_factory=dict)
+    cut: list[str] = field(default_factory=list)
 
 
 def read(
@@ -57,9 +65,12 @@ def read(
     environ: Mapping[str, str],
     *,
     with_patches: bool,
+    program: Path | None = None,
     max_secs: float = MAX_SECS,
 ) -> Found:
     """What git says of the working directory, within `max_secs`; never raises for git.
+
+    `program` is the script that runs, which may be anywhere.
 
     Differences to the commit are in `patches` as `diff.patch`, those to the upstream branch as
     `diff_<its commit>.patch`; one that is too large is cut, and says so at its end.
@@ -70,6 +81,9 @@ def read(
         found.facts["root"] = git.text("rev-parse", "--show-toplevel")
         found.facts["commit"] = git.text("rev-parse", "HEAD")
         found.facts |= _optional(git, secrets, str(found.facts["root"]))
+        if program is not None:
+            tracked = git.maybe("ls-files", "--error-unmatch", "--", str(program))
+            found.facts["has_program"] = bool(tracked)
         _read_changes(git, found.facts)
         if with_patches:
             _read_patches(git, found, secrets)
@@ -166,15 +180,30 @@ def _read_changes(git: _Git, facts: dict[str, object]) -> None:
 
 
 def _read_patches(git: _Git, found: Found, secrets: Secrets) -> None:
-    found.patches = {"diff.patch": git.run(*_DIFF, "HEAD")} if found.facts["dirty"] else {}
+    if found.facts["dirty"]:
+        _read_patch(git, found, secrets, name="diff.patch", commit="HEAD")
     upstream = git.maybe("rev-parse", "-q", "--verify", "@{upstream}")
     if upstream and upstream != found.facts["commit"]:
-        found.patches[f"diff_{upstream}.patch"] = git.run(*_DIFF, upstream)
-    whole = {name: _masked(patch, secrets) for name, patch in found.patches.items() if patch}
-    found.patches = {name: _cut(patch) for name, patch in whole.items()}
-    cut = [name for name, patch in whole.items() if len(patch) > _MAX_PATCH_BYTES]
-    if cut:
-        found.facts["cut"] = cut
+        _read_patch(git, found, secrets, name=f"diff_{upstream}.patch", commit=upstream)
+
+
+def _read_patch(git: _Git, found: Found, secrets: Secrets, *, name: str, commit: str) -> None:
+    """The difference to a commit; of one that takes too long what has come until then."""
+    late: _Failed | None = None
+    try:
+        patch = git.run(*_DIFF, commit)
+    except _Failed as failed:
+        late, patch = failed, failed.printed
+    patch = _masked(patch, secrets)
+    if patch and (late is not None or len(patch) > _MAX_PATCH_BYTES):
+        why = "it is too large" if late is None else f"git {_TOO_LONG}"
+        found.cut.append(name)
+        found.facts["cut"] = found.cut
+        patch = _cut(patch, why)
+    if patch:
+        found.patches[name] = patch
+    if late is not None:
+        raise late
 
 
 def _masked(patch: bytes, secrets: Secrets) -> bytes:
@@ -184,11 +213,9 @@ def _masked(patch: bytes, secrets: Secrets) -> bytes:
     )
 
 
-def _cut(patch: bytes) -> bytes:
-    if len(patch) <= _MAX_PATCH_BYTES:
-        return patch
+def _cut(patch: bytes, why: str) -> bytes:
     end = patch.rfind(b"\n", 0, _MAX_PATCH_BYTES) + 1
-    return patch[:end] + f"\n# cut here, after {end:,} bytes: it is too large\n".encode()
+    return patch[:end] + f"\n# cut here, after {end:,} bytes: {why}\n".encode()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -240,7 +267,7 @@ class _Git:
             said = process.stderr.read(_MAX_ERROR_BYTES) if process.stderr else b""
         timer.cancel()
         if time.monotonic() >= self._until:
-            raise _Failed(f"git {arguments[0]} took too long")
+            raise _Failed(f"git {arguments[0]} {_TOO_LONG}", printed)
         if process.returncode != 0 and not is_cut:
             line = said.decode("utf-8", "replace").strip().partition("\n")[0]
             raise _Failed(line or f"git {arguments[0]} ended with {process.returncode}")

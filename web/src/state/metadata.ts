@@ -16,6 +16,8 @@ export interface Git {
   remote: string | null;
   root: string | null;
   dirty: boolean | null;
+  /** Whether the commit, or a patch to it, has the program. */
+  hasProgram: boolean | null;
   untracked: string[];
   /** There may be more than are named. */
   untrackedCount: number;
@@ -130,6 +132,7 @@ export function gitOf(metadata: Metadata): Git | null {
     remote: textOf(git['remote']),
     root: textOf(git['root']),
     dirty: typeof git['dirty'] === 'boolean' ? git['dirty'] : null,
+    hasProgram: typeof git['has_program'] === 'boolean' ? git['has_program'] : null,
     untracked,
     untrackedCount: Math.max(untracked.length, numberOf(git['untracked_count']) ?? 0),
     cut: listOf(git['cut']).flatMap((name) => textOf(name) ?? []),
@@ -146,6 +149,12 @@ export function commandOf(metadata: Metadata): string[] | null {
 /** Whether it is known that there is no command: as in a notebook. */
 export const isInteractive = (metadata: Metadata): boolean =>
   textOf(metadata['program']) !== null && commandOf(metadata) === null;
+
+/** The path of the program, and the name of the file of the run that holds it. */
+export const programOf = (metadata: Metadata): { path: string | null; saved: string | null } => ({
+  path: textOf(metadata['program']),
+  saved: textOf(metadata['codePath']),
+});
 
 export const folderOf = (metadata: Metadata): string | null => textOf(metadata['root']);
 

@@ -26,8 +26,12 @@ const facts: Reproducible = {
   command: ['python', 'train.py', '--note', 'x y'],
   upstream: null,
   hasPatch: true,
+  dirty: true,
+  hasProgram: true,
+  reason: null,
   hasRequirements: true,
   codeOf: null,
+  program: { path: '/home/maria/llm/my experiments/train.py', saved: 'code/train.py' },
 };
 
 test('a run is had again from its commit, its patch and its packages', () => {
@@ -86,4 +90,59 @@ test('a commit that was not pushed is had from the one that was', () => {
     `git checkout ${upstream}`,
     `git apply diff_${upstream}.patch`,
   ]);
+});
+
+const saved = { ...facts, codeOf: 'local/p/r' };
+const fetchSaved =
+  'python -c \'import steplog; [file.download("saved", replace=True) for file in ' +
+  'steplog.Api().run("local/p/r").files() if file.name.startswith("code/")]\'';
+const put = (...lines: string[]) => [
+  ...reproduceLines(facts).slice(0, -1),
+  fetchSaved,
+  ...lines,
+  "python train.py --note 'x y'",
+];
+
+test('a program that Git does not track is put where it was', () => {
+  const lines = put('cp saved/code/train.py train.py');
+  expect(reproduceLines({ ...saved, hasProgram: false })).toEqual(lines);
+  expect(reproduceLines({ ...facts, hasProgram: false })).toEqual(reproduceLines(facts));
+  const deep = { path: '/home/maria/llm/my experiments/a b/train.py', saved: 'code/a b/train.py' };
+  const command = ['python', '-u', 'a b/train.py'];
+  expect(reproduceLines({ ...saved, hasProgram: false, program: deep, command }).slice(-4)).toEqual([
+    fetchSaved,
+    "mkdir -p 'a b'",
+    "cp 'saved/code/a b/train.py' 'a b/train.py'",
+    "python -u 'a b/train.py'",
+  ]);
+});
+
+test.each(['/opt/tools/train.py', '../../../../opt/tools/train.py'])(
+  'a program outside of the repository, called as %s, is called where it is put',
+  (word) => {
+    const outside = {
+      ...saved,
+      program: { path: '/opt/tools/train.py', saved: 'code/train.py' },
+      command: ['python', word, word],
+    };
+    expect(reproduceLines({ ...outside, hasProgram: false }).slice(-2)).toEqual([
+      'cp saved/code/train.py train.py',
+      `python train.py ${word}`,
+    ]);
+    const alone = { remote: null, commit: null, hasPatch: false };
+    expect(reproduceLines({ ...outside, ...alone }).slice(-2)).toEqual([
+      'cd code',
+      `python train.py ${word}`,
+    ]);
+  },
+);
+
+test('without a patch the saved program is taken', () => {
+  const missing = { ...saved, hasPatch: false };
+  const lines = put('cp saved/code/train.py train.py').filter((line) => line !== 'git apply diff.patch');
+  expect(reproduceLines(missing)).toEqual(lines);
+  expect(reproduceLines({ ...missing, dirty: null, reason: 'git status took too long' })).toEqual(lines);
+  for (const known of [{ dirty: false }, { dirty: null }]) {
+    expect(reproduceLines({ ...missing, ...known })).not.toContain(fetchSaved);
+  }
 });

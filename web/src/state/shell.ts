@@ -34,22 +34,44 @@ export interface Reproducible {
   upstream: string | null;
   /** Whether there is a patch that can be applied. */
   hasPatch: boolean;
+  /** Whether files differed from the commit; null where that is not known. */
+  dirty: boolean | null;
+  /** Whether the commit or a patch to it has the program; null where that is not known. */
+  hasProgram: boolean | null;
+  /** Why Git did not say all of it. */
+  reason: string | null;
   hasRequirements: boolean;
   /** `entity/project/id` of a run that has saved its code; null for one that has not. */
   codeOf: string | null;
+  /** The program's path, and the run's file that holds it, such as `code/train.py`. */
+  program: { path: string | null; saved: string | null };
 }
 
-/** Whether the saved code is the only one that is known of: no commit has it. */
-export const needsSavedCode = ({ commit }: Pick<Reproducible, 'commit'>): boolean =>
-  commit === null || !COMMIT.test(commit);
+/** The part of a run's files that is code. */
+const CODE = 'code/';
+/** Where it is downloaded to when it is to be put into a repository, which may have such a folder of its own. */
+const SAVED = 'saved';
 
-/** Downloads a run's saved code into `code`. */
-const fetchLine = (run: string): string =>
+const hasCommit = ({ commit }: Pick<Reproducible, 'commit'>): boolean =>
+  commit !== null && COMMIT.test(commit);
+
+/** Why the saved code is wanted beside what Git has; null where Git has all of it. */
+export function savedCodeReason(
+  facts: Pick<Reproducible, 'commit' | 'dirty' | 'hasPatch' | 'hasProgram' | 'reason'>,
+): string | null {
+  if (!hasCommit(facts)) return 'No commit has the code';
+  if (facts.hasProgram === false) return 'Git does not track the program';
+  const mayDiffer = facts.dirty ?? facts.reason !== null;
+  return mayDiffer && !facts.hasPatch ? 'There is no patch that could be applied' : null;
+}
+
+/** Downloads a run's saved code into `code`, in a folder. */
+const fetchLine = (run: string, folder = ''): string =>
   commandLine([
     'python',
     '-c',
-    `import steplog; [file.download(replace=True) for file in steplog.Api().run(${JSON.stringify(run)}).files() ` +
-      'if file.name.startswith("code/")]',
+    `import steplog; [file.download(${folder && `${JSON.stringify(folder)}, `}replace=True) for file in ` +
+      `steplog.Api().run(${JSON.stringify(run)}).files() if file.name.startswith("${CODE}")]`,
   ]);
 
 /** Where a login stood: the address works for whoever has one. */
@@ -86,27 +108,63 @@ function cloneLine(remote: string): string {
   return `${clone}${QUERY.test(address) ? ` ${quote(into)}` : ''} && cd ${quote(into)}`;
 }
 
+/** A name that is no option. */
+const asPath = (name: string): string => (name.startsWith('-') ? `./${name}` : name);
+
+/** The name of the saved program as seen from the folder that it ran in. */
+const savedName = ({ program }: Reproducible): string | null =>
+  program.saved?.startsWith(CODE) ? program.saved.slice(CODE.length) : null;
+
+/** The path that a word names, seen from a folder: without `.` and `..`. */
+function resolved(folder: string, word: string): string {
+  const parts: string[] = [];
+  for (const part of (word.startsWith('/') ? word : `${folder}/${word}`).split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}
+
+/** The command, with the program where its saved file is put: it may have been anywhere. */
+function savedCommand(facts: Reproducible, command: readonly string[]): string {
+  const [name, { path }, folder] = [savedName(facts), facts.program, facts.folder ?? ''];
+  const at =
+    name && path?.startsWith('/') ? command.findIndex((word) => resolved(folder, word) === path) : -1;
+  return commandLine(at > 0 && name ? command.with(at, asPath(name)) : command);
+}
+
+/** Puts the saved program where it is called. */
+function putLines(facts: Reproducible, run: string): string[] {
+  const name = savedName(facts);
+  if (name === null) return [fetchLine(run, SAVED)];
+  const folder = name.includes('/') ? asPath(name.slice(0, name.lastIndexOf('/'))) : null;
+  return [
+    fetchLine(run, SAVED),
+    ...(folder ? [`mkdir -p ${quote(folder)}`] : []),
+    `cp ${quote(`${SAVED}/${CODE}${name}`)} ${quote(asPath(name))}`,
+  ];
+}
+
+/** Brings the files to what they were, as far as Git knows. */
+function checkoutLines(facts: Reproducible): string[] {
+  const commit = facts.upstream ?? (hasCommit(facts) ? facts.commit : null);
+  const patch = facts.upstream ? `diff_${facts.upstream}.patch` : 'diff.patch';
+  return [...(commit ? [`git checkout ${commit}`] : []), ...(facts.hasPatch ? [`git apply ${patch}`] : [])];
+}
+
 /** The lines with which the run can be had again; a line says what is not known. */
 export function reproduceLines(facts: Reproducible): string[] {
-  const lines: string[] = [];
-  const { remote, commit, top, folder } = facts;
-  const isCommit = !needsSavedCode(facts);
-  const code = isCommit ? null : facts.codeOf;
-  if (remote) lines.push(cloneLine(remote));
-  if (facts.upstream) {
-    lines.push(`git checkout ${facts.upstream}`);
-    if (facts.hasPatch) lines.push(`git apply diff_${facts.upstream}.patch`);
-  } else {
-    if (isCommit) lines.push(`git checkout ${commit}`);
-    if (facts.hasPatch) lines.push('git apply diff.patch');
-  }
-  if (code !== null) lines.push(fetchLine(code));
+  const { remote, top, folder, command } = facts;
+  const code = savedCodeReason(facts) === null ? null : facts.codeOf;
+  const below = hasCommit(facts) && top && folder?.startsWith(`${top}/`) ? folder.slice(top.length + 1) : '';
+  const isAlone = code !== null && !hasCommit(facts);
+  const lines: string[] = remote ? [cloneLine(remote)] : [];
+  lines.push(...checkoutLines(facts));
+  if (isAlone) lines.push(fetchLine(code));
   if (facts.hasRequirements) lines.push('pip install -r requirements.txt');
-  if (facts.command) {
-    if (code !== null) lines.push('cd code');
-    const below = isCommit && top && folder?.startsWith(`${top}/`) ? folder.slice(top.length + 1) : null;
-    if (below) lines.push(`cd ${quote(below.startsWith('-') ? `./${below}` : below)}`);
-    lines.push(commandLine(facts.command));
-  }
+  if (command && isAlone) lines.push('cd code');
+  if (below && (command || code !== null)) lines.push(`cd ${quote(asPath(below))}`);
+  if (code !== null && !isAlone) lines.push(...putLines(facts, code));
+  if (command) lines.push(code === null ? commandLine(command) : savedCommand(facts, command));
   return lines;
 }
