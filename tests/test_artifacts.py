@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 
 import steplog
@@ -355,6 +356,39 @@ def test_without_room_nothing_is_logged_and_it_is_told(start, capfd, monkeypatch
     assert "No space left on device" in capfd.readouterr().err
     with start(settings={"storage_errors": "raise"}) as run, pytest.raises(steplog.StorageError):
         run.log_artifact(artifact)
+
+
+FULL = """
+import os, resource, signal, steplog
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # more than that is an error
+image = steplog.Image(os.path.abspath("image.png"))
+run = steplog.init(project="p", mode="offline", settings={"silent": True, "console": "off"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))
+draft = steplog.Artifact("data", "dataset")
+calls = [
+    lambda: draft.add_file("large.bin"),
+    lambda: draft.add_dir("given"),
+    lambda: draft.add(image, "image"),
+    lambda: run.log_artifact("large.bin"),
+]
+for call in calls:
+    try:
+        call()
+    except steplog.StorageError as error:
+        print("raised", error.errno)
+print(draft.file_count, run.status()["lost"])
+run.finish()
+"""
+
+
+def test_without_room_a_draft_raises_and_holds_nothing_of_it():
+    write("large.bin", bytes(3 << 20))
+    write("given/large.bin", bytes(3 << 20))
+    pixels = np.random.default_rng(1).integers(0, 256, (1100, 1100, 3), dtype=np.uint8)
+    PIL.Image.fromarray(pixels).save("image.png", compress_level=0)
+    command = [sys.executable, "-c", FULL]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout.splitlines() == [*["raised 27"] * 4, "0 0"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import bokeh.models
 import bokeh.plotting
 import matplotlib as mpl
 import numpy as np
+import orjson
 import PIL.Image
 import plotly.graph_objects as go
 import pytest
@@ -216,6 +217,9 @@ def test_without_bokeh_a_file_of_it_is_kept(logged, monkeypatch, tmp_path):
     said, files = logged(steplog.Bokeh(path))
     assert "html" not in said
     assert files == {said["path"]: b'{"roots": []}'}
+    path.write_text('{"roots": [NaN, -Infinity, 1]}')
+    said, files = logged(steplog.Bokeh(path))
+    assert orjson.loads(files[said["path"]]) == {"roots": [None, None, 1]}
 
 
 def test_what_is_no_figure_of_bokeh_is_refused(tmp_path):

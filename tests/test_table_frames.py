@@ -137,6 +137,23 @@ def test_dates_and_durations_of_each_library(logged):
         assert kinds == {"d": "none|timestamp", "s": "none|number"}
 
 
+def test_a_duration_that_is_missing_is_null(logged):
+    spans = [dt.timedelta(seconds=1.5), pd.NaT]
+    series = [
+        pd.Series(spans, dtype="m8[ns]"),
+        pd.Series(spans, dtype="m8[s]").astype("m8[ms]"),
+        pd.Series(spans, dtype=object),
+        pd.Series([spans[0], None], dtype=pd.ArrowDtype(pa.duration("us"))),
+    ]
+    for number, (one, first) in enumerate(zip(series, (1.5, 1, 1.5, 1.5), strict=True)):
+        table, kinds = logged(pd.DataFrame({"s": one}), id=f"r{number}")
+        assert table["data"] == [[first], [None]]
+        assert kinds == {"s": "none|number"}
+    cell = np.array([[1500, "NaT"], [2000, 0]], "m8[ms]")
+    table, _ = logged(steplog.Table(columns=["a"], data=[[cell]]), id="cell")
+    assert table["data"] == [[[[1.5, None], [2.0, 0.0]]]]
+
+
 def test_columns_of_pandas_of_other_types(logged):
     frame = pd.DataFrame(
         {

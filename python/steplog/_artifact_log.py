@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import threading
 from typing import TYPE_CHECKING
 
 from steplog._blob_folder import BlobFolder, signature
-from steplog._errors import ArtifactNotLoggedError, UsageError
+from steplog._errors import ArtifactNotLoggedError, ServerError, UsageError
 from steplog._tracked_file import SMALL_BYTES
 from steplog.artifacts import names
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactLog"]
 
 _FOLDER = ".artifacts"
+_SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 _PIECE_BYTES = 1 << 20
 
 
@@ -36,6 +38,7 @@ class ArtifactLog:
     Args:
         settings: Those of the run.
         process: Where the log is.
+        run_id: Of the run.
         kept: Hashes of large contents that are kept, to which those of artifacts are added.
         status: The run in numbers, and whether it is over.
     """
@@ -45,9 +48,11 @@ class ArtifactLog:
         settings: Settings,
         process: ProcessWriter,
         *,
+        run_id: str,
         kept: set[bytes],
         status: Callable[[], tuple[Mapping[str, object], bool]],
     ) -> None:
+        self._run_id = run_id
         self._settings = settings
         self._process = process
         self._kept = kept
@@ -199,7 +204,7 @@ class ArtifactLog:
     def why_never(self, awaits: str | None) -> str:
         """As of `LoggedBy`."""
         if awaits is not None:
-            return self.changed(awaits)
+            return self.changed(awaits) or self._refused(awaits)
         status, is_over = self._status()
         reason = str(status.get("upload_reason") or "")
         if status.get("upload") == "refused":
@@ -207,6 +212,35 @@ class ArtifactLog:
         is_all_there = status.get("records") == status.get("acknowledged_records")
         if is_over and not (is_all_there and not status.get("files_waiting")):
             return "the run is over, and not all of it is there: steplog sync sends it"
+        return ""
+
+    def why_not_yet(self) -> str:
+        """As of `LoggedBy`."""
+        status, _ = self._status()
+        reason = status.get("files_reason") if status.get("files_waiting") else None
+        return str(reason or status.get("upload_reason") or "")
+
+    def _refused(self, awaits: str) -> str:
+        """How the server refuses a content of this process's log that it waits for; or nothing.
+
+        It is asked once the upload has met a refusal: that may have been of another file, or have
+        been for a moment only.
+        """
+        status, _ = self._status()
+        if not (status.get("files_waiting") and status.get("files_reason")):
+            return ""
+        from steplog.client.artifacts import ArtifactRequests  # noqa: PLC0415  # with its libraries
+
+        portal = self.portal()
+        run = (self._settings.entity, self._settings.project, self._run_id)
+        ask = ArtifactRequests(portal.reader.connection).refusal
+        for sha256 in self._put.intersection(_SHA256.findall(awaits)):
+            try:
+                refusal = portal.call(ask, run, self._process.id, sha256)
+            except ServerError:  # it cannot be reached now
+                return ""
+            if refusal is not None:
+                return str(refusal)
         return ""
 
     def changed(self, awaited: str | None = None) -> str:

@@ -368,6 +368,7 @@ class Artifacts(Records):
 
             self._artifacts = ArtifactLog(
                 *(self.settings, self._process),
+                run_id=self.id,
                 kept=self._media.kept,
                 status=lambda: (self.status(), self.is_finished),
             )

@@ -85,6 +85,8 @@ class Settings:
             the run's folder decides.
         max_unsent_bytes: Most bytes of log files that hold what the server does not have, for each
             process; 1 MiB or more, 0 for no limit. Beyond, records are lost as on a full disk.
+            Contents over 1 MiB, which lie beside the log, are not counted: they are kept until the
+            server has them or the disk is full.
         storage_errors: What a call does whose record the disk has no room for: `warn`, once, and
             go on, or `raise` StorageError. What was recorded before stays either way.
         finish_timeout_secs: Longest time that `finish` takes.

@@ -22,6 +22,7 @@ from tests.e2e.test_blobs import until
 import steplog
 
 MIB = 1 << 20
+OVER_2_MIB = "the file has 2,097,153 bytes, and this server takes 2,097,152 of a file"
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -603,6 +604,35 @@ def test_waiting_ends_when_the_artifact_cannot_come(server, online):
     server.start()
     assert server.cli("sync", run.sync_dir).returncode == 0
     assert artifact.wait(60).version == "v0"
+
+
+def test_waiting_ends_when_a_file_is_over_a_limit_of_the_server(
+    running_server, tmp_path, monkeypatch
+):
+    with running_server(tmp_path, "--max-blob-mib", "2") as server:
+        monkeypatch.setenv("STEPLOG_CONFIG_DIR", server.environ["STEPLOG_CONFIG_DIR"])
+        settings = {"base_url": server.url, "silent": True}
+        with steplog.init(project="p", dir=str(tmp_path), id="r", settings=settings) as run:
+            small, large = (steplog.Artifact(name, "dataset") for name in ("small", "large"))
+            for artifact, size in ((small, 2 * MIB), (large, 2 * MIB + 1)):
+                with artifact.new_file("a.bin", "wb") as file:
+                    file.write(content(size, size))
+            run.log_artifact(large)
+            with pytest.raises(steplog.ServerError, match=OVER_2_MIB):
+                large.wait()
+            # What the server does take is not kept back, and waits for nothing.
+            assert run.log_artifact(small).wait().version == "v0"
+            # A limit of time that is over first says the same.
+            with pytest.raises(steplog.SteplogError, match=OVER_2_MIB):
+                run.log_artifact(large).wait(0.001)
+        with pytest.raises(steplog.ServerError, match=OVER_2_MIB):
+            large.wait()
+        assert server.stop()[0] == 0
+    with running_server(tmp_path, "--max-blob-mib", "0") as server:
+        assert server.cli("sync", run.sync_dir).returncode == 0
+        with steplog.Api(server.url) as api:
+            found = api.artifact("p/large:latest").download(tmp_path / "got")
+    assert tree(found) == {"a.bin": content(2 * MIB + 1, 2 * MIB + 1)}
 
 
 def test_what_the_server_refuses_is_said(online, api, files):

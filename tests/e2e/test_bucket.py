@@ -33,9 +33,9 @@ def found_fake():
     return next((str(path) for path in where if path and pathlib.Path(path).exists()), None)
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    """A server that speaks S3, and keeps what it has in memory."""
+@contextlib.contextmanager
+def speaking_s3():
+    """A server that speaks S3, and keeps what it has in memory: its address, and its process."""
     if found_fake() is None:
         if shutil.which("go") is None:
             pytest.skip("no Go, which builds the server that speaks S3: get it at https://go.dev")
@@ -47,10 +47,16 @@ def endpoint():
     fake = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until(lambda: answers(host))
-        yield f"http://{host}"
+        yield f"http://{host}", fake
     finally:
         fake.kill()
         fake.wait()
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    with speaking_s3() as (url, _):
+        yield url
 
 
 def answers(host):
@@ -204,6 +210,30 @@ def test_a_bucket_that_cannot_be_reached_is_said_in_one_line(running_server, tmp
     assert said.startswith("steplog: ")
     assert "the blob store failed" in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_while_the_bucket_is_down_each_request_has_one_line(running_server, tmp_path):
+    content = random.Random(3).randbytes(3_000_000)
+    with speaking_s3() as (url, fake):
+        bucket = Bucket(url, "down")
+        options = ("--blobs", bucket.url)
+        with running_server(tmp_path, *options, environ=bucket.environ) as server:
+            writer = Writer(server)
+            writer.name_blob("there", content)
+            writer.upload(content)
+            writer.name_blob("late", content[::-1])
+            fake.kill()
+            fake.wait()
+            status, said = writer.put(hash_of(content[::-1]), 0, content[::-1])
+            assert (status, said["code"]) == (503, "busy")
+            assert server.ask(f"/api/v1/blobs/{hash_of(content)}?w=64")[0] == 503
+            status, errors = server.stop()
+    assert status == 0
+    assert "Traceback" not in errors
+    lines = errors.splitlines()
+    assert all("the blob store failed" in line for line in lines), errors
+    for path in (f"/writers/w/blobs/{hash_of(content[::-1])}", f"/blobs/{hash_of(content)}"):
+        assert sum(path in line for line in lines) == 1
 
 
 def test_an_address_is_a_bucket_and_a_prefix():

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from steplog import _values
-from steplog._errors import ArgumentTypeError, ServerError, UsageError
+from steplog._errors import ArgumentTypeError, ServerError, StorageError, UsageError
 from steplog.artifacts import compound
 from steplog.data.joined_table import JoinedTable
 from steplog.data.media import Moved, Value
@@ -42,11 +42,16 @@ class _Place:
         self._put = put_content
         self.owner = f"artifact {secrets.token_hex(8)}"
         self.said: list[str] = []
+        self.error: StorageError | None = None
 
     def put(self, name: str, content: bytes, sha256: bytes) -> bool:
         """As of `Place`."""
         del sha256
-        self._put(name, content)
+        try:
+            self._put(name, content)
+        except StorageError as error:
+            self.error = error  # whoever encodes it takes any error for one of the object's own
+            raise
         return True
 
     def warn(self, text: str) -> None:
@@ -90,6 +95,8 @@ def put(obj: object, name: str, put_content: PutContent, *, paths: Collection[st
 def _said_of(obj: Value, name: str, place: _Place) -> dict[str, object]:
     plain, skipped = _values.to_plain({name: obj}, place)
     said = plain.get(name)
+    if place.error is not None:
+        raise place.error
     if skipped or not isinstance(said, dict) or "_type" not in said:
         why = skipped[0][1] if skipped else "it has no form in files"
         raise UsageError(f"the object cannot be stored: {why}")

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
                 awaits: What the server says that it waits for; None while it does not know it.
             """
 
+        def why_not_yet(self) -> str:
+            """Why the upload does not go on just now; empty if it does."""
+
 
 __all__ = ["Stored"]
 
@@ -117,7 +120,8 @@ class Stored(Draft):
             ArtifactNotLoggedError: It is not logged, or by an offline run.
             WaitTimeoutError: It has not come in time; it may still.
             ServerError: The server has refused it, or the run cannot send it any more; also since
-                an immutable file has changed before it was sent.
+                an immutable file has changed before it was sent, or a file is over the server's
+                limits.
         """
         if self._version is not None and not self._is_awaited:
             return self
@@ -137,8 +141,10 @@ class Stored(Draft):
             if never:
                 raise ServerError(f"the artifact {self._name} does not come to the server: {never}")
             if until is not None and time.monotonic() + pause_secs > until:
+                why = logged_by.why_not_yet() or ("" if version is None else version.reason)
                 raise WaitTimeoutError(
                     f"the artifact {self._name} is not committed after {timeout:g} s"
+                    f"{why and f': {why}'}"
                 )
             time.sleep(pause_secs)
             pause_secs = min(2 * pause_secs, _MOST_PAUSE_SECS)

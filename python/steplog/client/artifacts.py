@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
 
-from steplog._errors import NotFoundError, ServerError
+from steplog._errors import NotFoundError, RefusedError, ServerError
 from steplog.artifacts.manifest import Entry, Manifest
 from steplog.artifacts.version import PAGE, Version
 from steplog.client.connection import MSGPACK
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArtifactRequests"]
 
+_OCTETS = "application/octet-stream"
 _ENTRIES = 1_000
 T = TypeVar("T")
 
@@ -56,9 +58,7 @@ class ArtifactRequests:
         whole = await self.whole(version)
         if not whole.manifest:  # it was put together from several
             return Manifest(await self._entries(whole))
-        data, _ = await self.connection.ask(
-            f"/blobs/{whole.manifest}", accept="application/octet-stream"
-        )
+        data, _ = await self.connection.ask(f"/blobs/{whole.manifest}", accept=_OCTETS)
         if hashlib.sha256(data).hexdigest() != whole.manifest:
             raise ServerError(f"the manifest that came is not the one of {version.qualified}")
         return Manifest.decode(data)
@@ -91,6 +91,22 @@ class ArtifactRequests:
         """Have a version in another collection, too; as it is there."""
         body: dict[str, object] = {"artifact": id, "aliases": aliases}
         return await self._version(f"{_path(to)}/links", body=body)
+
+    async def refusal(
+        self, run: tuple[str, str, str], writer: str, sha256: str
+    ) -> RefusedError | None:
+        """How a server refuses a content that it wants of a run's writer; None: it does not.
+
+        Nothing is sent of it.
+        """
+        entity, project, run_id = run
+        where = f"{_project_path(entity, project)}/runs/{quote(run_id, safe='')}"
+        where += f"/writers/{quote(writer, safe='')}/blobs/{sha256}?from=0"
+        try:
+            await self.connection.ask(where, body=b"", kind=_OCTETS, method="PUT")
+        except RefusedError as error:
+            return error if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+        return None
 
     async def unlink(self, version: Version) -> None:
         """Take a linked version out of its collection."""

@@ -107,11 +107,12 @@ class Connection:
         *,
         body: dict[str, object] | bytes | None = None,
         accept: str = "application/json",
+        kind: str = MSGPACK,
         method: str | None = None,
     ) -> tuple[bytes, str | None]:
         """Send a request: by default POST with a body, else GET.
 
-        A body of bytes is msgpack, which says more than JSON does.
+        A body of bytes is of the type `kind`; msgpack says more than JSON does.
 
         Returns:
             The answer's body, and the cursor of its next page.
@@ -124,12 +125,13 @@ class Connection:
         """
         url = self.url_of(path)
         method = method or ("GET" if body is None else "POST")
-        answer, data = await self._send(method, url, body=body, accept=accept)
+        types = {"Accept": accept} | ({"Content-Type": kind} if isinstance(body, bytes) else {})
+        answer, data = await self._send(method, url, body=body, types=types)
         for pause_secs in _PAUSES_SECS:
             if answer.status not in _BUSY:
                 break
             await anyio.sleep(_retry_after(answer.headers) or pause_secs)
-            answer, data = await self._send(method, url, body=body, accept=accept)
+            answer, data = await self._send(method, url, body=body, types=types)
         if _network.is_foreign(answer.status, answer.headers.get("Steplog-Server")):
             raise ServerError(f"what answers there is no steplog server: {url}")
         if answer.status not in _GOOD:
@@ -171,13 +173,16 @@ class Connection:
             raise _unreachable(error, url) from error
 
     async def _send(
-        self, method: str, url: str, *, body: dict[str, object] | bytes | None, accept: str
+        self,
+        method: str,
+        url: str,
+        *,
+        body: dict[str, object] | bytes | None,
+        types: Mapping[str, str],
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         session = await self._open()
-        headers = {"Authorization": f"Bearer {self._key}", "Accept": accept}
+        headers = {"Authorization": f"Bearer {self._key}", **types}
         packed = body if isinstance(body, bytes) else None
-        if packed is not None:
-            headers["Content-Type"] = MSGPACK
         try:
             # No redirects: the key is for this server alone.
             async with session.request(

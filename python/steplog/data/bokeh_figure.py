@@ -33,7 +33,7 @@ class Bokeh(Media):
 
     Args:
         data_or_path: A model or document of Bokeh, or the path of a file of such JSON, which is
-            kept as it is.
+            kept as it is; one with NaN or infinities, which JSON does not know, with null for them.
 
     Raises:
         ArgumentTypeError: It is none.
@@ -43,9 +43,10 @@ class Bokeh(Media):
     def __init__(self, data_or_path: Any) -> None:  # noqa: ANN401  # of Bokeh
         self._text: bytes | None = None
         if isinstance(data_or_path, (str, os.PathLike)):
-            self._text = given_file.read("Bokeh()", data_or_path)
-            self._content = _parsed(self._text, data_or_path)
-            self.size_bytes = len(self._text)
+            text = given_file.read("Bokeh()", data_or_path)
+            self._content, is_strict = _parsed(text, data_or_path)
+            self._text = text if is_strict else None
+            self.size_bytes = len(text)
         else:
             self._content = _content_of(data_or_path)
             self.size_bytes = _SIZE_BYTES
@@ -59,14 +60,16 @@ class Bokeh(Media):
         return stored
 
 
-def _parsed(text: bytes, path: str | os.PathLike[str]) -> Mapping[str, Any]:
+def _parsed(text: bytes, path: str | os.PathLike[str]) -> tuple[Mapping[str, Any], bool]:
+    """A document, and whether every reader of JSON can read it."""
+    odd: list[str] = []
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=odd.append)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"Bokeh() takes a file of JSON, and this is none: {path}") from error
     if not isinstance(content, Mapping) or "roots" not in content:
         raise UsageError(f"it is no document of Bokeh, which has roots: {path}")
-    return content
+    return content, not odd
 
 
 def _content_of(value: Any) -> Mapping[str, Any]:  # noqa: ANN401  # of Bokeh

@@ -78,7 +78,8 @@ def _content(given: Mapping[str, Any], labels: Mapping[str, str]) -> bytes:
     if not found:
         numbers = sorted({box["class_id"] for box in plain if "class_id" in box})
         found = {str(number): f"class_{number}" for number in numbers}
-    return json.dumps({"box_data": plain, "class_labels": found}).encode()
+    # A NaN would be a token that no reader of JSON but Python's takes.
+    return json.dumps({"box_data": plain, "class_labels": found}, allow_nan=False).encode()
 
 
 def _box(box: object) -> dict[str, Any]:
@@ -95,7 +96,10 @@ def _box(box: object) -> dict[str, Any]:
     if scores is not None:
         if not isinstance(scores, Mapping) or not all(map(_is_number, scores.values())):
             raise ArgumentTypeError("scores must be a dict of texts to numbers")
-        plain["scores"] = {str(name): _plain(score) for name, score in scores.items()}
+        # A score that is none (NaN, infinite) is a missing one.
+        plain["scores"] = {
+            str(name): _plain(score) for name, score in scores.items() if _is_finite(score)
+        }
     for name in ("box_caption", "domain"):
         if not isinstance(plain.get(name), (str, type(None))):
             raise ArgumentTypeError(f"{name} must be a text, got {plain[name]!r}")
@@ -105,14 +109,14 @@ def _box(box: object) -> dict[str, Any]:
 
 def _position(position: object) -> dict[str, Any]:
     if isinstance(position, Mapping):
-        if all(_is_place(position.get(name)) for name in _CORNERS):
+        if all(_is_finite(position.get(name)) for name in _CORNERS):
             return {name: _plain(position[name]) for name in _CORNERS}
         middle = position.get("middle")
         sides = {name: position.get(name) for name in ("width", "height")}
         if (
             isinstance(middle, Sequence)
             and len(middle) == 2  # noqa: PLR2004  # x and y
-            and all(map(_is_place, [*middle, *sides.values()]))
+            and all(map(_is_finite, [*middle, *sides.values()]))
         ):
             return {
                 "middle": [_plain(part) for part in middle],
@@ -128,7 +132,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real)
 
 
-def _is_place(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     return isinstance(value, Real) and math.isfinite(value)
 
 

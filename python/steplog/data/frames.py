@@ -135,8 +135,8 @@ def _take_numpy(array: Any) -> _Taken:  # noqa: ANN401  # NumPy
         read = lambda: times.astype("M8[us]").tolist()  # noqa: E731  # one of several
         return found, len(times), lambda a, b: millis_of(times[a:b]), read
     if kind == "m":
-        array = seconds_of(array)
-    elif kind == "f" and array.dtype.itemsize > 8:  # noqa: PLR2004  # float64
+        return found, len(times), lambda a, b: seconds_of(times[a:b]), lambda: seconds_of(times)
+    if kind == "f" and array.dtype.itemsize > 8:  # noqa: PLR2004  # float64
         array = array.astype("f8")
     return found, len(array), lambda a, b: array[a:b].tolist(), array.tolist
 
@@ -180,7 +180,7 @@ def _times_of(part: Any, dtype: str) -> list[Any]:  # noqa: ANN401  # Arrow
     missing = [at for at, gap in enumerate(part.is_null().to_pylist()) if gap]
     whole = part.fill_null(0).to_numpy() if missing else part.to_numpy()
     times = np.asarray(whole).astype("i8").view(dtype)
-    cells: list[Any] = millis_of(times) if dtype[0] == "M" else seconds_of(times).tolist()
+    cells: list[Any] = millis_of(times) if dtype[0] == "M" else seconds_of(times)
     for at in missing:
         cells[at] = None
     return cells

@@ -266,16 +266,7 @@ def _read(path: str | os.PathLike[str]) -> Encoded:
 
 def _parse(content: bytes, suffix: str, what: str) -> Encoded:
     """A file as it is: only its header is read."""
-    import PIL.Image  # noqa: PLC0415  # `import steplog` stays light
-
-    try:
-        with PIL.Image.open(io.BytesIO(content)) as opened:
-            size, found = opened.size, opened.format or ""
-    except PIL.Image.DecompressionBombError as error:
-        raise UsageError(f"an image is too large, which may be an attack: {what}") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UsageError(f"Pillow cannot read it: {what}") from error
-    pixels.check_extent(*size)
+    size, found = pixels.header_of(content, what)
     kept = suffix[1:].lower() if _SUFFIX.fullmatch(suffix) else re.sub(r"\W", "", found.lower())
     return Encoded(content, kept or "bin", *size)
 

@@ -52,7 +52,7 @@ def masks_of(masks: object, labels: Mapping[str, str]) -> dict[str, Mask]:
 
     Raises:
         ArgumentTypeError: A mask is no array (H, W) of integers from 0 to 255.
-        UsageError: A mask's file cannot be read.
+        UsageError: A mask's file cannot be read, is no PNG, or has too many pixels.
     """
     return {name: _mask(one, labels) for name, one in named_sets("masks", masks).items()}
 
@@ -96,4 +96,5 @@ def _read(path: object) -> bytes:
     content = given_file.read("a mask", str(path))
     if not content.startswith(_PNG):
         raise UsageError(f"a mask must be a PNG file: {path}")
+    pixels.header_of(content, str(path))
     return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from steplog._errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["arranged", "check_extent", "extent", "to_bytes"]
+__all__ = ["arranged", "check_extent", "extent", "header_of", "to_bytes"]
 
 MAX_PIXELS = 178_956_970
 """What Pillow refuses to open as a decompression bomb."""
@@ -31,6 +32,25 @@ def check_extent(width: int, height: int, *, what: str = "an image") -> None:
         raise UsageError(f"{what} of {width}x{height} has no pixels")
     if width * height > MAX_PIXELS:
         raise UsageError(f"{what} of {width}x{height} is over {MAX_PIXELS:,} pixels")
+
+
+def header_of(content: bytes, what: str) -> tuple[tuple[int, int], str]:
+    """Width and height of an image's file, and its format for Pillow; only its header is read.
+
+    Raises:
+        UsageError: It is no image, has no pixels, or too many; `what` says which.
+    """
+    import PIL.Image  # noqa: PLC0415  # `import steplog` stays light
+
+    try:
+        with PIL.Image.open(io.BytesIO(content)) as opened:
+            size, found = opened.size, opened.format or ""
+    except PIL.Image.DecompressionBombError as error:
+        raise UsageError(f"an image is too large, which may be an attack: {what}") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UsageError(f"Pillow cannot read it: {what}") from error
+    check_extent(*size)
+    return size, found
 
 
 def extent(shape: Sequence[int], *, channels_first: bool) -> tuple[int, int]:

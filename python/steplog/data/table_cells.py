@@ -7,7 +7,7 @@ import collections
 import datetime as dt
 import enum
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steplog import _arrays, _containers
 from steplog._errors import InternalError, RunClosedError
@@ -26,6 +26,7 @@ FIXED = frozenset((type(None), bool, int, float, str, bytes, dt.datetime, dt.dat
 """Classes whose objects nobody can change."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _MICRO = dt.timedelta(microseconds=1)
+T = TypeVar("T")
 _LISTS = (list, tuple, set, frozenset, collections.deque)
 _MOST_DEEP = 64
 _MILLIS = {"us": 1_000, "ns": 1_000_000}
@@ -159,6 +160,17 @@ def millis_of(times: Any) -> list[int | float | None]:  # noqa: ANN401  # NumPy
     found: Iterable[int | float] = (
         counts.tolist() if per == 1 else (whole(count, per) for count in counts.tolist())
     )
+    return _gapped(found, missing)
+
+
+def seconds_of(durations: Any) -> list[float | None]:  # noqa: ANN401  # NumPy
+    """The durations of an array of NumPy in seconds; NaT is None."""
+    import numpy as np  # noqa: PLC0415  # `import steplog` stays light
+
+    return _gapped((durations / np.timedelta64(1, "s")).tolist(), np.isnat(durations))
+
+
+def _gapped(found: Iterable[T], missing: Any) -> list[T | None]:  # noqa: ANN401  # NumPy
     if not missing.any():
         return list(found)
     return [None if gap else one for one, gap in zip(found, missing.tolist(), strict=True)]
@@ -175,19 +187,12 @@ def _listed(array: Any) -> Any:  # noqa: ANN401  # of any library
     if kind == "M":
         return _shaped(millis_of(values.ravel()), values.shape)
     if kind == "m":
-        values = seconds_of(values)
-    elif kind == "V":  # of ml_dtypes, such as bfloat16
+        return _shaped(seconds_of(values.ravel()), values.shape)
+    if kind == "V":  # of ml_dtypes, such as bfloat16
         values = values.astype("f4")
     elif kind == "f":  # a long double has no plain counterpart
         values = values.astype("f8")
     return values.tolist()
-
-
-def seconds_of(durations: Any) -> Any:  # noqa: ANN401  # NumPy
-    """The durations of an array of NumPy in seconds; NaT is NaN."""
-    import numpy as np  # noqa: PLC0415  # `import steplog` stays light
-
-    return durations / np.timedelta64(1, "s")
 
 
 def _is_small_scalar(array: Any) -> bool:  # noqa: ANN401  # of any library

@@ -244,8 +244,8 @@ class Server:
             try:
                 for work in works:
                     await work()
-            except StorageError:
-                _log.exception("looking after the runs failed")
+            except StorageError as error:
+                _log.error("looking after the runs failed: %s", error)  # one line
             await asyncio.sleep(_EXPIRE_SECS)
 
     async def _stop_blobs(self, _: web.Application) -> None:
@@ -286,7 +286,8 @@ class Server:
             code = _HTTP_CODES.get(error.status, Code.MALFORMED)
             problem = Problem(code, f"{request.method} {request.path}: {error.reason}")
         except StorageError as error:
-            _log.exception("%s %s", request.method, request.path)
+            # One line: while a store is away each request has one, and its reason says it all.
+            _log.error("%s %s: %s", request.method, request.path, error)  # as said
             problem = Problem(Code.BUSY, str(error), headers={"Retry-After": "1"})
         except ConnectionError:
             # Nobody reads the answer: it only tells aiohttp that there is nothing to report.

@@ -57,8 +57,8 @@ class Committer:
             self._woken.clear()
             try:
                 await self.look()
-            except StorageError:  # the next look, which comes soon, tries again
-                _log.exception("committing artifacts failed")
+            except StorageError as error:  # the next look, which comes soon, tries again
+                _log.error("committing artifacts failed: %s", error)  # one line
 
     async def look(self) -> None:
         """Commit what can be."""

@@ -335,9 +335,10 @@ class _Page:
 def _problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
-    _log.error("the live channel", exc_info=error)
     if isinstance(error, StorageError):
+        _log.error("the live channel: %s", error)
         return Problem(Code.BUSY, str(error))
+    _log.error("the live channel", exc_info=error)
     return Problem(Code.INTERNAL, "this is a bug of the server; its log says more")
 
 

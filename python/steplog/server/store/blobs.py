@@ -284,7 +284,7 @@ def _translated() -> Iterator[None]:
         raise
     except (BaseError, OSError, _StoppedError) as error:
         # Behind an empty line the library adds what is for its own people.
-        reason = str(error).split("\n\n")[0] or "the server stops"
+        reason = " ".join(str(error).split("\n\n")[0].split()) or "the server stops"
         number = errno.ENOSPC if "No space left" in reason else errno.EIO
         raise StorageError(number, f"the blob store failed: {reason}") from error
 
