@@ -66,4 +66,6 @@ def test_odd_media_are_shown(server, monkeypatch, tmp_path):
                 ),
             }
         )
+        for size, color in (((32, 8), (200, 0, 0)), ((16, 16), (0, 0, 200))):
+            run.log({"sizes": steplog.Image(PIL.Image.new("RGB", size, color))})
     run_page(server, "e2e/oddMedia.mjs", "p")

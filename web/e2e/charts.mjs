@@ -243,6 +243,28 @@ const steps = {
       ['second', 'second', 'second'],
     );
   },
+  async 'colours by run what is made of the rows'() {
+    await page.goto(`${root}/workspace`);
+    const runs = new Set((await shown('bar')).colors);
+    assert.equal(runs.size, 2);
+    const color = { field: 'name', type: 'nominal', scale: { range: { field: 'color' } } };
+    const quantitative = (field) => ({ field, type: 'quantitative' });
+    await edit('bar');
+    await preview.waitFor();
+    await write({ mark: 'boxplot', encoding: { x: { field: 'name' }, y: quantitative('n'), color } });
+    const boxes = await previewed({ titles: ['n', 'name'] });
+    for (const one of runs) assert.ok(boxes.colors.includes(one), `${one} of ${boxes.colors}`);
+    await shot('boxes-by-run');
+    await write({
+      transform: [{ density: 'n', groupby: ['name'], steps: 20 }],
+      mark: 'line',
+      encoding: { x: quantitative('value'), y: quantitative('density'), color },
+    });
+    const lines = await previewed({ titles: ['density', 'value'] });
+    assert.deepEqual(new Set(lines.colors), runs);
+    assert.equal(await id('spec-remark').count(), 0);
+    await close();
+  },
   async 'says what to do where a preset is not there, and draws it once it is'() {
     await page.goto(`${root}/r/first`);
     await panel('mine').scrollIntoViewIfNeeded();

@@ -23,7 +23,7 @@ const browser = await chromium.launch({
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
 });
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-page.setDefaultTimeout(60_000);
+page.setDefaultTimeout(20_000);
 page.on('console', (message) => {
   if (message.type() === 'error') faults.push(message.text());
 });
@@ -50,6 +50,47 @@ const steps = {
     assert.equal(await picture.getAttribute('data-boxes'), '1');
     await lightbox.getByText('cat', { exact: true }).waitFor();
     await shot('broken-marks');
+  },
+  async 'pictures of two sizes are compared at one scale'() {
+    const colors = (places) =>
+      picture.evaluate((canvas, asked) => {
+        const ctx = canvas.getContext('2d');
+        const scale = Number(canvas.dataset.scale) * devicePixelRatio;
+        // Both together are 32 × 16 pixels in the middle.
+        const [left, top] = [(canvas.width - 32 * scale) / 2, (canvas.height - 16 * scale) / 2];
+        return asked.map(([x, y]) =>
+          [...ctx.getImageData(left + (x + 0.5) * scale, top + (y + 0.5) * scale, 1, 1).data].join(' '),
+        );
+      }, places);
+    /** Left of all, in both, in the wide one only, in the high one only, in none. */
+    const places = [
+      [1, 1],
+      [14, 6],
+      [30, 6],
+      [14, 14],
+      [30, 14],
+    ];
+    await open('&m=sizes,odd,,2,0');
+    await picture.waitFor();
+    assert.equal(await note.count(), 0);
+    await page.waitForLoadState('networkidle'); // what the other step has is known
+    await page.keyboard.press('w');
+    await note.getByText('This image is 16 × 16, the other 32 × 8').waitFor();
+    const clear = '0 0 0 0';
+    const [blue, red] = ['0 0 200 255', '200 0 0 255'];
+    // The line is at half of 32.
+    assert.deepEqual(await colors(places), [blue, blue, red, blue, clear]);
+    await shot('wipe');
+    await page.keyboard.press('x');
+    await note.waitFor();
+    const [first, both, wide, high, none] = await colors(places);
+    assert.deepEqual([first, both, none], ['200 0 200 255', '200 0 200 255', clear]);
+    for (const hatched of [wide, high]) assert.ok(![red, blue, '200 0 200 255'].includes(hatched), hatched);
+    const { x, y, width, height } = await picture.boundingBox();
+    const scale = Number(await picture.getAttribute('data-scale'));
+    await page.mouse.move(x + width / 2 + 14.5 * scale, y + height / 2 - 1.5 * scale);
+    assert.match(await lightbox.locator('[data-testid=pixel]').innerText(), /^30, 6\s+absent\s+200 0 0/);
+    await shot('difference');
   },
 };
 

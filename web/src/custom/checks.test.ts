@@ -39,3 +39,14 @@ test('names columns that are not there', () => {
   expect(unknownColumns({ ...spec, data: { url: 'x' } }, new Set())).toEqual([]);
   expect(unknownColumns({ ...spec, transform: [{ pivot: 'k', value: 'v' }] }, new Set())).toEqual([]);
 });
+
+test.each([
+  [{ density: 'v' }, ['value', 'density']],
+  [{ quantile: 'v' }, ['prob', 'value']],
+])('knows what %j makes', (transform, names) => {
+  const [x = '', y = ''] = names;
+  const spec = { transform: [transform], encoding: { x: { field: x }, y: { field: y } } };
+  expect(unknownColumns(spec, new Set(['v']))).toEqual([]);
+  const named = { ...spec, transform: [{ ...transform, as: ['a', 'b'] }] };
+  expect(unknownColumns(named, new Set(['v'])).length).toBe(2);
+});

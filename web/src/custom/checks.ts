@@ -73,6 +73,12 @@ function innerFault(view: Members, path: string): Finding | null {
 /** Transforms whose columns have names that rows say. */
 const FREE = ['pivot', 'lookup', 'flatten', 'fold'];
 
+/** Of transforms that may say no names the columns that they make. */
+const UNNAMED: Readonly<Record<string, readonly string[]>> = {
+  density: ['value', 'density'],
+  quantile: ['prob', 'value'],
+};
+
 /** The columns that a specification makes; null where only its rows say which these are. */
 export function madeColumns(spec: Spec): ReadonlySet<string> | null {
   const made = new Set<string>();
@@ -80,7 +86,8 @@ export function madeColumns(spec: Spec): ReadonlySet<string> | null {
   visit(spec, (value) => {
     isFree ||=
       FREE.some((name) => name in value) || (isObject(value['data']) && value['data']['name'] !== 'wandb');
-    for (const name of [value['as']].flat()) if (typeof name === 'string') made.add(name);
+    const unnamed = Object.keys(UNNAMED).flatMap((name) => (name in value ? (UNNAMED[name] ?? []) : []));
+    for (const name of [value['as'] ?? unnamed].flat()) if (typeof name === 'string') made.add(name);
   });
   return isFree ? null : made;
 }

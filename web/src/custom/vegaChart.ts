@@ -10,6 +10,7 @@ import { boundVega, firstMaker, TooManyError } from './limits';
 import { without } from './members';
 import { plainSpec, type PlainSpec } from './plainNames';
 import { DATA } from './rows';
+import { withRunColors } from './runColors';
 import { EXPRESSIONS, isVega } from './template';
 
 export interface Size {
@@ -184,7 +185,7 @@ export async function draw(
   const heard: Heard = { said: new Set(), tooMany: null };
   const vega = isVega(spec);
   const whole = fitted(vega || 'data' in spec ? spec : { data: { name: DATA }, ...spec }, size);
-  const plain = plainSpec(whole.spec, rows);
+  const plain = plainSpec(vega ? whole.spec : withRunColors(whole.spec, rows), rows);
   // Vega-Lite keeps what it compiles from: it gets its own.
   const copy = structuredClone(plain.spec) as unknown as TopLevelSpec;
   const { view, finalize } = await embed(root, copy, {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  countsText,
   decodeArtifactView,
   decodeCollectionsView,
   encodeArtifactView,
@@ -20,4 +21,10 @@ test('what is as it was is not in the address, and nonsense falls back', () => {
   expect(encodeArtifactView(decodeArtifactView(''))).toBe('');
   expect(decodeArtifactView('?tab=moon&depth=99')).toEqual(decodeArtifactView(''));
   expect(encodeCollectionsView(decodeCollectionsView(''))).toBe('');
+});
+
+test('counts what a lineage has, one in the singular', () => {
+  const [run, artifact] = [{ kind: 'run' }, { kind: 'artifact' }] as const;
+  expect(countsText([artifact, run, artifact])).toBe('2 versions, 1 run');
+  expect(countsText([artifact])).toBe('1 version, 0 runs');
 });

@@ -64,3 +64,10 @@ export function decodeCollectionsView(query: string): CollectionsView {
 
 export const encodeCollectionsView = (view: CollectionsView, previous = ''): string =>
   writeQuery({ type: view.type, q: view.search || null }, previous);
+
+/** How many versions and runs a lineage has. */
+export function countsText(nodes: readonly { kind: 'artifact' | 'run' }[]): string {
+  const runs = nodes.filter(({ kind }) => kind === 'run').length;
+  const versions = nodes.length - runs;
+  return `${versions} ${versions === 1 ? 'version' : 'versions'}, ${runs} ${runs === 1 ? 'run' : 'runs'}`;
+}

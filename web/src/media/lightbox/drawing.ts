@@ -1,7 +1,7 @@
 /** Draws a picture, another one over it, masks and boxes on a canvas. */
 import type { Box } from './boxes';
 import { classColor } from './boxes';
-import type { Viewport } from './viewport';
+import { sizeOf, spanOf, type Size, type Viewport } from './viewport';
 
 export type Compare = 'off' | 'wipe' | 'difference';
 
@@ -10,13 +10,20 @@ export interface Scene {
   /** What it is compared with. */
   other: HTMLImageElement | null;
   compare: Compare;
-  /** Where the other one begins, in parts of the width. */
+  /** Where the other one begins, in parts of the width of what is shown. */
   wipe: number;
   masks: readonly HTMLCanvasElement[];
   opacity: number;
   boxes: readonly Box[];
 }
 
+/** The size of what is shown: of two pictures what both take. */
+export function shownSize({ picture, other, compare }: Scene): Size {
+  const own = sizeOf(picture);
+  return other && compare !== 'off' ? spanOf(own, sizeOf(other)) : own;
+}
+
+type Place = readonly [x: number, y: number, width: number, height: number];
 const FONT = '500 11px "Inter Variable", system-ui, sans-serif';
 
 export function drawScene(canvas: HTMLCanvasElement, scene: Scene, { scale, x, y }: Viewport): void {
@@ -25,28 +32,66 @@ export function drawScene(canvas: HTMLCanvasElement, scene: Scene, { scale, x, y
   canvas.height = Math.round(canvas.clientHeight * ratio);
   const ctx = canvas.getContext('2d') as CanvasRenderingContext2D;
   ctx.scale(ratio, ratio);
-  const { picture, other, compare, wipe } = scene;
-  const [width, height] = [picture.naturalWidth * scale, picture.naturalHeight * scale];
+  const { picture, other, compare } = scene;
   // Enlarged, a pixel is a square.
   ctx.imageSmoothingEnabled = scale * ratio < 1;
   ctx.imageSmoothingQuality = 'high';
-  ctx.drawImage(picture, x, y, width, height);
-  if (other && compare === 'wipe') {
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(x + width * wipe, y, width * (1 - wipe), height);
-    ctx.clip();
-    ctx.clearRect(x, y, width, height);
-    ctx.drawImage(other, x, y, width, height);
-    ctx.restore();
-    ctx.fillStyle = '#fff';
-    ctx.fillRect(x + width * wipe - 1, y, 2, height);
-  } else if (other && compare === 'difference') {
-    ctx.globalCompositeOperation = 'difference';
-    ctx.drawImage(other, x, y, width, height);
-    ctx.globalCompositeOperation = 'source-over';
-  }
+  const placeOf = ({ width, height }: Size): Place => [x, y, width * scale, height * scale];
+  const own = placeOf(sizeOf(picture));
+  ctx.drawImage(picture, ...own);
+  if (other && compare === 'wipe')
+    wipeOver(ctx, other, placeOf(sizeOf(other)), placeOf(shownSize(scene)), scene.wipe);
+  else if (other && compare === 'difference') takeOff(ctx, other, own, placeOf(sizeOf(other)));
   drawMarks(ctx, scene, [picture.naturalWidth, picture.naturalHeight], { scale, x, y });
+}
+
+/** The other one right of a line, and nothing where it has nothing. */
+function wipeOver(
+  ctx: CanvasRenderingContext2D,
+  other: HTMLImageElement,
+  at: Place,
+  [x, y, width, height]: Place,
+  wipe: number,
+): void {
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(x + width * wipe, y, width * (1 - wipe), height);
+  ctx.clip();
+  ctx.clearRect(x, y, width, height);
+  ctx.drawImage(other, ...at);
+  ctx.restore();
+  ctx.fillStyle = '#fff';
+  ctx.fillRect(x + width * wipe - 1, y, 2, height);
+}
+
+/** How far the other one differs from what is drawn; hatched where there is only one of them. */
+function takeOff(ctx: CanvasRenderingContext2D, other: HTMLImageElement, own: Place, at: Place): void {
+  ctx.globalCompositeOperation = 'difference';
+  ctx.drawImage(other, ...at);
+  ctx.globalCompositeOperation = 'source-over';
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(...own);
+  ctx.rect(...at);
+  ctx.clip('evenodd');
+  const all: Place = [own[0], own[1], Math.max(own[2], at[2]), Math.max(own[3], at[3])];
+  ctx.clearRect(...all);
+  ctx.fillStyle = hatch(ctx);
+  ctx.fillRect(...all);
+  ctx.restore();
+}
+
+function hatch(ctx: CanvasRenderingContext2D): CanvasPattern {
+  const tile = document.createElement('canvas');
+  tile.width = tile.height = 8;
+  const lines = tile.getContext('2d') as CanvasRenderingContext2D;
+  lines.strokeStyle = '#8a8f9c';
+  for (const left of [-4, 4]) {
+    lines.moveTo(left - 2, 10);
+    lines.lineTo(left + 10, -2);
+  }
+  lines.stroke();
+  return ctx.createPattern(tile, 'repeat') as CanvasPattern;
 }
 
 /** Draws masks and boxes over a picture of a size; `named` says whether boxes say what they are. */

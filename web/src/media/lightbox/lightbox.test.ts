@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { parseBoxes, scoresOf, shownBoxes } from './boxes';
 import { classAt, maskOf, maskPixels } from './masks';
 import { byItem, byRun, byStep, countAt, othersOf } from './navigation';
-import { fitted, pixelAt, zoomed } from './viewport';
+import { fitted, pixelAt, sizesText, spanOf, zoomed } from './viewport';
 
 const FILE = JSON.stringify({
   box_data: [
@@ -121,4 +121,14 @@ test('a small picture is enlarged by a whole factor, and zooming keeps the pixel
   expect(pixelAt(view, size, at)).toEqual([3, 2]);
   expect(pixelAt(zoomed(view, 3, at, 0.5), size, at)).toEqual([3, 2]);
   expect(pixelAt(view, size, [0, 0])).toBeNull();
+});
+
+test('two pictures lie on one another from the top left, and both sizes are said where they differ', () => {
+  const [own, other] = [
+    { width: 16, height: 16 },
+    { width: 32, height: 8 },
+  ];
+  expect(spanOf(own, other)).toEqual({ width: 32, height: 16 });
+  expect(sizesText(own, other)).toMatch(/^This image is 16 × 16, the other 32 × 8:/);
+  expect(sizesText(own, { ...own })).toBeNull();
 });

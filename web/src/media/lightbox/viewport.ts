@@ -12,6 +12,25 @@ export interface Size {
 
 const MOST = 64;
 
+export const sizeOf = ({ naturalWidth, naturalHeight }: HTMLImageElement): Size => ({
+  width: naturalWidth,
+  height: naturalHeight,
+});
+
+/** What two pictures take that lie on one another from the top left. */
+export const spanOf = (a: Size, b: Size): Size => ({
+  width: Math.max(a.width, b.width),
+  height: Math.max(a.height, b.height),
+});
+
+const sizeText = ({ width, height }: Size): string => `${width} × ${height}`;
+
+/** What is said of two pictures that are compared; null where they have one size. */
+export function sizesText(own: Size, other: Size): string | null {
+  if (own.width === other.width && own.height === other.height) return null;
+  return `This image is ${sizeText(own)}, the other ${sizeText(other)}: both at one scale, from the top left.`;
+}
+
 /** The whole picture in the middle; a small one is enlarged by a whole factor. */
 export function fitted(picture: Size, box: Size): Viewport {
   const room = Math.min(box.width / picture.width, box.height / picture.height);
@@ -44,6 +63,8 @@ export function pixelAt(
   [x, y]: readonly [number, number],
 ): [number, number] | null {
   const [column, row] = [Math.floor((x - view.x) / view.scale), Math.floor((y - view.y) / view.scale)];
-  const isIn = column >= 0 && row >= 0 && column < picture.width && row < picture.height;
-  return isIn ? [column, row] : null;
+  return isIn(picture, [column, row]) ? [column, row] : null;
 }
+
+export const isIn = ({ width, height }: Size, [column, row]: readonly [number, number]): boolean =>
+  column >= 0 && row >= 0 && column < width && row < height;
