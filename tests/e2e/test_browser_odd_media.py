@@ -68,4 +68,6 @@ def test_odd_media_are_shown(server, monkeypatch, tmp_path):
         )
         for size, color in (((32, 8), (200, 0, 0)), ((16, 16), (0, 0, 200))):
             run.log({"sizes": steplog.Image(PIL.Image.new("RGB", size, color))})
+        edges = [-1e308, -3e307, 3e307, 1e308]
+        run.log({"wide": steplog.Histogram(np_histogram=([1, 3, 2], edges))})
     run_page(server, "e2e/oddMedia.mjs", "p")
