@@ -109,6 +109,19 @@ const steps = {
     await page.locator('[data-testid=ridges] canvas').waitFor();
     await shot('wide-ridges');
   },
+  async 'a figure of Bokeh is shown whole'() {
+    await open(`&q=${encodeURIComponent('/^plot$/')}`);
+    const frame = page.locator('[data-testid=page-frame]');
+    await page.waitForFunction(
+      () => document.querySelector('[data-testid=page-frame]')?.clientHeight === 600,
+    );
+    await page.frameLocator('[data-testid=page-frame]').locator('.bk-Figure').waitFor();
+    const cut = await (
+      await (await frame.elementHandle()).contentFrame()
+    ).evaluate(() => document.documentElement.scrollHeight - document.documentElement.clientHeight);
+    assert.equal(cut, 0);
+    await shot('bokeh');
+  },
 };
 
 try {
