@@ -6,6 +6,7 @@ import hashlib
 import io
 from typing import Any
 
+import bokeh.plotting
 import PIL.Image
 import pytest
 from tests.e2e.test_browser import need_browser, run_page
@@ -68,4 +69,9 @@ def test_odd_media_are_shown(server, monkeypatch, tmp_path):
         )
         for size, color in (((32, 8), (200, 0, 0)), ((16, 16), (0, 0, 200))):
             run.log({"sizes": steplog.Image(PIL.Image.new("RGB", size, color))})
+        edges = [-1e308, -3e307, 3e307, 1e308]
+        run.log({"wide": steplog.Histogram(np_histogram=([1, 3, 2], edges))})
+        figure = bokeh.plotting.figure()
+        figure.line([1, 2, 3], [1, 4, 9])
+        run.log({"plot": steplog.data_types.Bokeh(figure)})
     run_page(server, "e2e/oddMedia.mjs", "p")

@@ -373,6 +373,13 @@ const steps = {
     await wrong(3, 'sequence makes 100,000,000 values');
     await write('{\n  "mark": "point",\n  "data": {\n    "sequence": {"start": 0, "stop": 1e9}\n  }\n}');
     await wrong(4, 'sequence makes 1,000,000,000 values');
+    const x = '"field": "n", "type": "quantitative"';
+    await write(
+      `{\n  "mark": "bar",\n  "encoding": {\n    "x": {\n      ${x},\n      "bin": {"step": 1e-9}\n    }\n  }\n}`,
+    );
+    await wrong(6, 'bin makes [0-9,]+ values');
+    await write('{\n  "mark": "point",\n  "data": {\n    "sequence": {"start": 0, "stop": 1e9}\n  }\n}');
+    await wrong(4, 'sequence makes 1,000,000,000 values');
     // Somebody's that is kept stops the page as little.
     await id('use-chart').click();
     await editor.waitFor({ state: 'detached' });

@@ -92,6 +92,36 @@ const steps = {
     assert.match(await lightbox.locator('[data-testid=pixel]').innerText(), /^30, 6\s+absent\s+200 0 0/);
     await shot('difference');
   },
+  async 'a histogram over all floats fills its picture, and has its labels apart'() {
+    await open(`&q=${encodeURIComponent('/^wide$/')}`);
+    const histogram = page.locator('[data-testid=histogram] canvas');
+    await histogram.waitFor();
+    const painted = () =>
+      histogram.evaluate((canvas) => {
+        const ctx = canvas.getContext('2d');
+        const [x, height] = [Math.round(canvas.width / 2), canvas.height];
+        const { data } = ctx.getImageData(x, 0, 1, height);
+        return data.filter((_, i) => i % 4 === 3).filter(Boolean).length / height;
+      });
+    assert.ok((await painted()) > 0.6, `${await painted()} of a column of pixels`);
+    await shot('wide');
+    await page.goto(`${address}?tab=media&q=${encodeURIComponent('/^wide$/')}&mr=wide`);
+    await page.locator('[data-testid=ridges] canvas').waitFor();
+    await shot('wide-ridges');
+  },
+  async 'a figure of Bokeh is shown whole'() {
+    await open(`&q=${encodeURIComponent('/^plot$/')}`);
+    const frame = page.locator('[data-testid=page-frame]');
+    await page.waitForFunction(
+      () => document.querySelector('[data-testid=page-frame]')?.clientHeight === 600,
+    );
+    await page.frameLocator('[data-testid=page-frame]').locator('.bk-Figure').waitFor();
+    const cut = await (
+      await (await frame.elementHandle()).contentFrame()
+    ).evaluate(() => document.documentElement.scrollHeight - document.documentElement.clientHeight);
+    assert.equal(cut, 0);
+    await shot('bokeh');
+  },
 };
 
 try {

@@ -50,6 +50,14 @@ test.each([
     },
     'axisticks makes',
   ],
+  ...[{ step: 1e-9 }, { maxbins: 1e9 }, { steps: [1e-9], maxbins: 1e9 }].map((how): [Spec, string] => [
+    {
+      data: [
+        { name: 'd', values: [{ x: 1 }], transform: [{ type: 'bin', field: 'x', extent: [0, 1], ...how }] },
+      ],
+    },
+    'bin makes 1,000,000,000 values: at most 100,000 are made',
+  ]),
   [
     {
       data: [

@@ -1,7 +1,12 @@
 /** How many values Vega makes at once for a specification: what makes more would stop the page. */
-import { expressionFunction, transforms } from 'vega';
+import { bin, expressionFunction, transforms } from 'vega';
 import type { Spec } from '../data/chartData';
 import { below, visit } from './checks';
+
+declare module 'vega' {
+  /** Vega has it, and its types do not: the bins that the transform of this name makes. */
+  export function bin(given: object): { start: number; stop: number; step: number };
+}
 
 /** As many as a chart has rows. */
 export const MOST_VALUES = 100_000;
@@ -97,6 +102,10 @@ export function boundVega(): void {
   boundFunction('pad', (_, length) => Number(length));
   boundTransform('sequence', ({ start, stop, step }) => numbers(start, stop, step || 1));
   boundTransform('graticule', gridOf);
+  boundTransform('bin', (given) => {
+    const { start, stop, step } = bin(given);
+    return (stop - start) / step;
+  });
   boundTransform('quantile', ({ probs, step }) => (probs ? 0 : 1 / Number(step ?? 0.01)));
   for (const name of ['density', 'kde'])
     boundTransform(name, ({ steps, minsteps, maxsteps }) =>

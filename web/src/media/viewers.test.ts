@@ -3,7 +3,7 @@ import { peaksOf, spectraOf, transform } from './audio/waveform';
 import { nodesOf } from './graph/nodes';
 import { binAt, columnAt, mostDense, runsOf, valueRange } from './histogram/columns';
 import { formatOf } from './molecule/looks';
-import { pageOf } from './page/page';
+import { figureHeight, pageOf } from './page/page';
 import { cloudOf } from './object3d/points';
 import { figureOf } from './plotly/figure';
 
@@ -108,4 +108,10 @@ test('of a figure with a page that is shown, of a page the page itself', () => {
   expect(pageOf({ _type: 'html-file', sha256 })).toBeNull();
   for (const odd of [null, 'html', { html: null }, { html: { sha256: 7 } }, { html: { sha256: '../x' } }])
     expect(pageOf(odd)).toBeNull();
+});
+
+test('the frame of a figure of Bokeh is as high as that, up to what a panel gives', () => {
+  const of = (attributes: unknown) => figureHeight({ roots: [{ attributes }] });
+  expect([of({ height: 200 }), of({}), of({ height: 5000 }), of(null)]).toEqual([200, 600, 640, 600]);
+  expect(figureHeight({ roots: [] })).toBe(600);
 });

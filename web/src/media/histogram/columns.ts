@@ -68,7 +68,8 @@ export function valueRange(runs: readonly HistogramRun[]): [number, number] | nu
     }
   if (!Number.isFinite(low) || !Number.isFinite(high)) return null;
   const pad = Math.abs(low) * 1e-3 || 0.5;
-  return high > low ? [low, high] : [low - pad, high + pad];
+  if (high > low) return [low, high];
+  return [Math.max(low - pad, -Number.MAX_VALUE), Math.min(high + pad, Number.MAX_VALUE)];
 }
 
 /** How dense its counts are at most, over all: what the darkest colour stands for. */
@@ -82,8 +83,11 @@ export function mostDense(runs: readonly HistogramRun[]): number {
 
 /** The share of all values of a column per unit, of one bin. */
 export function densityOf({ counts, edges, sum }: Column, bin: number): number {
-  const width = (edges[bin + 1] as number) - (edges[bin] as number);
-  return width > 0 && sum > 0 ? (counts[bin] as number) / sum / width : 0;
+  // The width of the widest bin is no finite number, half of it is; of the least float half is nothing.
+  const [low, high] = [edges[bin] as number, edges[bin + 1] as number];
+  const part = Number.isFinite(high - low) ? 1 : 0.5;
+  const width = high * part - low * part;
+  return width > 0 && sum > 0 ? ((counts[bin] as number) / sum / width) * part : 0;
 }
 
 /** The last column that begins at a step or before it; the first when there is none. */

@@ -1,7 +1,7 @@
 /** Draws histograms over steps: a column each, the darker the denser, with the lines of percentiles. */
 import { AXIS_FONT, drawAxis, sizedContext } from '../../chart/heatCanvas';
 import { linearTicks } from '../../chart/ticks';
-import type { Range } from '../../chart/extent';
+import { fractionsOf, type Range } from '../../chart/extent';
 import { densityOf, PERCENTILES, type Column } from './columns';
 
 export const LABELS_PX = 44;
@@ -33,7 +33,8 @@ export function drawHistograms(canvas: HTMLCanvasElement, view: HistogramView): 
   const styles = getComputedStyle(document.documentElement);
   const token = (name: string) => styles.getPropertyValue(name).trim();
   const x = (step: number) => LABELS_PX + ((step - range[0]) / (range[1] - range[0])) * (width - LABELS_PX);
-  const y = (value: number) => height - ((value - values[0]) / (values[1] - values[0])) * height;
+  const fraction = fractionsOf(values, false);
+  const y = (value: number) => height - fraction(value) * height;
   const sharp = (px: number) => Math.round(px * devicePixelRatio) / devicePixelRatio;
 
   const ticks = linearTicks(values[0], values[1], 4);

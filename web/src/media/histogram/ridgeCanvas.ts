@@ -1,5 +1,6 @@
 /** Draws ridges: the last step in front, below; the others behind it, upwards. */
 import { AXIS_FONT, sizedContext } from '../../chart/heatCanvas';
+import { fractionsOf } from '../../chart/extent';
 import { linearTicks } from '../../chart/ticks';
 import { formatStep } from '../../chart/format';
 import type { Column } from './columns';
@@ -35,8 +36,8 @@ export function drawRidges(canvas: HTMLCanvasElement, view: RidgeView): void {
   const ctx = sizedContext(canvas, width, height + AXIS_PX);
   const styles = getComputedStyle(document.documentElement);
   const token = (name: string) => styles.getPropertyValue(name).trim();
-  const x = (value: number) =>
-    LABELS_PX + ((value - values[0]) / (values[1] - values[0])) * (width - LABELS_PX);
+  const fraction = fractionsOf(values, false);
+  const x = (value: number) => LABELS_PX + fraction(value) * (width - LABELS_PX);
   const { feet, peak } = feetOf(columns.length, height);
   const most = greatestOf(columns) || 1;
   columns.forEach((column, i) => {

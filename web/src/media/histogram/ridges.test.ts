@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Column } from './columns';
+import { densityOf, valueRange, type Column } from './columns';
 import { chosenColumns, greatestOf, outlineOf } from './ridges';
 
 const column = (step: number, edges: number[], counts: number[]): Column => ({
@@ -31,4 +31,15 @@ test('the greatest density is that of the sharpest peak', () => {
   expect(greatestOf([column(0, [0, 1], [5]), column(1, [0, 0.1], [2])])).toBeCloseTo(10);
   expect(greatestOf([])).toBe(0);
   expect(greatestOf([column(0, [0, 1], [0])])).toBe(0);
+});
+
+test('what spans all floats has densities and a range', () => {
+  const wide = column(0, [-1e308, 1e308], [4]);
+  expect(densityOf(wide, 0) * 1e308).toBeCloseTo(0.5);
+  expect(greatestOf([wide])).toBeGreaterThan(0);
+  const run = (columns: Column[]) => [{ run: 'a', label: '', skipped: 0, columns }];
+  expect(valueRange(run([wide]))).toEqual([-1e308, 1e308]);
+  const { MAX_VALUE } = Number;
+  expect(valueRange(run([column(0, [MAX_VALUE, MAX_VALUE], [1])]))?.every(Number.isFinite)).toBe(true);
+  expect(densityOf(column(0, [0, Number.MIN_VALUE], [1]), 0)).toBeGreaterThan(0);
 });
