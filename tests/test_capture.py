@@ -506,6 +506,40 @@ def test_a_patch_against_upstream_and_one_that_is_cut(repository, tmp_path, monk
     assert read_git(max_secs=20).facts["cut"] == [name]
 
 
+def test_what_no_remote_has_is_told_with_a_patch_to_what_one_has(repository, tmp_path, monkeypatch):
+    assert "is_pushed" not in read_git().facts  # it has no remote
+    run_git(tmp_path, "clone", str(repository), "clone")
+    clone = tmp_path / "clone"
+    monkeypatch.chdir(clone)
+    pushed = read_git(max_secs=20)
+    assert (pushed.facts["is_pushed"], pushed.patches) == (True, {})
+    run_git(clone, "checkout", "-b", "mine")
+    for number in (2, 3):
+        (clone / "train.py").write_text(f"lr = {number}\n")
+        run_git(clone, "commit", "-am", "mine")
+    own = read_git(max_secs=20)
+    assert own.facts["is_pushed"] is False
+    assert own.patches.keys() == {f"diff_{pushed.facts['commit']}.patch"}
+    run_git(tmp_path, "clone", str(repository), "again")
+    (tmp_path / "diff.patch").write_bytes(*own.patches.values())
+    run_git(tmp_path / "again", "apply", "../diff.patch")
+    assert (tmp_path / "again" / "train.py").read_text() == "lr = 3\n"
+    unpatched = read_git(with_patches=False, max_secs=20)
+    assert (unpatched.facts["is_pushed"], unpatched.patches) == (False, {})
+
+
+def test_git_says_whether_there_are_submodules(repository, tmp_path, monkeypatch):
+    run_git(tmp_path, "clone", str(repository), "above")
+    allowed = ("-c", "protocol.file.allow=always")
+    run_git(tmp_path / "above", *allowed, "submodule", "add", str(repository), "part")
+    run_git(tmp_path / "above", "commit", "-m", "with a part")
+    (tmp_path / "above" / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "above" / "below")
+    assert read_git(max_secs=20).facts["has_submodules"] is True
+    monkeypatch.chdir(repository)
+    assert "has_submodules" not in read_git(max_secs=20).facts
+
+
 def test_of_a_difference_that_takes_too_long_there_is_what_came(repository, tmp_path, monkeypatch):
     (repository / "train.py").write_text("lr = 2\n")
     slow, real = tmp_path / "bin" / "git", shutil.which("git")

@@ -72,8 +72,9 @@ def read(
 
     `program` is the script that runs, which may be anywhere.
 
-    Differences to the commit are in `patches` as `diff.patch`, those to the upstream branch as
-    `diff_<its commit>.patch`; one that is too large is cut, and says so at its end.
+    Differences to the commit are in `patches` as `diff.patch`. Those to the upstream branch, or
+    where there is none to the nearest commit that a remote is known to have, are there as
+    `diff_<its commit>.patch`. One that is too large is cut, and says so at its end.
     """
     found = Found()
     git = _Git(environ, time.monotonic() + max_secs)
@@ -85,8 +86,11 @@ def read(
             tracked = git.maybe("ls-files", "--error-unmatch", "--", str(program))
             found.facts["has_program"] = bool(tracked)
         _read_changes(git, found.facts)
-        if with_patches:
-            _read_patches(git, found, secrets)
+        if with_patches and found.facts["dirty"]:
+            _read_patch(git, found, secrets, name="diff.patch", commit="HEAD")
+        base = _read_base(git, found.facts)
+        if with_patches and base not in {"", found.facts["commit"]}:
+            _read_patch(git, found, secrets, name=f"diff_{base}.patch", commit=base)
     except _Failed as failed:
         found.facts["reason"] = secrets.mask(str(failed))
     return found
@@ -172,6 +176,8 @@ def _read_changes(git: _Git, facts: dict[str, object]) -> None:
         for entry in entries
         if entry.startswith(b"?? ") and b"steplog-runs" not in entry[3:].split(b"/")  # our own
     ]
+    if git.maybe("ls-files", "--", ":(top).gitmodules"):
+        facts["has_submodules"] = True
     facts["dirty"] = any(entry and not entry.startswith(b"?? ") for entry in entries)
     if untracked:
         printable = [name.encode("utf-8", "replace").decode() for name in untracked]
@@ -179,12 +185,18 @@ def _read_changes(git: _Git, facts: dict[str, object]) -> None:
         facts["untracked_count"] = len(untracked)
 
 
-def _read_patches(git: _Git, found: Found, secrets: Secrets) -> None:
-    if found.facts["dirty"]:
-        _read_patch(git, found, secrets, name="diff.patch", commit="HEAD")
+def _read_base(git: _Git, facts: dict[str, object]) -> str:
+    """The commit that others can have: the upstream branch's, else the nearest one of any remote.
+
+    Empty where none is known.
+    """
     upstream = git.maybe("rev-parse", "-q", "--verify", "@{upstream}")
-    if upstream and upstream != found.facts["commit"]:
-        _read_patch(git, found, secrets, name=f"diff_{upstream}.patch", commit=upstream)
+    if not git.maybe("for-each-ref", "--count=1", "refs/remotes"):
+        return upstream
+    # Those that no remote has, and behind a dash those that they follow.
+    own = git.text("rev-list", "--boundary", "HEAD", "--not", "--remotes").split()
+    facts["is_pushed"] = not own
+    return upstream or next((one[1:] for one in own if one.startswith("-")), "")
 
 
 def _read_patch(git: _Git, found: Found, secrets: Secrets, *, name: str, commit: str) -> None:

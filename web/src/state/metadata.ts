@@ -18,6 +18,9 @@ export interface Git {
   dirty: boolean | null;
   /** Whether the commit, or a patch to it, has the program. */
   hasProgram: boolean | null;
+  hasSubmodules: boolean;
+  /** Whether a remote branch was known to have the commit; null where that is not known. */
+  isPushed: boolean | null;
   untracked: string[];
   /** There may be more than are named. */
   untrackedCount: number;
@@ -133,6 +136,8 @@ export function gitOf(metadata: Metadata): Git | null {
     root: textOf(git['root']),
     dirty: typeof git['dirty'] === 'boolean' ? git['dirty'] : null,
     hasProgram: typeof git['has_program'] === 'boolean' ? git['has_program'] : null,
+    hasSubmodules: git['has_submodules'] === true,
+    isPushed: typeof git['is_pushed'] === 'boolean' ? git['is_pushed'] : null,
     untracked,
     untrackedCount: Math.max(untracked.length, numberOf(git['untracked_count']) ?? 0),
     cut: listOf(git['cut']).flatMap((name) => textOf(name) ?? []),

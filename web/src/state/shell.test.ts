@@ -28,10 +28,12 @@ const facts: Reproducible = {
   hasPatch: true,
   dirty: true,
   hasProgram: true,
+  hasSubmodules: false,
   reason: null,
   hasRequirements: true,
   codeOf: null,
   program: { path: '/home/maria/llm/my experiments/train.py', saved: 'code/train.py' },
+  session: null,
 };
 
 test('a run is had again from its commit, its patch and its packages', () => {
@@ -145,4 +147,24 @@ test('without a patch the saved program is taken', () => {
   for (const known of [{ dirty: false }, { dirty: null }]) {
     expect(reproduceLines({ ...missing, ...known })).not.toContain(fetchSaved);
   }
+});
+
+test('repositories in the repository are there before it is patched', () => {
+  expect(reproduceLines({ ...facts, hasSubmodules: true }).slice(1, 4)).toEqual([
+    'git checkout 9f2c1e0b7d8a4c6e5f3a2b1c0d9e8f7a6b5c4d3e',
+    'git submodule update --init --recursive',
+    'git apply diff.patch',
+  ]);
+});
+
+test('a notebook is executed: the command of its kernel would run nothing', () => {
+  const command = ['python', '-m', 'ipykernel_launcher', '-f', '/tmp/kernel.json'];
+  const program = { path: '/home/maria/llm/my experiments/study.ipynb', saved: 'code/study.ipynb' };
+  const lines = reproduceLines({ ...facts, command, program });
+  expect(lines.at(-1)).toBe('jupyter execute study.ipynb');
+  const unknown = reproduceLines({ ...facts, command, program: { path: null, saved: null } });
+  expect(unknown.at(-1)).toBe('pip install -r requirements.txt');
+  const cells = { ...facts, command, commit: null, codeOf: 'a/b/c', session: 'code/_session.ipynb' };
+  const alone = reproduceLines({ ...cells, program: { path: null, saved: null } });
+  expect(alone.slice(-2)).toEqual(['cd code', 'jupyter execute _session.ipynb']);
 });

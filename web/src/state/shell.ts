@@ -38,6 +38,8 @@ export interface Reproducible {
   dirty: boolean | null;
   /** Whether the commit or a patch to it has the program; null where that is not known. */
   hasProgram: boolean | null;
+  /** Whether the repository has parts that are repositories of their own. */
+  hasSubmodules: boolean;
   /** Why Git did not say all of it. */
   reason: string | null;
   hasRequirements: boolean;
@@ -45,6 +47,8 @@ export interface Reproducible {
   codeOf: string | null;
   /** The program's path, and the run's file that holds it, such as `code/train.py`. */
   program: { path: string | null; saved: string | null };
+  /** The run's file with the cells that were run; null for one that has none. */
+  session: string | null;
 }
 
 /** The part of a run's files that is code. */
@@ -149,15 +153,33 @@ function putLines(facts: Reproducible, run: string): string[] {
 function checkoutLines(facts: Reproducible): string[] {
   const commit = facts.upstream ?? (hasCommit(facts) ? facts.commit : null);
   const patch = facts.upstream ? `diff_${facts.upstream}.patch` : 'diff.patch';
-  return [...(commit ? [`git checkout ${commit}`] : []), ...(facts.hasPatch ? [`git apply ${patch}`] : [])];
+  return [
+    ...(commit ? [`git checkout ${commit}`] : []),
+    ...(facts.hasSubmodules ? ['git submodule update --init --recursive'] : []),
+    ...(facts.hasPatch ? [`git apply ${patch}`] : []),
+  ];
+}
+
+/** How IPython's kernel is called for a notebook, by a file that is gone with it. */
+const KERNEL = /^ipykernel(_launcher)?$/;
+
+/** The words to run it again: those of a notebook's kernel run nothing. */
+function commandAgain(facts: Reproducible, isAlone: boolean): readonly string[] | null {
+  const { command, program, session } = facts;
+  if (!command?.some((word) => KERNEL.test(word))) return command;
+  const known = [program.path, program.saved, isAlone ? session : null];
+  const notebook = known.find((path) => path?.endsWith('.ipynb'));
+  const name = notebook?.split('/').at(-1);
+  return name ? ['jupyter', 'execute', asPath(name)] : null;
 }
 
 /** The lines with which the run can be had again; a line says what is not known. */
 export function reproduceLines(facts: Reproducible): string[] {
-  const { remote, top, folder, command } = facts;
+  const { remote, top, folder } = facts;
   const code = savedCodeReason(facts) === null ? null : facts.codeOf;
   const below = hasCommit(facts) && top && folder?.startsWith(`${top}/`) ? folder.slice(top.length + 1) : '';
   const isAlone = code !== null && !hasCommit(facts);
+  const command = commandAgain(facts, isAlone);
   const lines: string[] = remote ? [cloneLine(remote)] : [];
   lines.push(...checkoutLines(facts));
   if (isAlone) lines.push(fetchLine(code));
