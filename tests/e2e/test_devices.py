@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -35,6 +36,9 @@ def sampled(server, online):
             writer.put_sample({**gpus, **temps, "gpu.process.0.gpu": 1.0, "cpu": 2.0})
             run.log({"a": sample})
             run.flush()
+            written = time.time_ns() // 1_000_000
+            while time.time_ns() // 1_000_000 == written:
+                pass
     return server
 
 
