@@ -52,7 +52,7 @@ test: tools $(BIN)/maturin web/node_modules
 	$(MAKE) --no-print-directory pytest
 
 # Those with a server wait more than they work, so two parts of them share the cores; the others do not like company.
-E2E_PARTS := ag-z b-f
+E2E_PARTS := ag-s b-ft-z
 pytest:
 	@mkdir -p target; failed=; jobs=; for part in $(E2E_PARTS); do \
 	  env --default-signal=INT $(BIN)/pytest -q tests/e2e/test_[$$part]*.py >"target/tests-$$part.log" 2>&1 & jobs="$$jobs $$!"; done; \
