@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Another environment that is active must not be the one that is built into.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
-.PHONY: build demo test pytest bench tools loom fuzz fuzz-brief crash
+.PHONY: build demo test check-rust check-web pytest bench tools loom fuzz fuzz-brief crash
 # Every order in which threads can append, rotate, read and close.
 LOOM := cargo test --package steplog-core --lib --features loom --locked --quiet proof::orders
 
@@ -35,21 +35,29 @@ demo: build
 	$(BIN)/python examples/demo.py $(if $(ONCE),--once)
 
 test: tools $(BIN)/maturin web/node_modules
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked --quiet
-	$(LOOM)
-	$(MAKE) --no-print-directory fuzz-brief
-	$(BIN)/pip install -q --group lint --group test --group demo
+	@mkdir -p target; failed=; $(MAKE) --no-print-directory check-web >target/check-web.log 2>&1 & job=$$!; \
+	$(MAKE) --no-print-directory check-rust || failed=1; wait $$job || failed=1; \
+	cat target/check-web.log; test -z "$$failed"
 	$(BIN)/maturin develop --release --locked --extras server
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m mypy.stubtest steplog._core
-	npm --prefix web run check
 	@test -x /usr/bin/chromium || echo "no Chromium: the browser tests are skipped; get it with: apt-get install chromium"
 	$(MAKE) --no-print-directory pytest
+
+check-rust:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked --quiet
+	$(LOOM)
+	$(MAKE) --no-print-directory fuzz-brief
+
+# Beside the compiler, which often has work for one core alone; and what the rest needs is fetched.
+check-web:
+	$(BIN)/pip install -q --group lint --group test --group demo
+	npm --prefix web run check
 
 # Those with a server wait more than they work, so two parts of them share the cores; the others do not like company.
 E2E_PARTS := ag-s b-ft-z
