@@ -50,7 +50,8 @@ class Found:
 
     Attributes:
         facts: `commit`, `branch`, `remote`, `dirty`, `untracked`, `root`, `cut`, `has_program`
-            (whether git tracks the program); or `reason`.
+            (whether git tracks the program), `is_pushed` (whether a remote branch is known to have
+            the commit), `has_submodules`; or `reason`.
         patches: Files of the run by their names.
         cut: Names of those that are not whole.
     """

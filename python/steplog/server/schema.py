@@ -36,12 +36,12 @@ MAX_PX = 20_000
 MAX_RUNS_PAGE = 1000
 MAX_HISTORY_PAGE = 50_000
 MAX_MEDIA_ITEMS = 10_000
+"""Of one answer."""
 MAX_SMALL_BLOBS = 1_000
 MAX_SMALL_BLOB_BYTES = 64 << 10
 """Of each content that `blobs:read` gives; a larger one is worth a request of its own."""
 MAX_SMALL_BLOBS_BYTES = 8 << 20
 """Of all contents of an answer of `blobs:read`, which is made in memory."""
-"""Of one answer."""
 MAX_HISTORY_KEYS = 100_000
 MAX_CHART_ROWS = 100_000
 """Of one answer of `chartdata:query`: ten times what W&B gives a chart."""

@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from steplog.server._decode import open_lines
+from steplog.server.schema import MAX_INT64
 from steplog.server.store.engine import text_param
 from steplog.server.store.log_levels import least, pattern
 from steplog.server.store.log_limit import cut_of
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from steplog.server.store.native import Columns
     from steplog.server.store.series import SeriesStore
 
-_MAX_INT64 = (1 << 63) - 1
 STREAMS = {"all": 0, "out": 1, "err": 2}
 _OF_WRITER = "run = {run:UInt64} AND writer = {writer:String}"
 _OF_STREAM = "({stream:UInt8} = 0 OR stream = {stream:UInt8})"
@@ -244,7 +244,7 @@ class Output:
         if not around.rows:
             return []
         apart = int(abs(around.ints("wall") - wall_nanos).min())
-        reach = {"lo": wall_nanos - apart, "hi": min(wall_nanos + apart, _MAX_INT64)}
+        reach = {"lo": wall_nanos - apart, "hi": min(wall_nanos + apart, MAX_INT64)}
         nearest = await self._series.read(_NEAREST, **params, **reach)
         return [(int(nearest.uints("number")[0]) + source.first, int(nearest.ints("wall")[0]))]
 
