@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from steplog.server._decode import unpack_value
 from steplog.server.store.engine import text_param, texts_param
 from steplog.server.store.lineage import shown
+from steplog.server.store.of_label import OF_LABEL, label_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +22,9 @@ _MARKER, _NIL, _BOOL, _INT, _FLOAT, _TEXT, _LIST, _BIG, _OBJECT = range(9)
 _NEAR = (2, 64)
 """How many steps a page is sought within first, in its number of rows."""
 
-_WHERE = """run = {run:UInt64} AND step >= {first:Int64} AND step < {end:Int64}
-    AND ({any_label:UInt8} OR label = {label:String})
-    AND (label, step) > ({after_label:String}, {after_step:Int64})"""
+_WHERE = f"""run = {{run:UInt64}} AND step >= {{first:Int64}} AND step < {{end:Int64}}
+    AND {OF_LABEL}
+    AND (label, step) > ({{after_label:String}}, {{after_step:Int64}})"""
 
 
 def _queries(points: str, patches: str) -> tuple[str, str, str]:
@@ -129,8 +130,7 @@ def _params(run: int, page: Page, lineage: Mapping[str, str] | None) -> dict[str
         "run": run,
         "first": page.first,
         "end": page.end,
-        "any_label": int(page.label is None),
-        "label": text_param(page.label or ""),
+        **label_params(page.label),
         "after_label": text_param(page.after[0]),
         "after_step": page.after[1],
     }
@@ -154,7 +154,7 @@ async def _places(
     if page.label is not None and page.label != label:
         label, after = page.label, -1
     first = max(page.first, after + 1)
-    near = {**asked, "any_label": 0, "label": text_param(label)}
+    near = {**asked, **label_params(label)}
     for factor in _NEAR:
         end = first + factor * page.limit
         if end >= page.end:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from steplog.server.store.engine import text_param
 from steplog.server.store.exact import pack
 from steplog.server.store.history import value_of
 from steplog.server.store.lineage import shown
+from steplog.server.store.of_label import OF_LABEL, label_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +21,7 @@ _VERSION = 2
 _LAST = ("last_step", "last_wall", "last_runtime")
 _MAX_INT, _MIN_INT = (1 << 63) - 1, -(1 << 63)
 
-_WHERE = """run = {run:UInt64} AND step < {before:Int64}
-    AND ({any_label:UInt8} OR label = {label:String})"""
+_WHERE = f"run = {{run:UInt64}} AND step < {{before:Int64}} AND {OF_LABEL}"
 _INT, _FLOAT = "v.2 = 3", "v.2 = 4 AND NOT isNaN(v.3)"
 
 
@@ -78,8 +77,7 @@ async def summary_before(
         **(lineage or {}),
         "run": run,
         "before": before,
-        "any_label": int(label is None),
-        "label": text_param(label or ""),
+        **label_params(label),
     }
     row = await store.read(row_query, **params)
     last: list[int] = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from steplog.server.store.engine import text_param
 from steplog.server.store.lineage import shown
+from steplog.server.store.of_label import OF_LABEL, label_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from steplog.server.store.series import SeriesStore
 
 # Rows without a value have no key.
-_WHERE = """run = {run:UInt64} AND ({any_key:UInt8} OR key = {key:String})
-    AND ({any_label:UInt8} OR label = {label:String})"""
+_WHERE = f"""run = {{run:UInt64}} AND ({{any_key:UInt8}} OR key = {{key:String}})
+    AND {OF_LABEL}"""
 _UPTO = {
     # The last one logged; of those of one moment the greatest.
     "wall": ("wall <= {upto:Int64}", "(wall, step, label, generation, position)"),
@@ -68,8 +69,7 @@ async def step_upto(
         "upto": upto,
         "any_key": int(key is None),
         "key": text_param(key or ""),
-        "any_label": int(label is None),
-        "label": text_param(label or ""),
+        **label_params(label),
     }
     found = await store.read(queries[what], **params)
     if not found.uints("n")[0]:
