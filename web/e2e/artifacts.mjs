@@ -8,8 +8,8 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
 import { assertAccessible } from './accessible.mjs';
+import { check, openSession, overflowOf } from './session.mjs';
 
 const [base, login, entity, project, shots] = process.argv.slice(2);
 if (!project) {
@@ -19,23 +19,16 @@ if (!project) {
 const at = (...path) =>
   new URL(['p', entity, project, ...path].map(encodeURIComponent).join('/'), `${base}/`).href;
 const api = (path) => new URL(`api/v1/projects/${entity}/${project}/artifacts${path}`, `${base}/`).href;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce' });
-await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-const page = await context.newPage();
 /** Answers that are refused on purpose are told to the console, too. */
 let refused = 0;
-page.on('console', (message) => {
-  if (message.type() !== 'error') return;
-  if (refused > 0 && /status of 4\d\d/.test(message.text())) refused -= 1;
-  else faults.push(message.text());
+const isExpected = (text) => refused > 0 && /status of 4\d\d/.test(text) && refused-- > 0;
+const session = await openSession({
+  reducedMotion: 'reduce',
+  permissions: ['clipboard-read', 'clipboard-write'],
+  isExpected,
 });
-page.on('pageerror', (error) => faults.push(error.stack));
+const { page } = session;
 
 const id = (name) => page.locator(`[data-testid=${name}]`);
 const collection = (name) => page.locator(`[data-testid=collection][data-name="${name}"]`);
@@ -59,9 +52,7 @@ async function shot(name) {
 }
 async function fitsIn(width) {
   await page.setViewportSize({ width, height: 740 });
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
+  const overflow = await overflowOf(page);
   assert.equal(overflow, 0, `${page.url()} scrolls sideways at ${width}`);
   await page.setViewportSize({ width: 1440, height: 900 });
 }
@@ -355,15 +346,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, step] of Object.entries(steps)) {
-    await step().catch(async (error) => {
-      if (shots) await page.screenshot({ path: join(shots, 'failed.png') });
-      throw new Error(`${name}: ${error.stack}\n${faults.join('\n')}`);
-    });
-    assert.deepEqual(faults, [], name);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login, shots });

@@ -7,7 +7,7 @@
  * The project needs at least three runs and two plotted keys with more than ten steps. LOGIN_LINK may be "-".
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
+import { check, openSession, staysAt } from './session.mjs';
 
 const [base, login, entity, project] = process.argv.slice(2);
 if (!project) {
@@ -17,19 +17,10 @@ if (!project) {
 const root = base.endsWith('/') ? base : `${base}/`;
 const workspace = new URL(`p/${encodeURIComponent(entity)}/${encodeURIComponent(project)}/workspace`, root)
   .href;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-page.on('pageerror', (error) => faults.push(error.stack));
-page.on('request', (request) => {
-  const url = new URL(request.url());
-  if (/^(http|ws)/.test(url.protocol) && url.host !== new URL(root).host) faults.push(`foreign: ${url}`);
-});
+const session = await openSession({ viewport: { width: 1440, height: 860 } });
+const { page } = session;
+staysAt(root, session);
 const seriesQueries = [];
 page.on('request', (request) => {
   if (request.url().includes('series:query')) seriesQueries.push(request.postDataJSON().panels);
@@ -239,13 +230,4 @@ const steps = {
   },
 };
 
-try {
-  if (login !== '-') await page.goto(login);
-  for (const [name, step] of Object.entries(steps)) {
-    await step();
-    assert.deepEqual(faults, [], name);
-    console.log(`ok  ${name}`);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login });

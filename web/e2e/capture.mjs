@@ -8,7 +8,7 @@
  * that it adds; without them nothing is asked of a patch. `code` are the files of saved code that are linked.
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
+import { check, openSession, overflowOf } from './session.mjs';
 
 const [base, login, entity, project, run, expected] = process.argv.slice(2);
 if (!expected) {
@@ -17,19 +17,12 @@ if (!expected) {
 }
 const { commands, patch, added, packages, cards, heat, live, code } = JSON.parse(expected);
 const address = new URL(['p', entity, project, 'r', run].map(encodeURIComponent).join('/'), `${base}/`).href;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const context = await browser.newContext({
+const session = await openSession({
   viewport: { width: 1440, height: 1200 },
   permissions: ['clipboard-read', 'clipboard-write'],
 });
-const page = await context.newPage();
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-page.on('pageerror', (error) => faults.push(error.stack));
+const { page } = session;
 const tab = (name) => page.getByRole('tab', { name, exact: true });
 const ready = () => page.locator('[data-testid=panel][data-status=ready] canvas').first().waitFor();
 
@@ -153,21 +146,10 @@ const steps = {
         .locator('[data-testid=reproduce], [data-testid=panel], [data-testid=heat]')
         .first()
         .waitFor();
-      const overflow = await page.evaluate(
-        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      );
+      const overflow = await overflowOf(page);
       assert.equal(overflow, 0, name);
     }
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, check] of Object.entries(steps)) {
-    await check();
-    assert.deepEqual(faults, [], name);
-    console.log(`ok  ${name}`);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login });

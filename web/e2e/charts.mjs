@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { check, openSession, overflowOf, staysAt } from './session.mjs';
 
 const [base, login, entity, project, shots] = process.argv.slice(2);
 if (!project) {
@@ -17,29 +17,19 @@ if (!project) {
 }
 const root = `${base}/p/${encodeURIComponent(entity)}/${encodeURIComponent(project)}`;
 const FOREIGN = 'https://foreign.example/rows.json';
-const faults = [];
 const asked = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'light' });
+const session = await openSession({ colorScheme: 'light' });
+const { context, page, faults } = session;
 await context.exposeFunction('tellFault', (text) => faults.push(text));
 await context.addInitScript(() =>
   addEventListener('securitypolicyviolation', (event) =>
     window.tellFault(`${event.violatedDirective} refused ${event.blockedURI}`),
   ),
 );
-const page = await context.newPage();
 page.setDefaultTimeout(60_000);
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-page.on('pageerror', (error) => faults.push(error.stack));
-page.on('request', (request) => {
-  asked.push(request.url());
-  if (/^(http|ws)/.test(request.url()) && new URL(request.url()).host !== new URL(base).host)
-    faults.push(`foreign: ${request.url()}`);
-});
+staysAt(base, session);
+page.on('request', (request) => asked.push(request.url()));
 
 const id = (name, within = page) => within.locator(`[data-testid=${name}]`);
 const panel = (key) => page.locator(`[data-testid=custom-chart][data-key="${key}"]`);
@@ -211,9 +201,7 @@ const steps = {
       return figure.querySelector('canvas').clientWidth <= figure.clientWidth;
     });
     assert.ok((await width()) < wide);
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
+    const overflow = await overflowOf(page);
     assert.equal(overflow, 0);
     await shot('narrow');
     await page.setViewportSize({ width: 1440, height: 900 });
@@ -560,17 +548,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, check] of Object.entries(steps)) {
-    await check();
-    assert.deepEqual(faults, [], name);
-    console.log(`ok  ${name}`);
-  }
-} catch (error) {
-  await shot('failed');
-  if (faults.length) console.error(faults);
-  throw error;
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login, shots });

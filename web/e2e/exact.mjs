@@ -7,7 +7,7 @@
  * value; EMPTY_RUN has ended and holds nothing.
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
+import { check, openSession } from './session.mjs';
 
 const [base, login, entity, project, run, empty, expected] = process.argv.slice(2);
 if (!expected) {
@@ -15,16 +15,12 @@ if (!expected) {
   process.exit(2);
 }
 const path = (...parts) => new URL(parts.map(encodeURIComponent).join('/'), `${base}/`).href;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+const session = await openSession({
+  viewport: { width: 1440, height: 4000 },
+  permissions: ['clipboard-read', 'clipboard-write'],
 });
-const page = await browser.newPage({ viewport: { width: 1440, height: 4000 } });
-await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-page.on('pageerror', (error) => faults.push(error.stack));
+const { page } = session;
 
 /** Whether a chart has drawn something to the left of its plot: the labels of y. */
 const hasLabels = (panel) => {
@@ -83,13 +79,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, step] of Object.entries(steps)) {
-    await step();
-    assert.deepEqual(faults, [], name);
-    console.log(`ok  ${name}`);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login });

@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { chromium } from 'playwright-core';
+import { check, openSession, overflowOf } from './session.mjs';
 
 const [base, login, entity, project, run, expected] = process.argv.slice(2);
 if (!expected) {
@@ -18,19 +18,9 @@ if (!expected) {
 }
 const { wanted, long } = JSON.parse(expected);
 const address = new URL(['p', entity, project, 'r', run].map(encodeURIComponent).join('/'), `${base}/`).href;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const context = await browser.newContext({
-  viewport: { width: 1440, height: 900 },
-  permissions: ['clipboard-read', 'clipboard-write'],
-});
-const page = await context.newPage();
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-page.on('pageerror', (error) => faults.push(error.stack));
+const session = await openSession({ permissions: ['clipboard-read', 'clipboard-write'] });
+const { page } = session;
 const entry = (name) => page.locator('[data-testid=files] button', { hasText: name });
 const view = (name) => page.locator(`[data-testid=file-view][data-file="${name}"]`);
 
@@ -45,9 +35,7 @@ const steps = {
   },
   async 'fits a narrow window'() {
     await page.setViewportSize({ width: 360, height: 740 });
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
+    const overflow = await overflowOf(page);
     assert.equal(overflow, 0);
     await page.setViewportSize({ width: 1440, height: 900 });
   },
@@ -76,17 +64,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, step] of Object.entries(steps)) {
-    try {
-      await step();
-    } catch (error) {
-      throw new Error(`the page does not do this: ${name}`, { cause: error });
-    }
-  }
-} finally {
-  await browser.close();
-}
-for (const fault of faults) console.error(fault);
-process.exitCode = faults.length ? 1 : 0;
+await check(session, steps, { login, quiet: true });

@@ -7,7 +7,7 @@
  * got longer, `spike` when the pixels of the one-step spike are there. Exits with 1 after a console error, or
  * when something asked another origin.
  */
-import { chromium } from 'playwright-core';
+import { openSession, staysAt } from './session.mjs';
 
 const [base, login, entity, project, spikeProject] = process.argv.slice(2);
 if (!spikeProject) {
@@ -16,20 +16,11 @@ if (!spikeProject) {
 }
 const workspace = (name) =>
   new URL(`p/${encodeURIComponent(entity)}/${encodeURIComponent(name)}/workspace`, `${base}/`).href;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
+const session = await openSession({ viewport: { width: 1440, height: 860 } });
+const { browser, page, faults } = session;
 try {
-  const page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
-  page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-  page.on('pageerror', (error) => faults.push(error.stack));
-  page.on('request', (request) => {
-    const url = new URL(request.url());
-    if (/^(http|ws)/.test(url.protocol) && url.host !== new URL(base).host) faults.push(`foreign: ${url}`);
-  });
+  staysAt(base, session);
   await page.goto(login);
   await page.goto(workspace(project));
   await page.locator('[data-testid=live][data-status=live]').waitFor();

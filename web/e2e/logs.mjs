@@ -9,7 +9,7 @@
  * "says": text of the banner, "hint": text, "last": last line} or null}`.
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
+import { check, openSession, overflowOf } from './session.mjs';
 
 const [base, login, entity, project, run, expected] = process.argv.slice(2);
 if (!expected) {
@@ -20,15 +20,9 @@ const { total, last, colored, bar, search, stderr, errors, live, failed } = JSON
 const addressOf = (id) =>
   new URL(['p', entity, project, 'r', id].map(encodeURIComponent).join('/'), `${base}/`).href;
 const logs = `${addressOf(run)}?tab=logs`;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-page.on('pageerror', (error) => faults.push(error.stack));
+const session = await openSession();
+const { page, faults } = session;
 const list = page.locator('[data-testid=log-lines]');
 const line = (number) => page.locator(`[data-line="${number}"]`);
 const count = (text) => page.locator('[data-testid=log-count]', { hasText: text }).waitFor();
@@ -248,26 +242,10 @@ const steps = {
     for (const address of [logs, `${addressOf(run)}?tab=files`, ...(failed ? [addressOf(failed.run)] : [])]) {
       await page.goto(address);
       await page.locator('[data-line], [data-testid=file-view], [data-testid=ending-link]').first().waitFor();
-      const overflow = await page.evaluate(
-        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      );
+      const overflow = await overflowOf(page);
       assert.equal(overflow, 0, address);
     }
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, check] of Object.entries(steps)) {
-    try {
-      await check();
-      assert.deepEqual(faults, [], name);
-    } catch (error) {
-      console.error(`not ok  ${name}`, page.url());
-      throw error;
-    }
-    console.log(`ok  ${name}`);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login });

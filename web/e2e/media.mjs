@@ -7,8 +7,8 @@
  * with 10,000 images a step. Prints how long a step of the slider took.
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
 import { assertAccessible } from './accessible.mjs';
+import { check, openSession, overflowOf, staysAt } from './session.mjs';
 
 const [base, login, entity, project] = process.argv.slice(2);
 if (!project) {
@@ -16,31 +16,18 @@ if (!project) {
   process.exit(2);
 }
 const root = `${base}/p/${encodeURIComponent(entity)}/${encodeURIComponent(project)}`;
-const faults = [];
 const asked = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
+const session = await openSession({
   // WebGL is drawn in software.
-  args: [
-    ...['--headless', '--no-sandbox', '--disable-background-networking'],
-    ...['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
-  ],
+  drawing: ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
+  // What a sandboxed page is refused is what is tested.
+  isExpected: (text) => /sandboxed|Blocked script execution/.test(text),
 });
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-const page = await context.newPage();
+const { page } = session;
 page.setDefaultTimeout(60_000);
-/** What a sandboxed page is refused is what is tested. */
-const expected = /sandboxed|Blocked script execution/;
-page.on('console', (message) => {
-  if (message.type() === 'error' && !expected.test(message.text())) faults.push(message.text());
-});
-page.on('pageerror', (error) => faults.push(error.stack));
-page.on('request', (request) => {
-  asked.push(request.url());
-  if (/^http/.test(request.url()) && !request.url().startsWith(base))
-    faults.push(`foreign: ${request.url()}`);
-});
+staysAt(base, session);
+page.on('request', (request) => asked.push(request.url()));
 
 const panel = (key) => page.locator(`[data-testid=media-panel][data-key="${key}"]`);
 const open = (run, query = '') => page.goto(`${root}/r/${run}?tab=media${query}`);
@@ -394,8 +381,7 @@ const steps = {
     await page.setViewportSize({ width: 360, height: 740 });
     await open('a', `&q=${encodeURIComponent('/^(images|weights|sound|page)$/')}`);
     await panel('images').locator('img').first().waitFor();
-    const overflow = () =>
-      page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const overflow = () => overflowOf(page);
     assert.equal(await overflow(), 0);
     await panel('images').locator('[data-testid=thumb]').first().click();
     await lightbox.locator('[data-testid=picture]').waitFor();
@@ -404,17 +390,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, step] of Object.entries(steps)) {
-    try {
-      await step();
-    } catch (error) {
-      throw new Error(`the page does not do this: ${name}`, { cause: error });
-    }
-  }
-} finally {
-  await browser.close();
-}
-for (const fault of faults) console.error(fault);
-process.exitCode = faults.length ? 1 : 0;
+await check(session, steps, { login });

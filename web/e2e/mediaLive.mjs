@@ -8,16 +8,14 @@
  */
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
+import { chromiumWith } from './session.mjs';
 
 const [base, login, entity, project, run] = process.argv.slice(2);
 if (!run) {
   console.error('usage: node e2e/mediaLive.mjs BASE_URL LOGIN_LINK ENTITY PROJECT RUN');
   process.exit(2);
 }
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
+const browser = await chromium.launch(chromiumWith());
 try {
   const page = await browser.newPage();
   page.setDefaultTimeout(60_000);

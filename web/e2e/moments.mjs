@@ -7,8 +7,8 @@
  * its system. SILENT has logged `loss` and printed nothing.
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
 import { assertAccessible } from './accessible.mjs';
+import { check, openSession, overflowOf } from './session.mjs';
 
 const [base, login, entity, project, run, silent] = process.argv.slice(2);
 if (!silent) {
@@ -18,15 +18,9 @@ if (!silent) {
 const pathOf = (...parts) => parts.map(encodeURIComponent).join('/');
 const addressOf = (id) => new URL(pathOf('p', entity, project, 'r', id), `${base}/`).href;
 const charts = addressOf(run);
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-page.on('pageerror', (error) => faults.push(error.stack));
+const session = await openSession();
+const { page } = session;
 
 async function ask(what, id = run) {
   const path = `api/v1/projects/${pathOf(entity, project)}/runs/${encodeURIComponent(id)}${what && `/${what}`}`;
@@ -260,30 +254,11 @@ const steps = {
     for (const tab of ['charts', 'logs', 'system']) {
       await page.goto(`${charts}?tab=${tab}&at=5:`);
       await bar.waitFor();
-      const [overflow, box] = [
-        await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        ),
-        await bar.boundingBox(),
-      ];
+      const [overflow, box] = [await overflowOf(page), await bar.boundingBox()];
       assert.equal(overflow, 0, tab);
       assert.ok(box.x >= 0 && box.x + box.width <= 360, tab);
     }
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, check] of Object.entries(steps)) {
-    try {
-      await check();
-      assert.deepEqual(faults, [], name);
-    } catch (error) {
-      console.error(`not ok  ${name}`, page.url());
-      throw error;
-    }
-    console.log(`ok  ${name}`);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login });

@@ -6,8 +6,8 @@
  * The project has the run `odd` that tests/e2e/test_browser_odd_media.py logs.
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
 import { assertAccessible } from './accessible.mjs';
+import { check, openSession } from './session.mjs';
 
 const [base, login, entity, project, shots] = process.argv.slice(2);
 if (!project) {
@@ -16,18 +16,10 @@ if (!project) {
 }
 const address = new URL(['p', entity, project, 'r', 'odd'].map(encodeURIComponent).join('/'), `${base}/`)
   .href;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+const session = await openSession();
+const { page } = session;
 page.setDefaultTimeout(20_000);
-page.on('console', (message) => {
-  if (message.type() === 'error') faults.push(message.text());
-});
-page.on('pageerror', (error) => faults.push(error.stack));
 const lightbox = page.locator('[data-testid=lightbox]');
 const picture = lightbox.locator('[data-testid=picture]');
 const note = lightbox.locator('[data-testid=picture-note]');
@@ -124,17 +116,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, step] of Object.entries(steps)) {
-    try {
-      await step();
-    } catch (error) {
-      throw new Error(`the page does not do this: ${name}`, { cause: error });
-    }
-  }
-} finally {
-  await browser.close();
-}
-for (const fault of faults) console.error(fault);
-process.exitCode = faults.length ? 1 : 0;
+await check(session, steps, { login, shots });

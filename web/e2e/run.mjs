@@ -8,7 +8,7 @@
  * first panel's key.
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
+import { check, openSession } from './session.mjs';
 
 const [base, login, entity, project, run, expected] = process.argv.slice(2);
 if (!expected) {
@@ -16,15 +16,9 @@ if (!expected) {
   process.exit(2);
 }
 const { step, titles, writers, together } = JSON.parse(expected);
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const page = await browser.newPage({ viewport: { width: 1440, height: 1200 } });
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-page.on('pageerror', (error) => faults.push(error.stack));
+const session = await openSession({ viewport: { width: 1440, height: 1200 } });
+const { page } = session;
 const dashesOf = (place) =>
   place.locator('svg[data-dash]').evaluateAll((samples) => samples.map((sample) => sample.dataset.dash));
 
@@ -76,13 +70,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, check] of Object.entries(steps)) {
-    await check();
-    assert.deepEqual(faults, [], name);
-    console.log(`ok  ${name}`);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login });

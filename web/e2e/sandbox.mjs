@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
+import { chromiumWith } from './session.mjs';
 
 const [base, login, entity, html, svg] = process.argv.slice(2);
 if (!svg) {
@@ -15,10 +16,7 @@ if (!svg) {
 }
 const blob = (sha256, query = '') => `${base}/api/v1/blobs/${sha256}${query}`;
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
+const browser = await chromium.launch(chromiumWith());
 const context = await browser.newContext();
 const asked = [];
 context.on('request', (request) => asked.push(new URL(request.url()).pathname));

@@ -10,6 +10,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { chromiumWith, overflowOf, staysAt } from './session.mjs';
 
 const [base, login, out = 'shots', ...only] = process.argv.slice(2);
 if (!base || !login) {
@@ -39,10 +40,7 @@ async function defaultPages(page) {
 }
 
 const profile = await mkdtemp(join(tmpdir(), 'steplog-shots-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
+const context = await chromium.launchPersistentContext(profile, chromiumWith());
 try {
   await mkdir(out, { recursive: true });
   const page = await context.newPage();
@@ -50,10 +48,7 @@ try {
     if (message.type() === 'error') faults.push(`console: ${message.text()} (${page.url()})`);
   });
   page.on('pageerror', (error) => faults.push(`error: ${error.stack} (${page.url()})`));
-  page.on('request', (request) => {
-    const url = new URL(request.url());
-    if (/^(http|ws)/.test(url.protocol) && url.host !== new URL(root).host) faults.push(`foreign: ${url}`);
-  });
+  staysAt(root, { page, faults });
   if (login !== '-') await page.goto(login);
   const pages = only.length
     ? Object.fromEntries(only.map((path) => [path.replace(/[^\w-]+/g, '_').slice(0, 60) || 'root', path]))
@@ -77,9 +72,7 @@ try {
         );
         await page.waitForLoadState('networkidle');
         await page.screenshot({ path: join(out, `${name}-${size}-${scheme}.png`) });
-        const overflow = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        );
+        const overflow = await overflowOf(page);
         if (overflow > 0) faults.push(`${name} ${size}: scrolls sideways by ${overflow} px`);
       }
     }

@@ -9,8 +9,8 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
 import { assertAccessible } from './accessible.mjs';
+import { check, openSession, overflowOf } from './session.mjs';
 
 const [base, login, entity, project, run, shots] = process.argv.slice(2);
 if (!run) {
@@ -18,23 +18,13 @@ if (!run) {
   process.exit(2);
 }
 const address = new URL(['p', entity, project, 'r', run].map(encodeURIComponent).join('/'), `${base}/`).href;
-const faults = [];
 const LONG = 1_000_000;
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-const page = await context.newPage();
 /** Answers that are refused on purpose are told to the console, too. */
 let refused = 0;
-page.on('console', (message) => {
-  if (message.type() !== 'error') return;
-  if (refused > 0 && /status of 400/.test(message.text())) refused -= 1;
-  else faults.push(message.text());
-});
-page.on('pageerror', (error) => faults.push(error.stack));
+const isExpected = (text) => refused > 0 && /status of 400/.test(text) && refused-- > 0;
+const session = await openSession({ isExpected });
+const { page } = session;
 
 const id = (name) => page.locator(`[data-testid=${name}]`);
 const grid = id('table-grid');
@@ -210,9 +200,7 @@ const steps = {
   },
   async 'fits a narrow window'() {
     await page.setViewportSize({ width: 360, height: 740 });
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
+    const overflow = await overflowOf(page);
     assert.equal(overflow, 0);
     await shot('narrow');
     await page.setViewportSize({ width: 1440, height: 900 });
@@ -242,9 +230,7 @@ const steps = {
     await id('table-where').press('Enter');
     await counted('100 matching rows');
     await page.setViewportSize({ width: 360, height: 740 });
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
+    const overflow = await overflowOf(page);
     assert.equal(overflow, 0);
     await page.setViewportSize({ width: 1440, height: 900 });
     await id('table-key').selectOption('1');
@@ -283,15 +269,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, step] of Object.entries(steps)) {
-    await step().catch(async (error) => {
-      if (shots) await page.screenshot({ path: join(shots, 'failed.png') });
-      throw new Error(`${name}: ${error.stack}\n${faults.join('\n')}`);
-    });
-    assert.deepEqual(faults, [], name);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login, shots });

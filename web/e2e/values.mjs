@@ -6,8 +6,8 @@
  * The run is the one that tests/e2e/test_browser_values.py logs.
  */
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
 import { assertAccessible } from './accessible.mjs';
+import { check, openSession } from './session.mjs';
 
 const [base, login, entity, project, run, shots] = process.argv.slice(2);
 if (!run) {
@@ -15,17 +15,9 @@ if (!run) {
   process.exit(2);
 }
 const address = new URL(['p', entity, project, 'r', run].map(encodeURIComponent).join('/'), `${base}/`).href;
-const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const page = await browser.newPage({ viewport: { width: 1440, height: 1400 } });
-page.on('console', (message) => {
-  if (message.type() === 'error') faults.push(message.text());
-});
-page.on('pageerror', (error) => faults.push(error.stack));
+const session = await openSession({ viewport: { width: 1440, height: 1400 } });
+const { page } = session;
 const panel = (key) => page.locator(`[data-testid=media-panel][data-key="${key}"]`);
 
 const steps = {
@@ -65,14 +57,4 @@ const steps = {
   },
 };
 
-try {
-  await page.goto(login);
-  for (const [name, step] of Object.entries(steps)) {
-    await step().catch((error) => {
-      throw new Error(`${name}: ${error.stack}\n${faults.join('\n')}`);
-    });
-    assert.deepEqual(faults, [], name);
-  }
-} finally {
-  await browser.close();
-}
+await check(session, steps, { login, shots });

@@ -86,7 +86,7 @@ export function madeColumns(spec: Spec): ReadonlySet<string> | null {
   visit(spec, (value) => {
     isFree ||=
       FREE.some((name) => name in value) || (isObject(value['data']) && value['data']['name'] !== 'wandb');
-    const unnamed = Object.keys(UNNAMED).flatMap((name) => (name in value ? (UNNAMED[name] ?? []) : []));
+    const unnamed = Object.entries(UNNAMED).flatMap(([name, columns]) => (name in value ? columns : []));
     for (const name of [value['as'] ?? unnamed].flat()) if (typeof name === 'string') made.add(name);
   });
   return isFree ? null : made;

@@ -2,7 +2,7 @@
 import type { ChartAnswer, ChartQuery, LoggedChart, SavedPanel, Spec } from './chartData';
 import { decodeArrow, decodeJson } from './arrow';
 import { parseExact } from './exactJson';
-import { plainText } from './plainText';
+import { bytesText } from './bytesText';
 import type { HistogramAnswer, HistogramsQuery, MediaIndex, MediaItem } from './media';
 import type { PanelFrame } from './panelData';
 import type {
@@ -157,7 +157,7 @@ export const getRunFile = async (
   const isBegin = file.size > most;
   const headers: HeadersInit = isBegin ? { Range: `bytes=0-${most - 1}` } : {};
   const response = await request(runFilePath(ref, run, file), { headers });
-  return plainText(new Uint8Array(await response.arrayBuffer()), isBegin);
+  return bytesText(new Uint8Array(await response.arrayBuffer()), isBegin);
 };
 
 /** A file's bytes. */

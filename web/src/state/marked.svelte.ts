@@ -1,7 +1,7 @@
 /** The marked moment of a run's page: what the address leaves out of it is asked. */
 import { ApiError, getLineAt, getStepAt, type ProjectRef, type StepAsked } from '../data/api';
-import type { LogSource } from '../data/types';
-import { writeMoment, type Moment } from './moment';
+import type { LogSource, Run, XAxis } from '../data/types';
+import { momentX, writeMoment, type Moment } from './moment';
 
 export class Marked {
   /** The moment, with all that is known of it; null for none. */
@@ -26,6 +26,11 @@ export class Marked {
       const found = await this.whole(moment, {});
       if (found && this.said === said) this.moment = found;
     }
+  }
+
+  /** Where the moment lies on an axis of the run; null for none, or while it is not known. */
+  on(axis: XAxis, run: Pick<Run, 'relative_zero'> | null): number | null {
+    return this.moment && momentX(this.moment, axis, run && run.relative_zero * 1000);
   }
 
   /** A moment with both its step and its time, which are looked for among what was logged of a key. */

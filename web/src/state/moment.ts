@@ -1,4 +1,5 @@
 /** A moment of a run that charts and output mark alike: a step, the time when it was logged, or either. */
+import type { XAxis } from '../data/types';
 
 export interface Moment {
   /** Null for the last one that was logged at that time or before. */
@@ -23,11 +24,7 @@ export const writeMoment = ({ step, wall }: Moment): string => `${step ?? ''}:${
 /**
  * Where a moment lies on an axis, whose `zero` is in epoch milliseconds; null while it is not known.
  */
-export function momentX(
-  { step, wall }: Moment,
-  axis: 'step' | 'wall' | 'relative',
-  zero: number | null,
-): number | null {
+export function momentX({ step, wall }: Moment, axis: XAxis, zero: number | null): number | null {
   if (axis === 'step') return step;
   if (axis === 'wall' || wall === null) return wall;
   return zero === null ? null : wall - zero;
@@ -37,7 +34,7 @@ export function momentX(
  * The moment of a place on an axis. A time is a microsecond later than it says, which floats of
  * milliseconds are not exact to: what was logged at it was logged before.
  */
-export function momentOf(x: number, axis: 'step' | 'wall' | 'relative', zero: number): Moment {
+export function momentOf(x: number, axis: XAxis, zero: number): Moment {
   if (axis === 'step') return { step: x, wall: null };
   const wall = axis === 'wall' ? x : zero + x;
   return { step: null, wall: (Math.floor(wall * 1000) + 1) / 1000 };

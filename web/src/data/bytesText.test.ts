@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { plainText } from './plainText';
+import { bytesText } from './bytesText';
 
 const bytes = (...parts: (string | number)[]) =>
   Uint8Array.from(
@@ -7,13 +7,13 @@ const bytes = (...parts: (string | number)[]) =>
   );
 
 test('bytes that are no UTF-8 are read as Windows-1252, line by line', () => {
-  expect(plainText(bytes('caf', 0xe9, '\nnaïve\n'), false)).toBe('café\nnaïve\n');
-  expect(plainText(bytes('naïve\n'), false)).toBe('naïve\n');
-  expect(plainText(bytes(), false)).toBe('');
+  expect(bytesText(bytes('caf', 0xe9, '\nnaïve\n'), false)).toBe('café\nnaïve\n');
+  expect(bytesText(bytes('naïve\n'), false)).toBe('naïve\n');
+  expect(bytesText(bytes(), false)).toBe('');
 });
 
 test('a letter that is cut off at the end is left out', () => {
-  expect(plainText(bytes('naï').subarray(0, 3), true)).toBe('na');
+  expect(bytesText(bytes('naï').subarray(0, 3), true)).toBe('na');
   // Of a whole file it is a letter of the other kind.
-  expect(plainText(bytes('caf', 0xe9), false)).toBe('café');
+  expect(bytesText(bytes('caf', 0xe9), false)).toBe('café');
 });

@@ -6,7 +6,7 @@ const LINE_END = 0x0a;
  * UTF-8; a line that is none is read as Windows-1252, as the output's bytes are. Of the begin of a file the letter is
  * left out that is cut off at the end.
  */
-export function plainText(bytes: Uint8Array, isBegin: boolean): string {
+export function bytesText(bytes: Uint8Array, isBegin: boolean): string {
   const whole = utf8(bytes, isBegin);
   if (whole !== null) return whole;
   const other = new TextDecoder('windows-1252');
