@@ -13,7 +13,7 @@ import msgpack  # type: ignore[import-untyped]  # it has no stubs
 from steplog._errors import NotFoundError, RefusedError, ServerError
 from steplog.artifacts.manifest import Entry, Manifest
 from steplog.artifacts.version import PAGE, Version
-from steplog.client.connection import MSGPACK
+from steplog.client.connection import MSGPACK, OCTETS
 from steplog.client.reader import unpack
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ArtifactRequests"]
 
-_OCTETS = "application/octet-stream"
 _ENTRIES = 1_000
 T = TypeVar("T")
 
@@ -58,7 +57,7 @@ class ArtifactRequests:
         whole = await self.whole(version)
         if not whole.manifest:  # it was put together from several
             return Manifest(await self._entries(whole))
-        data, _ = await self.connection.ask(f"/blobs/{whole.manifest}", accept=_OCTETS)
+        data, _ = await self.connection.ask(f"/blobs/{whole.manifest}", accept=OCTETS)
         if hashlib.sha256(data).hexdigest() != whole.manifest:
             raise ServerError(f"the manifest that came is not the one of {version.qualified}")
         return Manifest.decode(data)
@@ -103,7 +102,7 @@ class ArtifactRequests:
         where = f"{_project_path(entity, project)}/runs/{quote(run_id, safe='')}"
         where += f"/writers/{quote(writer, safe='')}/blobs/{sha256}?from=0"
         try:
-            await self.connection.ask(where, body=b"", kind=_OCTETS, method="PUT")
+            await self.connection.ask(where, body=b"", kind=OCTETS, method="PUT")
         except RefusedError as error:
             return error if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else None
         return None

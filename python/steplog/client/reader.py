@@ -21,7 +21,7 @@ from steplog._errors import (
     UsageError,
 )
 from steplog._setting_checks import check_name
-from steplog.client.connection import MSGPACK, Connection
+from steplog.client.connection import MSGPACK, OCTETS, Connection
 from steplog.client.download import download
 from steplog.client.files import FileFacts
 from steplog.client.names import Names
@@ -218,9 +218,7 @@ class Reader:
 
     async def file(self, run: Facts, file: FileFacts) -> bytes:
         """What a file of a run holds."""
-        data, _ = await self.connection.ask(
-            _file_path(run, file), accept="application/octet-stream"
-        )
+        data, _ = await self.connection.ask(_file_path(run, file), accept=OCTETS)
         return data
 
     async def named(self, run: Facts, name: str) -> FileFacts:
