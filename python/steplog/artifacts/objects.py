@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from steplog import _values
 from steplog._errors import ArgumentTypeError, ServerError, StorageError, UsageError
 from steplog.artifacts import compound
-from steplog.data.joined_table import JoinedTable
+from steplog.data.joined_table import TABLE_SUFFIX, JoinedTable
 from steplog.data.media import Moved, Value
 from steplog.data.partitioned_table import PartitionedTable
 from steplog.data.table import Table
@@ -80,7 +80,7 @@ def put(obj: object, name: str, put_content: PutContent, *, paths: Collection[st
         )
     place = _Place(put_content)
     if isinstance(obj, Table):
-        return put_content(f"{name}{compound.TABLE_SUFFIX}", obj.written(place, name))
+        return put_content(f"{name}{TABLE_SUFFIX}", obj.written(place, name))
     add = partial(put, put_content=put_content, paths=paths)
     if isinstance(obj, JoinedTable):
         said = compound.say_joined(obj, name, add=add, paths=paths)
