@@ -6,9 +6,9 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
+from steplog import _panels
 from steplog._blob_folder import BlobFolder
 from steplog._config_file import text_of
-from steplog._panels import KEY
 from steplog._tracked_file import MOST_WRITTEN, SMALL_BYTES, written
 from steplog._writer import LeftFiles
 
@@ -66,8 +66,7 @@ def _is_programs(name: str, path: Path, config: Mapping[str, object]) -> bool:
         return True
     if name != "config.yaml":
         return False
-    known = {key: value for key, value in config.items() if key != KEY}
-    return path.read_bytes() != text_of(known).encode()
+    return path.read_bytes() != text_of(_panels.without(config)).encode()
 
 
 def _take(log: LeftFiles, name: str, path: Path, *, blobs: BlobFolder) -> bool:

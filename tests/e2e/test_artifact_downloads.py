@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import http.server
 import json
-import pathlib
 import random
 import threading
 
 import pytest
+from tests.e2e.test_artifacts import tree
 
 import steplog
 
@@ -87,15 +87,6 @@ def found(server, online, relay, *, tmp_path, monkeypatch):
         assert len(read.manifest) == len(MADE)
         relay.paths.clear()
         yield read
-
-
-def tree(folder):
-    base = pathlib.Path(folder)
-    return {
-        path.relative_to(base).as_posix(): path.read_bytes()
-        for path in base.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_tiny_files_come_by_few_requests(found, relay):

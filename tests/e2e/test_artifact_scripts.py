@@ -11,17 +11,12 @@ import sys
 import anyio
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
 import pytest
+from tests.e2e.test_artifacts import tree
 
 import steplog
 
 MIB = 1 << 20
 pytestmark = pytest.mark.timeout(120)
-
-
-def tree(folder):
-    base = pathlib.Path(folder)
-    found = [path for path in base.rglob("*") if path.is_file()]
-    return {path.relative_to(base).as_posix(): path.read_bytes() for path in found}
 
 
 @pytest.fixture

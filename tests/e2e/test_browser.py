@@ -180,6 +180,44 @@ run.finish()
 """
 
 
+FILES = "/api/v1/projects/local/p/runs/r/files"
+
+
+def capturing(server):
+    """The environment of a program of which everything is captured."""
+    names = ("STATS", "MACHINE_INFO", "GIT", "REQUIREMENTS")
+    return {**server.environ, **{f"STEPLOG_{name}": "true" for name in names}}
+
+
+def make_repository(folder, remote):
+    """Commit what is in a folder."""
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
+    for arguments in (
+        *(["init"], ["remote", "add", "origin", remote]),
+        *(["add", "."], ["commit", "-m", "one"]),
+    ):
+        subprocess.run([*git, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def wait_for_files(server, *names):
+    """Wait until the server has these files of the run."""
+    found: set[str] = set()
+    while not found.issuperset(names):
+        status, _, body = server.ask(FILES)
+        found = {file["name"] for file in json.loads(body)["files"]} if status == 200 else set()
+
+
+def captured_commit(server):
+    return json.loads(server.ask(f"{FILES}/metadata.json")[2])["git"]["commit"]
+
+
+def check_captured(server, **expected):
+    """Check what a run's page shows; by default of a run that is over and had one GPU."""
+    packages = len(server.ask(f"{FILES}/requirements.txt")[2].splitlines())
+    wanted = {"packages": packages, "cards": 1, "heat": {}, "live": False, **expected}
+    run_page(server, "e2e/capture.mjs", "p", "r", json.dumps(wanted))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("gpus", "way"), [(8, "live"), (64, "over")])
@@ -187,21 +225,12 @@ def test_a_run_page_shows_what_was_captured(online, tmp_path, gpus, *, way):
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "train.py").write_text(CAPTURED)
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
-    for arguments in (
-        *(["init"], ["remote", "add", "origin", "https://me:pass@example.com/x.git"]),
-        *(["add", "."], ["commit", "-m", "one"]),
-    ):
-        subprocess.run([*git, *arguments], cwd=folder, check=True, capture_output=True)
+    make_repository(folder, "https://me:pass@example.com/x.git")
     (folder / "train.py").write_text(f"{CAPTURED}# changed\n")
-    environ = {
-        **online.environ,
-        **{f"STEPLOG_{name}": "true" for name in ("STATS", "MACHINE_INFO", "GIT", "REQUIREMENTS")},
-    }
     child = subprocess.Popen(
         [sys.executable, "train.py", str(gpus), way, "r"],
         cwd=folder,
-        env=environ,
+        env=capturing(online),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -210,29 +239,22 @@ def test_a_run_page_shows_what_was_captured(online, tmp_path, gpus, *, way):
     assert child.stdout.readline() == "begun\n"
     if way == "over":
         child.communicate()
-    files: dict[str, int] = {}
-    while not {"diff.patch", "requirements.txt"} <= files.keys():
-        status, _, body = online.ask("/api/v1/projects/local/p/runs/r/files")
-        files = {file["name"]: 1 for file in json.loads(body)["files"]} if status == 200 else {}
-    ask = "/api/v1/projects/local/p/runs/r/files"
-    commit = json.loads(online.ask(f"{ask}/metadata.json")[2])["git"]["commit"]
-    packages = len(online.ask(f"{ask}/requirements.txt")[2].splitlines())
-    expected = {
-        "commands": [
+    wait_for_files(online, "diff.patch", "requirements.txt")
+    check_captured(
+        online,
+        commands=[
             "git clone https://me@example.com/x.git && cd x",
-            f"git checkout {commit}",
+            f"git checkout {captured_commit(online)}",
             "git apply diff.patch",
             "pip install -r requirements.txt",
             f"python train.py {gpus} {way} r",
         ],
-        "patch": "train.py",
-        "added": "# changed",
-        "packages": packages,
-        "cards": gpus if gpus <= 16 else 0,
-        "heat": {} if gpus <= 16 else {"GPU *": gpus},
-        "live": way == "live",
-    }
-    run_page(online, "e2e/capture.mjs", "p", "r", json.dumps(expected))
+        patch="train.py",
+        added="# changed",
+        cards=gpus if gpus <= 16 else 0,
+        heat={} if gpus <= 16 else {"GPU *": gpus},
+        live=way == "live",
+    )
     if way == "live":
         child.communicate("\n")
 
@@ -243,35 +265,21 @@ def test_a_run_page_says_where_code_is_that_no_commit_has(online, tmp_path):
     folder = tmp_path / "plain"
     folder.mkdir()
     (folder / "train.py").write_text(CAPTURED)
-    environ = {
-        **online.environ,
-        **{f"STEPLOG_{name}": "true" for name in ("STATS", "MACHINE_INFO", "GIT", "REQUIREMENTS")},
-    }
+    environ = capturing(online)
     command = [sys.executable, "train.py", "1", "over", "r"]
     subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True)
-    files: dict[str, int] = {}
-    while not {"code/train.py", "requirements.txt"} <= files.keys():
-        status, _, body = online.ask("/api/v1/projects/local/p/runs/r/files")
-        files = {file["name"]: 1 for file in json.loads(body)["files"]} if status == 200 else {}
-    requirements = online.ask("/api/v1/projects/local/p/runs/r/files/requirements.txt")[2]
+    wait_for_files(online, "code/train.py", "requirements.txt")
     fetch = (
         "import steplog; [file.download(replace=True) for file in "
         'steplog.Api().run("local/p/r").files() if file.name.startswith("code/")]'
     )
-    expected = {
-        "commands": [
-            f"python -c '{fetch}'",
-            "pip install -r requirements.txt",
-            "cd code",
-            "python train.py 1 over r",
-        ],
-        "code": ["code/train.py"],
-        "packages": len(requirements.splitlines()),
-        "cards": 1,
-        "heat": {},
-        "live": False,
-    }
-    run_page(online, "e2e/capture.mjs", "p", "r", json.dumps(expected))
+    commands = [
+        f"python -c '{fetch}'",
+        "pip install -r requirements.txt",
+        "cd code",
+        "python train.py 1 over r",
+    ]
+    check_captured(online, commands=commands, code=["code/train.py"])
     again = tmp_path / "again"
     again.mkdir()
     subprocess.run([sys.executable, "-c", fetch], cwd=again, env=environ, check=True)
@@ -284,47 +292,26 @@ def test_a_run_page_has_the_program_that_git_does_not_track(online, tmp_path):
     folder = tmp_path / "repository"
     (folder / "jobs").mkdir(parents=True)
     (folder / "jobs" / "model.py").write_text("layers = 3\n")
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
-    for arguments in (
-        *(["init"], ["remote", "add", "origin", str(folder)]),
-        *(["add", "."], ["commit", "-m", "one"]),
-    ):
-        subprocess.run([*git, *arguments], cwd=folder, check=True, capture_output=True)
+    make_repository(folder, str(folder))
     (folder / "jobs" / "train.py").write_text(CAPTURED)
-    environ = {
-        **online.environ,
-        **{f"STEPLOG_{name}": "true" for name in ("STATS", "MACHINE_INFO", "GIT", "REQUIREMENTS")},
-    }
+    environ = capturing(online)
     command = [sys.executable, "train.py", "1", "over", "r"]
     subprocess.run(command, cwd=folder / "jobs", env=environ, check=True, capture_output=True)
-    files: dict[str, int] = {}
-    ask = "/api/v1/projects/local/p/runs/r/files"
-    while not {"code/train.py", "requirements.txt", "metadata.json"} <= files.keys():
-        status, _, body = online.ask(ask)
-        files = {file["name"]: 1 for file in json.loads(body)["files"]} if status == 200 else {}
-    commit = json.loads(online.ask(f"{ask}/metadata.json")[2])["git"]["commit"]
+    wait_for_files(online, "code/train.py", "requirements.txt", "metadata.json")
     fetch = (
         'import steplog; [file.download("saved", replace=True) for file in '
         'steplog.Api().run("local/p/r").files() if file.name.startswith("code/")]'
     )
     commands = [
         f"git clone {folder} && cd repository",
-        f"git checkout {commit}",
+        f"git checkout {captured_commit(online)}",
         "pip install -r requirements.txt",
         "cd jobs",
         f"python -c '{fetch}'",
         "cp saved/code/train.py train.py",
         "python train.py 1 over r",
     ]
-    expected = {
-        "commands": commands,
-        "code": ["code/train.py"],
-        "packages": len(online.ask(f"{ask}/requirements.txt")[2].splitlines()),
-        "cards": 1,
-        "heat": {},
-        "live": False,
-    }
-    run_page(online, "e2e/capture.mjs", "p", "r", json.dumps(expected))
+    check_captured(online, commands=commands, code=["code/train.py"])
     again = tmp_path / "again"
     again.mkdir()
     lines = [line for line in commands[:-1] if not line.startswith("pip ")]

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from steplog._errors import UsageError
-from steplog.data.joined_table import JoinedTable
+from steplog.data.joined_table import TABLE_SUFFIX, JoinedTable
 from steplog.data.partitioned_table import PartitionedTable
 from steplog.data.table import Table
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
         def __call__(self, obj: object, name: str) -> Entry: ...
 
 
-__all__ = ["TABLE_SUFFIX", "joined", "members_of", "partitioned", "say_joined", "say_partitioned"]
-
-TABLE_SUFFIX = ".table.json"
+__all__ = ["joined", "members_of", "partitioned", "say_joined", "say_partitioned"]
 
 
 # ---- into an artifact ---------------------------------------------------------------------------

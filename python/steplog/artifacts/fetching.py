@@ -131,7 +131,8 @@ class Fetching:
 
     async def _do(self, job: list[Entry]) -> None:
         """Have one entry, or several that are tiny."""
-        placed = await anyio.to_thread.run_sync(self._places, job, limiter=self._disk)
+        limiter = self._disk if len(job) > 1 else None  # large ones are hashed beside each other
+        placed = await anyio.to_thread.run_sync(self._places, job, limiter=limiter)
         if len(placed) > 1 and self._has_together:
             placed = await self._together(placed)
         for entry, target in placed:

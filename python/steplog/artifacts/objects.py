@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from steplog import _values
 from steplog._errors import ArgumentTypeError, ServerError, StorageError, UsageError
 from steplog.artifacts import compound
-from steplog.data.joined_table import JoinedTable
+from steplog.data.joined_table import TABLE_SUFFIX, JoinedTable
 from steplog.data.media import Moved, Value
 from steplog.data.partitioned_table import PartitionedTable
 from steplog.data.table import Table
@@ -80,7 +80,7 @@ def put(obj: object, name: str, put_content: PutContent, *, paths: Collection[st
         )
     place = _Place(put_content)
     if isinstance(obj, Table):
-        return put_content(f"{name}{compound.TABLE_SUFFIX}", obj.written(place, name))
+        return put_content(f"{name}{TABLE_SUFFIX}", obj.written(place, name))
     add = partial(put, put_content=put_content, paths=paths)
     if isinstance(obj, JoinedTable):
         said = compound.say_joined(obj, name, add=add, paths=paths)
@@ -164,26 +164,30 @@ def read(path: str, base: Path, paths: Collection[str]) -> Any:  # noqa: ANN401 
         OSError: A file of it is gone.
     """
     try:
-        content = (base / path).read_bytes()
-        said = json.loads(content)
-        if said["_type"] == "table":
-            return _table(content, base)
+        said = json.loads((base / path).read_bytes())
         if said["_type"] == "joined-table":
-            return compound.joined(said, lambda one: _read_table(one, base, paths))
-        if said["_type"] == "partitioned-table":
-            return compound.partitioned(said, paths, lambda one: _read_part(one, base))
-        return _object(said, base)
+            return compound.joined(said, lambda one: _read_joinable(one, base, paths))
+        return _unjoined(said, base, paths)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, UsageError):
             raise
         raise ServerError(f"the object cannot be understood: {error!r}") from error
 
 
-def _read_table(path: str, base: Path, paths: Collection[str]) -> object:
+def _read_joinable(path: str, base: Path, paths: Collection[str]) -> object:
     """A table of a joined one, which is none itself: files that name each other are understood."""
-    if json.loads((base / path).read_bytes())["_type"] == "joined-table":
+    said = json.loads((base / path).read_bytes())
+    if said["_type"] == "joined-table":
         raise ValueError("a joined table is of a joined table")
-    return read(path, base, paths)
+    return _unjoined(said, base, paths)
+
+
+def _unjoined(said: Mapping[str, Any], base: Path, paths: Collection[str]) -> Any:  # noqa: ANN401  # as of `read`
+    if said["_type"] == "table":
+        return _table(said, base)
+    if said["_type"] == "partitioned-table":
+        return compound.partitioned(said, paths, lambda one: _read_part(one, base))
+    return _object(said, base)
 
 
 def _read_part(path: str, base: Path) -> Table:
@@ -193,12 +197,12 @@ def _read_part(path: str, base: Path) -> Table:
     return found
 
 
-def _table(content: bytes, base: Path) -> Table:
-    from steplog.client.tables import parse  # noqa: PLC0415  # with the client's libraries
+def _table(said: Mapping[str, Any], base: Path) -> Table:
+    from steplog.client.tables import understand  # noqa: PLC0415  # with the client's libraries
 
-    stored = parse(content)
+    stored = understand(said)
     rows = [[_cell(cell, base) for cell in row] for row in stored.rows]
-    mode = json.loads(content).get("log_mode", "IMMUTABLE")
+    mode = said.get("log_mode", "IMMUTABLE")
     kinds = [stored.types[name] for name in map(str, stored.columns)]
     try:
         return Table(columns=stored.columns, data=rows, dtype=kinds, log_mode=mode)

@@ -13,8 +13,8 @@ import msgpack  # type: ignore[import-untyped]  # it has no stubs
 from steplog._errors import NotFoundError, RefusedError, ServerError
 from steplog.artifacts.manifest import Entry, Manifest
 from steplog.artifacts.version import PAGE, Version
-from steplog.client.connection import MSGPACK
-from steplog.client.reader import unpack
+from steplog.client.connection import MSGPACK, OCTETS
+from steplog.client.reader import project_path, run_path, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ArtifactRequests"]
 
-_OCTETS = "application/octet-stream"
 _ENTRIES = 1_000
 T = TypeVar("T")
 
@@ -58,7 +57,7 @@ class ArtifactRequests:
         whole = await self.whole(version)
         if not whole.manifest:  # it was put together from several
             return Manifest(await self._entries(whole))
-        data, _ = await self.connection.ask(f"/blobs/{whole.manifest}", accept=_OCTETS)
+        data, _ = await self.connection.ask(f"/blobs/{whole.manifest}", accept=OCTETS)
         if hashlib.sha256(data).hexdigest() != whole.manifest:
             raise ServerError(f"the manifest that came is not the one of {version.qualified}")
         return Manifest.decode(data)
@@ -99,11 +98,9 @@ class ArtifactRequests:
 
         Nothing is sent of it.
         """
-        entity, project, run_id = run
-        where = f"{_project_path(entity, project)}/runs/{quote(run_id, safe='')}"
-        where += f"/writers/{quote(writer, safe='')}/blobs/{sha256}?from=0"
+        where = f"{run_path(*run)}/writers/{quote(writer, safe='')}/blobs/{sha256}?from=0"
         try:
-            await self.connection.ask(where, body=b"", kind=_OCTETS, method="PUT")
+            await self.connection.ask(where, body=b"", kind=OCTETS, method="PUT")
         except RefusedError as error:
             return error if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else None
         return None
@@ -117,7 +114,7 @@ class ArtifactRequests:
         self, project: tuple[str, str], type_name: str | None
     ) -> list[dict[str, Any]]:
         """The collections of a project, of one type or all."""
-        where = f"{_project_path(*project)}/artifacts"
+        where = f"{project_path(*project)}/artifacts"
         where += f"?{urlencode({'type': type_name})}" if type_name is not None else ""
         found: list[dict[str, Any]] = await self._read(where, lambda said: said["collections"])
         if not found:
@@ -162,7 +159,7 @@ class ArtifactRequests:
         def read(said: Any) -> dict[str, list[Version]]:  # noqa: ANN401  # JSON
             return {how: [Version.of(one) for one in said[how]] for how in ("logged", "used")}
 
-        where = f"{_project_path(run.entity, run.project)}/runs/{quote(run.id, safe='')}/artifacts"
+        where = f"{run_path(run.entity, run.project, run.id)}/artifacts"
         return await self._read(where, read)
 
     async def _version(
@@ -191,17 +188,13 @@ class ArtifactRequests:
             raise ServerError(f"the server's answer cannot be understood: {url}") from error
 
 
-def _project_path(entity: str, project: str) -> str:
-    return f"/projects/{quote(entity, safe='')}/{quote(project, safe='')}"
-
-
 def _path(place: Place, ref: str = "") -> str:
-    where = f"{_project_path(place.entity, place.project)}/artifacts/{quote(place.name, safe='')}"
+    where = f"{project_path(place.entity, place.project)}/artifacts/{quote(place.name, safe='')}"
     return f"{where}/{quote(ref, safe='')}" if ref else where
 
 
 def _collection_path(version: Version) -> str:
-    where = _project_path(version.entity, version.project)
+    where = project_path(version.entity, version.project)
     return f"{where}/artifacts/{quote(version.name, safe='')}"
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from steplog._settings import Settings
 
 MSGPACK = "application/msgpack"
+OCTETS = "application/octet-stream"
 
 _CONNECTIONS = 8
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
@@ -162,7 +163,7 @@ class Connection:
 
     async def _begin(self, url: str, start: int) -> aiohttp.ClientResponse:
         session = await self._open()
-        headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/octet-stream"}
+        headers = {"Authorization": f"Bearer {self._key}", "Accept": OCTETS}
         if start:
             headers["Range"] = f"bytes={start}-"
         try:

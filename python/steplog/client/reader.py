@@ -21,7 +21,7 @@ from steplog._errors import (
     UsageError,
 )
 from steplog._setting_checks import check_name
-from steplog.client.connection import MSGPACK, Connection
+from steplog.client.connection import MSGPACK, OCTETS, Connection
 from steplog.client.download import download
 from steplog.client.files import FileFacts
 from steplog.client.names import Names
@@ -144,7 +144,7 @@ class Reader:
         return await self._facts(*self.project(project, None), run)
 
     async def _facts(self, entity: str, project: str, run: str) -> Facts:
-        where = f"{_project_path(entity, project)}/runs/{quote(run, safe='')}"
+        where = run_path(entity, project, run)
         data, _ = await self.connection.ask(where, accept=MSGPACK)
         try:
             (said,) = unpack(data)
@@ -156,7 +156,7 @@ class Reader:
         self, place: tuple[str, str], start: int, page_size: int
     ) -> tuple[list[Facts], int | None]:
         """Runs from a place in the order of creation, and the next page's place."""
-        where = f"{_project_path(*place)}/runs:query"
+        where = f"{project_path(*place)}/runs:query"
         body: dict[str, object] = {
             "columns": ["name"],
             "sort": [{"k": "created", "dir": "asc"}],
@@ -188,7 +188,7 @@ class Reader:
         self, run: Facts, selection: Selection, cursor: str | None
     ) -> tuple[list[Row], str | None]:
         """A page of rows, and the cursor of the next."""
-        where = f"{_run_path(run)}/history"
+        where = f"{_path_of(run)}/history"
         asked = {**selection.asked, **({} if cursor is None else {"cursor": cursor})}
         if "keys" in asked:  # too many for an address, or with commas
             where += ":query"
@@ -206,7 +206,7 @@ class Reader:
 
     async def files(self, run: Facts, *, all_writers: bool) -> list[FileFacts]:
         """The files of a run, by name; of one name the latest, or all, the latest first."""
-        where = f"{_run_path(run)}/files"
+        where = f"{_path_of(run)}/files"
         data, _ = await self.connection.ask(where)
         try:
             files = [FileFacts.of(file) for file in json.loads(data)["files"]]
@@ -218,9 +218,7 @@ class Reader:
 
     async def file(self, run: Facts, file: FileFacts) -> bytes:
         """What a file of a run holds."""
-        data, _ = await self.connection.ask(
-            _file_path(run, file), accept="application/octet-stream"
-        )
+        data, _ = await self.connection.ask(_file_path(run, file), accept=OCTETS)
         return data
 
     async def named(self, run: Facts, name: str) -> FileFacts:
@@ -252,7 +250,7 @@ class Reader:
 
     async def _keys(self, run: Facts) -> list[str]:
         """The keys of a run, as the server spells them."""
-        where = f"{_run_path(run)}/keys"
+        where = f"{_path_of(run)}/keys"
         data, _ = await self.connection.ask(where)
         try:
             return [str(key["name"]) for key in json.loads(data)["keys"]]
@@ -321,15 +319,21 @@ def _unreadable(url: str) -> ServerError:
     return ServerError(f"the server's answer cannot be understood: {url}")
 
 
-def _run_path(run: Facts) -> str:
-    return f"{_project_path(run.entity, run.project)}/runs/{quote(run.id, safe='')}"
+def _path_of(run: Facts) -> str:
+    return run_path(run.entity, run.project, run.id)
 
 
 def _file_path(run: Facts, file: FileFacts) -> str:
-    return f"{_run_path(run)}/files/{quote(file.name)}?{urlencode({'writer': file.writer})}"
+    return f"{_path_of(run)}/files/{quote(file.name)}?{urlencode({'writer': file.writer})}"
 
 
-def _project_path(entity: str, project: str) -> str:
+def run_path(entity: str, project: str, run: str) -> str:
+    """Where a server has a run, below the address of its API."""
+    return f"{project_path(entity, project)}/runs/{quote(run, safe='')}"
+
+
+def project_path(entity: str, project: str) -> str:
+    """Where a server has a project, below the address of its API."""
     return f"/projects/{quote(entity, safe='')}/{quote(project, safe='')}"
 
 

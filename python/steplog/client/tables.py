@@ -81,7 +81,7 @@ async def read_table(reader: Reader, run: Facts, *, key: str, step: int | None) 
     for name in names:
         content = await reader.file(run, await reader.named(run, name))
         try:
-            parts.append(await anyio.to_thread.run_sync(parse, content))
+            parts.append(await anyio.to_thread.run_sync(_parse, content))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ServerError(f"the file is no table: {name}") from error
     rows = [row for part in parts for row in part.rows]
@@ -109,13 +109,16 @@ async def _value(reader: Reader, run: Facts, *, key: str, step: int | None) -> A
     return found
 
 
-def parse(content: bytes) -> StoredTable:
-    """The table in a file.
+def _parse(content: bytes) -> StoredTable:
+    return understand(json.loads(content))
+
+
+def understand(table: Mapping[str, Any]) -> StoredTable:
+    """The table that the JSON of a file is; its rows become the table's.
 
     Raises:
         ValueError: It is none; or KeyError, TypeError, AttributeError.
     """
-    table = json.loads(content)
     columns, types = table["columns"], table["column_types"]["params"]["type_map"]
     rows = table["data"]
     for at, name in enumerate(columns):

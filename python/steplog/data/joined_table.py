@@ -12,11 +12,12 @@ from steplog.data.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Joinable", "JoinedTable"]
+__all__ = ["TABLE_SUFFIX", "Joinable", "JoinedTable"]
 
 Joinable: TypeAlias = Any  # a Table, a PartitionedTable, a path in the artifact, or an entry of one
 
-SUFFIXES = (".table.json", ".partitioned-table.json")
+TABLE_SUFFIX = ".table.json"
+_SUFFIXES = (TABLE_SUFFIX, ".partitioned-table.json")
 """Of the paths of tables in an artifact."""
 
 
@@ -80,8 +81,8 @@ def _checked(name: str, table: Joinable) -> Joinable:
             f"{name} is a Table, a PartitionedTable, or the path or entry of one in an artifact, "
             f"got {type(table).__name__}"
         )
-    if not path.endswith(SUFFIXES):
-        raise UsageError(f"the path of a table ends with {' or '.join(SUFFIXES)}, got {path!r}")
+    if not path.endswith(_SUFFIXES):
+        raise UsageError(f"the path of a table ends with {' or '.join(_SUFFIXES)}, got {path!r}")
     return table
 
 
